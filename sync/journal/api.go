@@ -1,0 +1,229 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// Options of [Open].
+type Options struct {
+	Terminal string           // terminal id, in every record
+	No       string           // short number of the terminal, in receipt codes ("03")
+	KeyFile  string           // key that seals personal data; made with mode 0600 if missing
+	BlobDir  string           // sealed blobs; "" means path + ".blobs"
+	Now      func() time.Time // nil means time.Now
+	Log      *slog.Logger     // nil means discard
+	MaxSize  int64            // bytes, 0 means 256 MiB
+	Boot     string           // boot id; "" means a new one
+	// Crash is called at named points of every change ("effect.intended", "effect.acted", …). Tests kill the process
+	// there; nil in production.
+	Crash func(point string)
+}
+
+// Errors of this package.
+var (
+	// ErrLocked: another process holds the journal.
+	ErrLocked = errors.New("journal is in use by another process")
+	// ErrDamaged: the file is not a sound journal. It was left as it is.
+	ErrDamaged = errors.New("journal is damaged")
+	// ErrKey: the key file does not open what the journal sealed, or has the wrong mode.
+	ErrKey = errors.New("journal key does not fit")
+	// ErrFull: the quota is reached; new business stops, what was begun can be finished.
+	ErrFull = errors.New("journal is full")
+	// ErrNotFound: no such case, effect, blob or value.
+	ErrNotFound = errors.New("not in the journal")
+	// ErrState: the case's state does not allow this.
+	ErrState = errors.New("case state does not allow this")
+	// ErrUnsettled: the effect was intended before and nobody knows its outcome; it is never done again by itself.
+	ErrUnsettled = errors.New("effect has no outcome yet")
+	// ErrFork: the platform's hash differs from ours at the same place.
+	ErrFork = errors.New("lane has forked from the platform's")
+)
+
+// A State is where a case stands (domain.md 6.3).
+type State string
+
+// States of a case in this program's items. Final ones are Closed, Rejected, Cancelled, Abandoned and Expired.
+const (
+	Submitted    State = "SUBMITTED" // the commit point
+	Accepted     State = "ACCEPTED"  // the platform gave a number, or a local one stands for it
+	Printing     State = "PRINTING"
+	Printed      State = "PRINTED"
+	Delivered    State = "DELIVERED"
+	Closed       State = "CLOSED"
+	Rejected     State = "REJECTED"
+	Cancelled    State = "CANCELLED"
+	Abandoned    State = "ABANDONED"
+	Expired      State = "EXPIRED"
+	PrintFailed  State = "PRINT_FAILED"
+	PrintUnknown State = "PRINT_UNKNOWN" // on the desk: a person looks
+	Retained     State = "RETAINED"      // output not taken
+	Manual       State = "MANUAL"        // on the desk
+)
+
+// NewCase is what a visit's answers become at the commit point.
+type NewCase struct {
+	Item     string
+	ItemHash wire.Hash
+	Schema   int
+	Visit    string
+	Person   string            // masked name
+	Last4    string            // last four digits of the number
+	Details  map[string]string // answers for the platform; sealed at rest
+}
+
+// Case is the durable record of one item being done for one citizen. It carries no personal data in the open.
+type Case struct {
+	ID          string      `json:"id"` // UUIDv7
+	Item        string      `json:"item"`
+	ItemHash    wire.Hash   `json:"item_hash"`
+	Schema      int         `json:"schema"`
+	Visit       string      `json:"visit"`
+	ReceiptCode string      `json:"receipt_code"` // "03-20261122-000138", unique per terminal
+	State       State       `json:"state"`
+	Person      string      `json:"person,omitempty"` // masked
+	Last4       string      `json:"last4,omitempty"`
+	Opened      time.Time   `json:"opened"`
+	Updated     time.Time   `json:"updated"`
+	History     []CaseEvent `json:"history"`
+	// Steps are recorded results by step name, JSON without personal data: a resumed case does not ask twice.
+	Steps map[string]json.RawMessage `json:"steps,omitempty"`
+}
+
+// CaseEvent is one change of state.
+type CaseEvent struct {
+	State State     `json:"state"`
+	Why   string    `json:"why,omitempty"`
+	At    time.Time `json:"at"`
+}
+
+// EffectName names one act on the world: it happens at most once.
+type EffectName struct {
+	Case    string `json:"case"`
+	Step    string `json:"step"`
+	Attempt int    `json:"attempt"` // from 1
+}
+
+// EffectState is what is known about an effect.
+type EffectState string
+
+// Effect states.
+const (
+	EffectIntended EffectState = "intended" // on disk, outcome not known
+	EffectDone     EffectState = "done"
+	EffectFailed   EffectState = "failed"   // certainly did not (wholly) happen
+	EffectNotSent  EffectState = "not-sent" // certainly nothing happened: may be tried again
+	EffectUnknown  EffectState = "unknown"  // a person must look
+)
+
+// Effect is one act with its intent and outcome.
+type Effect struct {
+	EffectName
+	Kind     string            `json:"kind"` // chooses the settler: "print-document", "print-receipt"
+	State    EffectState       `json:"state"`
+	Intent   json.RawMessage   `json:"intent,omitempty"` // no personal data
+	Notes    map[string]string `json:"notes,omitempty"`  // facts persisted between intent and outcome ("job-id")
+	Detail   string            `json:"detail,omitempty"`
+	Number   string            `json:"number,omitempty"`
+	Settled  bool              `json:"settled,omitempty"` // outcome found out after a restart
+	Intended time.Time         `json:"intended"`
+	Ended    time.Time         `json:"ended,omitzero"`
+}
+
+// Intent is what is about to be done.
+type Intent struct {
+	EffectName
+	Kind string
+	Body any   // JSON, no personal data
+	Case State // the case's state while it is being done ("" leaves it)
+}
+
+// Outcome is what came of it.
+type Outcome struct {
+	State  EffectState
+	Detail string // ASCII, no personal data
+	Number string
+	Case   State  // the case's state afterwards ("" leaves it)
+	Why    string // why the case has this state
+	// Also runs in the same transaction, for whatever belongs together with the outcome; may be nil.
+	Also func(tx *Tx) error
+}
+
+// A Settler finds out, after a restart, what became of an effect of its kind: by asking, never by acting.
+type Settler func(ctx context.Context, e Effect) Outcome
+
+// Settled is one effect's classification at boot.
+type Settled struct {
+	Effect  Effect
+	Outcome EffectState
+	Case    State
+}
+
+// LaneStatus is one lane at a glance.
+type LaneStatus struct {
+	Lane      wire.Lane `json:"lane"`
+	Epoch     uint32    `json:"epoch"`
+	Head      uint64    `json:"head"` // last sequence written
+	HeadHash  wire.Hash `json:"head_hash"`
+	Acked     uint64    `json:"acked"` // last sequence acknowledged
+	AckedHash wire.Hash `json:"acked_hash"`
+	Waiting   uint64    `json:"waiting"`
+	Oldest    time.Time `json:"oldest,omitzero"` // wall time of the oldest waiting record
+}
+
+// VerifyReport is what [Journal.Verify] counted.
+type VerifyReport struct {
+	Cases, Effects, Records, AuditEntries int
+	Unsettled                             int // effects intended and not settled
+	Problems                              []string
+}
+
+/*
+The methods, in one place (bodies are in the files of their concern):
+
+	func Open(path string, opt Options) (*Journal, error)
+	func (j *Journal) Close() error
+	func (j *Journal) Update(fn func(tx *Tx) error) error        one bbolt transaction, fsynced
+	func (j *Journal) Changed() <-chan struct{}                  closed after the next committed Update
+
+	func (tx *Tx) OpenCase(n NewCase) (Case, error)              case + record case.opened + audit
+	func (tx *Tx) SetState(caseID string, to State, why string) error   checks the transition; record case.state
+	func (tx *Tx) RecordStep(caseID, step string, result any) error
+	func (tx *Tx) Seal(caseID, name string, value []byte) error  sealed personal value, ≤ 64 KiB
+	func (tx *Tx) KeepBlob(caseID, name string, h wire.Hash) error      a blob belongs to the case (kept sealed until shredded)
+	func (tx *Tx) UploadBlob(caseID string, h wire.Hash) error   and goes to the platform
+	func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (recordID string, err error)
+	func (tx *Tx) Audit(event, who string, fields map[string]string) error
+	func (tx *Tx) SetMeta(key string, value []byte) error
+
+	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)
+	func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled, error)
+
+	func (j *Journal) Case(id string) (Case, error)
+	func (j *Journal) CaseByReceipt(code string) (Case, error)
+	func (j *Journal) Cases(match func(Case) bool) ([]Case, error)      oldest first; nil matches all
+	func (j *Journal) Effects(caseID string) ([]Effect, error)
+	func (j *Journal) Sealed(caseID, name string) ([]byte, error)
+	func (j *Journal) Shred(caseID string) error                 destroys the key to the case's sealed values and blobs
+	func (j *Journal) PutBlob(data []byte) (wire.Hash, error)    sealed file, fsynced; call before the Update that refers to it
+	func (j *Journal) Blob(h wire.Hash) ([]byte, error)
+	func (j *Journal) CaseBlob(caseID, name string) ([]byte, error)
+	func (j *Journal) Meta(key string) ([]byte, error)
+
+	func (j *Journal) Lanes() ([]LaneStatus, error)
+	func (j *Journal) Pending(lane wire.Lane, records, bytes int) ([]wire.Record, error)   after the acked one, bodies opened
+	func (j *Journal) Acked(a wire.Ack) error                    ErrFork when our hash at High differs
+	func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error    the platform is behind: send again from there
+	func (j *Journal) NewEpoch(epoch uint32) error               unsent records are chained anew, ids kept
+	func (j *Journal) PendingBlobs() ([]wire.Hash, error)
+	func (j *Journal) BlobSent(h wire.Hash) error
+	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
+	func (j *Journal) SetClockOffset(d time.Duration)
+
+	func (j *Journal) Verify(ctx context.Context) (VerifyReport, error)  chains, ledgers, sealed values, bbolt pages
+*/

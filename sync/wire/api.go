@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Paths of the platform's API for terminals. Every request but Enroll carries [AuthHeader].
+const (
+	PathEnroll    = "/v1/enroll"    // POST Enroll → Enrolled
+	PathHello     = "/v1/hello"     // POST Hello → Welcome
+	PathPush      = "/v1/sync/push" // POST Batch → Ack
+	PathPull      = "/v1/sync/pull" // GET ?after=N&wait=SECONDS → Inbox (long-poll)
+	PathBlobs     = "/v1/blobs/"    // PUT {sha256} → 201 | 200 held already
+	PathQuery     = "/v1/query/"    // POST {service} Query → Answer
+	PathCode      = "/v1/codes"     // POST CodeRequest → CodeSent
+	PathCodeCheck = "/v1/codes/check"
+	PathDocuments = "/v1/documents" // POST DocumentRequest → Document; idempotent by Key
+	PathCatalogue = "/v1/catalogue" // GET → Catalogue
+)
+
+// AuthScheme begins the Authorization header:
+//
+//	BUDAYANG-P256 terminal="T",time="1700000000000",nonce="hex16",signature="base64"
+//
+// The signature is ECDSA P-256 (ASN.1) by the terminal's key over [RequestSigningBytes].
+const AuthScheme = "BUDAYANG-P256"
+
+// MaxSkew is how far a request's time may lie from the platform's clock.
+const MaxSkew = 180 * time.Second
+
+// RequestSigningBytes is the canonical string of a request: method, path with query, time in ms, nonce, body hash.
+func RequestSigningBytes(method, pathQuery string, unixMilli int64, nonce string, body Hash) []byte {
+	return fmt.Appendf(nil, "budayang-request-v1\n%s\n%s\n%d\n%s\n%s\n", method, pathQuery, unixMilli, nonce, body)
+}
+
+// Error is the body of every answer that is not 2xx. Code is from the error registry (docs/error-codes.md).
+type Error struct {
+	Code         string `json:"code"`    // "E-…", ASCII
+	Message      string `json:"message"` // for an engineer, English, without personal data
+	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+}
+
+func (e Error) Error() string { return e.Code + ": " + e.Message }
+
+// Enroll introduces a terminal's public key, with a secret shared at provisioning.
+type Enroll struct {
+	Terminal  string `json:"terminal"`
+	Site      string `json:"site"`
+	Name      string `json:"name"`
+	PublicKey []byte `json:"public_key"` // PKIX DER, P-256
+	Nonce     string `json:"nonce"`
+	Proof     Hash   `json:"proof"` // HMAC-SHA-256(secret, terminal \n nonce \n public key)
+}
+
+// Enrolled tells the terminal whom to trust.
+type Enrolled struct {
+	Terminal    string    `json:"terminal"`
+	PlatformKey []byte    `json:"platform_key"` // PKIX DER, P-256: signs acks, inbox messages and documents
+	SealKey     []byte    `json:"seal_key"`     // X25519 public key: copies of personal data are sealed to it
+	Time        time.Time `json:"time"`
+}
+
+// Hello opens a conversation: what the terminal holds.
+type Hello struct {
+	Terminal     string               `json:"terminal"`
+	Software     string               `json:"software"`
+	Capabilities []string             `json:"capabilities"`
+	Epoch        uint32               `json:"epoch"`
+	Lanes        map[Lane]LanePoint   `json:"lanes"`
+	Status       []TerminalRoleStatus `json:"status,omitempty"`
+}
+
+// LanePoint is a place in a lane.
+type LanePoint struct {
+	Seq  uint64 `json:"seq"`
+	Hash Hash   `json:"hash"`
+}
+
+// TerminalRoleStatus is one device's state for the fleet's page.
+type TerminalRoleStatus struct {
+	Role    string `json:"role"`
+	Unready string `json:"unready,omitempty"`
+	Paper   string `json:"paper,omitempty"`
+}
+
+// Welcome answers: what the platform holds, and its time.
+type Welcome struct {
+	Epoch     uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
+	Lanes     map[Lane]LanePoint `json:"lanes"`
+	Fork      []Lane             `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	Time      time.Time          `json:"time"`
+	Catalogue int64              `json:"catalogue"` // current revision
+	Inbox     uint64             `json:"inbox"`     // newest message number
+	Limits    Limits             `json:"limits"`
+}
+
+// Limits are the platform's wishes.
+type Limits struct {
+	BatchRecords int   `json:"batch_records"`
+	SpreadMS     int64 `json:"spread_ms"` // first contact after an outage is delayed by hash(terminal) mod this
+}
+
+// Inbox is what the platform has for the terminal.
+type Inbox struct {
+	Messages []Message `json:"messages"`
+	Time     time.Time `json:"time"`
+}
+
+// Message is one signed thing from the platform. No is contiguous per terminal.
+type Message struct {
+	No        uint64          `json:"no"`
+	ID        string          `json:"id"`
+	Type      string          `json:"type"` // "notice", "catalogue", "command", "result"
+	Expires   time.Time       `json:"expires"`
+	Body      json.RawMessage `json:"body"`
+	Signature []byte          `json:"signature"`
+}
+
+// SigningBytes is what the platform signs.
+func (m Message) SigningBytes(terminal string) []byte {
+	return fmt.Appendf(nil, "budayang-message-v1\n%s\n%d\n%s\n%s\n%d\n%s\n",
+		terminal, m.No, m.ID, m.Type, m.Expires.UnixMilli(), HashBody(Hash{}, m.Body))
+}
+
+// PersonRef names a citizen to the platform. It travels in request bodies only and is never stored in the open.
+type PersonRef struct {
+	Number string `json:"number"`
+	Name   string `json:"name"`
+}
+
+// CodeRequest asks the platform to send a one-time code to the registered phone.
+type CodeRequest struct {
+	Person PersonRef `json:"person"`
+	Visit  string    `json:"visit"` // UUIDv7
+}
+
+// CodeSent says where it went, masked, and until when it is good.
+type CodeSent struct {
+	Challenge string    `json:"challenge"`
+	Phone     string    `json:"phone"` // "138****0001"
+	Until     time.Time `json:"until"`
+	Tries     int       `json:"tries"`
+}
+
+// CodeCheck tries a code.
+type CodeCheck struct {
+	Challenge string `json:"challenge"`
+	Code      string `json:"code"`
+}
+
+// CodeChecked carries the token that proves the person for this visit. Wrong codes are answered with 403 E-CODE-WRONG.
+type CodeChecked struct {
+	Token string    `json:"token"`
+	Until time.Time `json:"until"`
+}
+
+// Query asks a back end, through the platform.
+type Query struct {
+	Token  string            `json:"token,omitempty"` // for items that need a verified person
+	Visit  string            `json:"visit"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Answer is a table of labelled values, already worded by the back end in each language.
+type Answer struct {
+	Title    map[string]string `json:"title"`
+	Sections []AnswerSection   `json:"sections"`
+	AsOf     time.Time         `json:"as_of"`
+}
+
+// AnswerSection is one group of rows.
+type AnswerSection struct {
+	Title map[string]string `json:"title,omitempty"`
+	Rows  []AnswerRow       `json:"rows"`
+}
+
+// AnswerRow is one labelled value. Private values are masked until the citizen presses to see them.
+type AnswerRow struct {
+	Label   map[string]string `json:"label"`
+	Value   string            `json:"value"`
+	Masked  string            `json:"masked,omitempty"`
+	Private bool              `json:"private,omitempty"`
+}
+
+// DocumentRequest asks for an issued document. The same Key always yields the same document.
+type DocumentRequest struct {
+	Key    string            `json:"key"`  // the case id
+	Kind   string            `json:"kind"` // "SB-P"
+	Token  string            `json:"token"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Document is what the platform issued. Signature is by the platform's key over SigningBytes.
+type Document struct {
+	Number    string    `json:"number"` // certificate number, printed on it
+	Kind      string    `json:"kind"`
+	Key       string    `json:"key"`
+	Pages     int       `json:"pages"`
+	SHA256    Hash      `json:"sha256"`
+	PDF       []byte    `json:"pdf"`
+	Verify    string    `json:"verify"` // URL in the verification QR
+	Issued    time.Time `json:"issued"`
+	Signature []byte    `json:"signature"`
+}
+
+// SigningBytes binds the bytes to number, kind and case.
+func (d Document) SigningBytes() []byte {
+	return fmt.Appendf(nil, "budayang-document-v1\n%s\n%s\n%s\n%d\n%s\n", d.Number, d.Kind, d.Key, d.Pages, d.SHA256)
+}
+
+// Catalogue is what changes without a new program: availability, rating levels, hotline categories.
+type Catalogue struct {
+	Revision  int64            `json:"revision"`
+	Items     map[string]Avail `json:"items"` // by item code; an item not named is available
+	Rating    RatingForm       `json:"rating"`
+	Hotline   []Option         `json:"hotline"`
+	Notices   []Notice         `json:"notices,omitempty"`
+	Phone     string           `json:"phone"` // the city's hotline number, "12345"
+	Signature []byte           `json:"signature,omitempty"`
+}
+
+// Avail says whether a back end works now.
+type Avail struct {
+	Available bool              `json:"available"`
+	Why       map[string]string `json:"why,omitempty"`
+}
+
+// RatingForm is the 好差评 form; its content is versioned nationally.
+type RatingForm struct {
+	Version string   `json:"version"`
+	Levels  []Option `json:"levels"` // five, best first
+}
+
+// Option is a choice with its wording.
+type Option struct {
+	Code string            `json:"code"`
+	Name map[string]string `json:"name"`
+}
+
+// Notice is shown on the attract screen.
+type Notice struct {
+	ID    string            `json:"id"`
+	Text  map[string]string `json:"text"`
+	Until time.Time         `json:"until"`
+}
