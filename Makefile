@@ -1,0 +1,81 @@
+# Budayang. On a fresh Debian or Ubuntu with Go and make, two commands do all the set-up:
+#
+#   make demo     the terminal with an embedded platform and simulated peripherals: a window where there is a display,
+#                 else the whole certificate journey under Xvfb, with pictures in out/demo
+#   make test     everything that CI runs
+
+SHELL := /bin/bash
+GO ?= go
+TAGS := x11,migrated_fynedo
+# The tests of the screens use Fyne's own painter: no display, no OpenGL, the same pixels everywhere.
+TEST_TAGS := ci
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.3.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+SET_UP := deploy/setup/install.sh
+
+.PHONY: demo build release test vet lint unit journeys vuln fuzz bench screens fonts clean
+
+demo: build
+	@$(SET_UP) run
+	@if [ -n "$$DISPLAY" ]; then bin/kiosk demo; else bin/kiosk demo --headless --out out/demo; fi
+
+build:
+	@$(SET_UP) build
+	$(GO) build -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/kiosk ./cmd/kiosk
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/platform ./cmd/platform
+
+# What is installed at a site: no demo, no simulators.
+release:
+	@$(SET_UP) build
+	$(GO) build -tags $(TAGS),release -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/release/kiosk ./cmd/kiosk
+	CGO_ENABLED=0 $(GO) build -tags release -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/release/platform ./cmd/platform
+
+test: build
+	@$(SET_UP) run test
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory journeys
+	@$(MAKE) --no-print-directory vuln
+
+lint: vet
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt-ed: $$out"; exit 1; fi
+	$(GO) run $(STATICCHECK) -tags $(TEST_TAGS) ./...
+
+vet:
+	$(GO) vet -tags $(TEST_TAGS) ./...
+
+unit:
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v /test/journeys)
+
+# The real program under Xvfb, touched by real X events.
+journeys: build
+	@$(SET_UP) run test
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
+
+# The vulnerability database may be out of reach; then this says so and goes on.
+vuln:
+	@if timeout 60 $(GO) run $(GOVULNCHECK) -version >/dev/null 2>&1 && timeout 20 curl -sf -o /dev/null https://vuln.go.dev/index/db.json 2>/dev/null; then \
+		$(GO) run $(GOVULNCHECK) -tags $(TEST_TAGS) ./...; \
+	else echo "govulncheck: its database cannot be reached from here; skipped"; fi
+
+# Every fuzz target for FUZZTIME each.
+FUZZTIME ?= 60s
+fuzz:
+	test/fuzz.sh $(FUZZTIME)
+
+bench: build
+	@$(SET_UP) run test
+	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/...
+	test/bench/screen.sh
+
+# Golden pictures of the screens, made anew.
+screens:
+	CGO_ENABLED=0 $(GO) test -tags $(TEST_TAGS) ./ui/... -update
+
+fonts:
+	/usr/bin/python3 assets/fonts/make.py
+
+clean:
+	rm -rf bin out
