@@ -1,0 +1,347 @@
+// Package config reads the terminal's configuration: one TOML file that says who the terminal is, where its platform is,
+// how large its screen is and which device fills which role.
+//
+// [Load] checks everything at once and reports every mistake with file, line, key and what was expected, so that a
+// technician can mend a file without reading a manual. Nothing in it is secret: keys and the enrolment secret lie in files
+// of their own, which the configuration only names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/bus"
+)
+
+// MaxBytes is the largest configuration file that is read.
+const MaxBytes = 1 << 20
+
+// Config is the whole file.
+type Config struct {
+	Terminal Terminal                `toml:"terminal"`
+	Screen   Screen                  `toml:"screen"`
+	Visit    Visit                   `toml:"visit"`
+	Platform Platform                `toml:"platform"`
+	Device   map[devices.Role]Device `toml:"device"`
+
+	// Path is the file it was read from.
+	Path string `toml:"-"`
+}
+
+// Terminal says which terminal this is.
+type Terminal struct {
+	ID   string `toml:"id"`   // unique in the city, "990000-0003"
+	No   string `toml:"no"`   // short number at its site, in receipt codes, "03"
+	Site string `toml:"site"` // name of the hall, shown in the header
+	Name string `toml:"name"` // "03 号终端"
+	Data string `toml:"data"` // directory of the journal, keys and blobs; relative to the file
+}
+
+// Screen is the panel.
+type Screen struct {
+	Width      int    `toml:"width"`  // pixels
+	Height     int    `toml:"height"` // pixels
+	DiagonalMM int    `toml:"diagonal_mm"`
+	FullScreen bool   `toml:"full_screen"`
+	Language   string `toml:"language"` // "zh" or "en"
+}
+
+// Visit says how long the terminal is patient.
+type Visit struct {
+	Warn     Duration `toml:"warn"`      // without a touch, until the warning
+	End      Duration `toml:"end"`       // without a touch, until the visit ends
+	TakeCard Duration `toml:"take_card"` // until a forgotten card is announced urgently
+	TakeSlip Duration `toml:"take_output"`
+	Refill   Duration `toml:"refill"` // how long a print waits for paper
+}
+
+// Platform is the city's platform.
+type Platform struct {
+	URL        string `toml:"url"`         // https://…
+	CA         string `toml:"ca"`          // PEM file of the only authority trusted; relative to the file
+	SecretFile string `toml:"secret_file"` // shared enrolment secret, mode 0600
+}
+
+// Device fills a role.
+type Device struct {
+	URI         string   `toml:"uri"`
+	Driver      string   `toml:"driver"`
+	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
+	Profile     string   `toml:"profile"`      // receipt printers: a head's profile
+	Media       string   `toml:"media"`        // document printers: an IPP media name
+	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
+	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
+}
+
+// Duration is written "40s" or "5m".
+type Duration time.Duration
+
+// UnmarshalText reads "40s".
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v <= 0 || v > 24*time.Hour {
+		return errors.New(`a time such as "40s" or "5m"`)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes it back.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Drivers lists the drivers that each role knows.
+var Drivers = map[devices.Role][]string{
+	devices.RoleIDReader:        {"sam"},
+	devices.RoleReceiptPrinter:  {"escpos"},
+	devices.RoleDocumentPrinter: {"ipp"},
+}
+
+// schemes lists the buses that each driver can speak over.
+var schemes = map[string][]string{
+	"sam":    {"serial", "tcp"},
+	"escpos": {"serial", "tcp"},
+	"ipp":    {"ipp", "ipps"},
+}
+
+// A Problem is one mistake in a configuration file.
+type Problem struct {
+	File     string
+	Line     int // 0 when the key is missing altogether
+	Key      string
+	Expected string
+}
+
+func (p Problem) Error() string {
+	where := p.File
+	if p.Line > 0 {
+		where = fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	if p.Key == "" {
+		return fmt.Sprintf("%s: expected %s", where, p.Expected)
+	}
+	return fmt.Sprintf("%s: %s: expected %s", where, p.Key, p.Expected)
+}
+
+// Default is what a key that is not in the file means.
+func Default() Config {
+	return Config{
+		Screen: Screen{Width: 1080, Height: 1920, DiagonalMM: 546, FullScreen: true, Language: "zh"},
+		Visit: Visit{
+			Warn: Duration(40 * time.Second), End: Duration(60 * time.Second), TakeCard: Duration(10 * time.Second),
+			TakeSlip: Duration(30 * time.Second), Refill: Duration(5 * time.Minute),
+		},
+	}
+}
+
+// Load reads and checks a file. The error, if any, joins one [Problem] for each mistake.
+func Load(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// Parse checks the text of a file; path names it in problems and is what relative paths are relative to.
+func Parse(path string, text []byte) (Config, error) {
+	c := Default()
+	c.Path = path
+	if len(text) > MaxBytes {
+		return c, Problem{path, 0, "", fmt.Sprintf("at most %d bytes", MaxBytes)}
+	}
+	dec := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return c, syntax(path, err)
+	}
+	v := checker{file: path, lines: lines(text)}
+	v.check(&c)
+	if len(v.problems) > 0 {
+		return c, errors.Join(v.problems...)
+	}
+	dir := filepath.Dir(path)
+	for _, p := range []*string{&c.Terminal.Data, &c.Platform.CA, &c.Platform.SecretFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	return c, nil
+}
+
+func syntax(path string, err error) error {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) {
+		var all []error
+		for _, e := range strict.Errors {
+			row, _ := e.Position()
+			all = append(all, Problem{path, row, strings.Join(e.Key(), "."), "a key that exists (is it misspelt?)" + near(e.Key())})
+		}
+		return errors.Join(all...)
+	}
+	var one *toml.DecodeError
+	if errors.As(err, &one) {
+		row, _ := one.Position()
+		return Problem{path, row, strings.Join(one.Key(), "."), strings.TrimPrefix(one.Error(), "toml: ")}
+	}
+	return Problem{path, 0, "", strings.TrimPrefix(err.Error(), "toml: ")}
+}
+
+// known are all keys, for "did you mean".
+var known = []string{
+	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data",
+	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
+	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
+	"platform.url", "platform.ca", "platform.secret_file",
+	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
+	"device.*.fingerprint",
+}
+
+func near(key []string) string {
+	k := slices.Clone(key)
+	if len(k) == 3 && k[0] == "device" {
+		k[1] = "*"
+	}
+	joined, best, at := strings.Join(k, "."), "", 4
+	for _, candidate := range known {
+		if d := distance(joined, candidate); d < at {
+			best, at = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best[strings.LastIndex(best, ".")+1:] + "?"
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal, row[j] = row[j], min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+type checker struct {
+	file     string
+	lines    map[string]int
+	problems []error
+}
+
+func (v *checker) bad(key, expected string) {
+	v.problems = append(v.problems, Problem{v.file, v.lines[key], key, expected})
+}
+
+var (
+	terminalID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{2,31}$`)
+	terminalNo = regexp.MustCompile(`^[0-9A-Z]{1,4}$`)
+)
+
+func (v *checker) check(c *Config) {
+	if !terminalID.MatchString(c.Terminal.ID) {
+		v.bad("terminal.id", "3 to 32 letters, digits or dashes, unique in the city")
+	}
+	if !terminalNo.MatchString(c.Terminal.No) {
+		v.bad("terminal.no", "1 to 4 digits or capital letters, unique at the site")
+	}
+	if c.Terminal.Site == "" {
+		v.bad("terminal.site", "the name of the hall, shown to citizens")
+	}
+	if c.Terminal.Name == "" {
+		c.Terminal.Name = c.Terminal.No
+	}
+	if c.Terminal.Data == "" {
+		v.bad("terminal.data", "the directory for the journal and keys")
+	}
+	if c.Screen.Width < 800 || c.Screen.Width > 8192 {
+		v.bad("screen.width", "pixels, 800 to 8192")
+	}
+	if c.Screen.Height < 600 || c.Screen.Height > 8192 {
+		v.bad("screen.height", "pixels, 600 to 8192")
+	}
+	if c.Screen.DiagonalMM < 200 || c.Screen.DiagonalMM > 3000 {
+		v.bad("screen.diagonal_mm", "the visible diagonal in millimetres, 200 to 3000 (21.5 inch is 546)")
+	}
+	if c.Screen.Language != "zh" && c.Screen.Language != "en" {
+		v.bad("screen.language", `"zh" or "en"`)
+	}
+	if c.Visit.End < c.Visit.Warn+Duration(20*time.Second) {
+		v.bad("visit.end", "at least 20s more than visit.warn (a person needs that long to ask for more time)")
+	}
+	v.platform(c.Platform)
+	for role, d := range c.Device {
+		v.device(role, d)
+	}
+	slices.SortFunc(v.problems, func(a, b error) int {
+		p, q := a.(Problem), b.(Problem)
+		if p.Line != q.Line {
+			return p.Line - q.Line
+		}
+		return strings.Compare(p.Key, q.Key)
+	})
+}
+
+func (v *checker) platform(p Platform) {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		v.bad("platform.url", "an address such as https://platform.example:8443")
+	}
+	if p.CA == "" {
+		v.bad("platform.ca", "the file with the platform's certificate authority (platform ca prints it)")
+	}
+	if p.SecretFile == "" {
+		v.bad("platform.secret_file", "the file with the enrolment secret")
+	}
+}
+
+func (v *checker) device(role devices.Role, d Device) {
+	key := "device." + string(role)
+	drivers, ok := Drivers[role]
+	if !ok {
+		var names []string
+		for r := range Drivers {
+			names = append(names, string(r))
+		}
+		slices.Sort(names)
+		v.bad(key, "one of the roles "+strings.Join(names, ", "))
+		return
+	}
+	if !slices.Contains(drivers, d.Driver) {
+		v.bad(key+".driver", "one of "+strings.Join(drivers, ", "))
+		return
+	}
+	u, err := bus.Parse(d.URI)
+	if err != nil {
+		v.bad(key+".uri", err.Error())
+		return
+	}
+	if !slices.Contains(schemes[d.Driver], u.Scheme) {
+		v.bad(key+".uri", fmt.Sprintf("a URI that begins with %s: (driver %s)", strings.Join(schemes[d.Driver], ": or "), d.Driver))
+	}
+}

@@ -1,0 +1,106 @@
+//go:build !release
+
+package journey
+
+// The summary: what a journey did, read afterwards from the terminal's own journal and from the platform.
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// A Summary is summary.json.
+type Summary struct {
+	Journey string        `json:"journey"`
+	Began   time.Time     `json:"began"`
+	Took    string        `json:"took"`
+	Cases   []CaseSummary `json:"cases"`
+	Totals  Totals        `json:"totals"`
+	Screens []string      `json:"screens"`
+	Papers  []string      `json:"papers"`
+	Verify  []string      `json:"verify_problems"` // empty when chains and ledgers hold
+	Notes   []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
+	Failed  string        `json:"failed,omitempty"`
+}
+
+// A CaseSummary is one case as the terminal's journal has it, and whether the platform holds it.
+type CaseSummary struct {
+	Item        string              `json:"item"`
+	Case        string              `json:"case"`
+	ReceiptCode string              `json:"receipt_code"`
+	State       journal.State       `json:"state"`
+	History     []journal.CaseEvent `json:"history"`
+	Effects     []EffectSummary     `json:"effects"`
+	Acked       bool                `json:"acked"`
+	AtPlatform  int                 `json:"at_platform"` // how many cases with this id the platform holds: 1
+}
+
+// An EffectSummary is one act on the world.
+type EffectSummary struct {
+	Kind    string              `json:"kind"`
+	Attempt int                 `json:"attempt"`
+	State   journal.EffectState `json:"state"`
+	Detail  string              `json:"detail,omitempty"`
+	Settled bool                `json:"settled,omitempty"`
+}
+
+// Totals count the journey's cases and papers.
+type Totals struct {
+	Cases        int `json:"cases"`
+	Acknowledged int `json:"acknowledged"`
+	Duplicates   int `json:"duplicates"` // cases or papers that exist more than once
+	Lost         int `json:"lost"`       // cases of the terminal that the platform does not hold
+	Certificates int `json:"certificates_printed"`
+	Receipts     int `json:"receipts_printed"`
+	Ratings      int `json:"ratings"`
+	Quarantined  int `json:"quarantined"`
+}
+
+func (s *Summary) write(dir string) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("summary: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, "summary.json"), append(b, '\n'), 0o644)
+}
+
+// readJournal fills the cases from a journal that no terminal holds any more.
+func (s *Summary) readJournal(j *journal.Journal, atPlatform map[string]int) error {
+	cases, err := j.Cases(nil)
+	if err != nil {
+		return err
+	}
+	for _, c := range cases {
+		acked, err := j.CaseAcked(c.ID)
+		if err != nil {
+			return err
+		}
+		effects, err := j.Effects(c.ID)
+		if err != nil {
+			return err
+		}
+		one := CaseSummary{Item: c.Item, Case: c.ID, ReceiptCode: c.ReceiptCode, State: c.State, History: c.History,
+			Acked: acked, AtPlatform: atPlatform[c.ID]}
+		for _, e := range effects {
+			one.Effects = append(one.Effects, EffectSummary{e.Kind, e.Attempt, e.State, e.Detail, e.Settled})
+		}
+		s.Cases = append(s.Cases, one)
+		s.Totals.Cases++
+		if acked {
+			s.Totals.Acknowledged++
+		}
+		switch one.AtPlatform {
+		case 0:
+			s.Totals.Lost++
+		case 1:
+		default:
+			s.Totals.Duplicates++
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+// Kiosk is the self-service terminal of a government hall.
+//
+// kiosk run serves citizens from a configuration file; the other subcommands are for the people who keep it: devices,
+// outbox and doctor look at a machine, demo and sim (left out of release builds) show and test it without hardware.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// commands are the subcommands; each has a file of its own.
+type commands struct {
+	Run     runCmd     `cmd:"" help:"Serve citizens."`
+	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
+	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+	benchCommands
+}
+
+// stdio is where a command talks; tests replace it.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() { os.Exit(kiosk()) }
+
+// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused.
+func kiosk() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	var c commands
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("kiosk"),
+		kong.Description("Budayang, the self-service terminal that never closes."),
+		kong.UsageOnError(),
+		kong.Exit(func(n int) { code = n; panic(exit{}) }),
+		kong.Bind(stdio{os.Stdin, os.Stdout, os.Stderr}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		return 2
+	}
+	k, err := parse(parser, os.Args[1:], &code)
+	if code >= 0 {
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		return 2
+	}
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		return 1
+	}
+	return 0
+}
+
+// exit unwinds the parser after --help.
+type exit struct{}
+
+func parse(p *kong.Kong, args []string, code *int) (k *kong.Context, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(exit); !ok {
+				panic(r)
+			}
+			*code = max(*code, 0)
+		}
+	}()
+	return p.Parse(args)
+}

@@ -1,0 +1,6 @@
+//go:build release
+
+package main
+
+// benchCommands are left out of what is installed at a site.
+type benchCommands struct{}
