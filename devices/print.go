@@ -67,6 +67,9 @@ type DocumentJob struct {
 	Note func(key, value string) error
 	// Progress is called with sheets done so far; may be nil.
 	Progress func(sheets int)
+	// Hindered is called when the printer says what keeps this job from going on, and with [UnreadyNot] when it goes on
+	// again (paper was refilled), so that whoever waits can be told; may be nil.
+	Hindered func(why Unready)
 }
 
 // A DocumentPrinter prints whole documents on cut sheets.
