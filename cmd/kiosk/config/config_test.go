@@ -1,0 +1,123 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const good = `[terminal]
+id = "990000-0003"
+no = "03"
+site = "示例区市民之家"
+name = "03 号终端"
+data = "data"
+
+[screen]
+diagonal_mm = 546
+
+[visit]
+warn = "30s"
+end = "50s"
+
+[platform]
+url = "https://platform.example:8443"
+ca = "ca.pem"
+secret_file = "/etc/budayang/secret"
+
+[device.id-reader]
+driver = "sam"
+uri = "serial:/dev/ttyS0?baud=115200"
+
+[device.document-printer]
+driver = "ipp"
+uri = "ipp://127.0.0.1:631/ipp/print"
+`
+
+func TestGoodFile(t *testing.T) {
+	c, err := Parse("/etc/budayang/terminal.toml", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Terminal.Data != "/etc/budayang/data" || c.Platform.CA != "/etc/budayang/ca.pem" || c.Platform.SecretFile != "/etc/budayang/secret" {
+		t.Errorf("relative paths: %+v %+v", c.Terminal, c.Platform)
+	}
+	if time.Duration(c.Visit.Warn) != 30*time.Second || c.Screen.Width != 1080 || c.Screen.Language != "zh" {
+		t.Errorf("values and defaults: %+v %+v", c.Visit, c.Screen)
+	}
+	if len(c.Device) != 2 {
+		t.Errorf("devices: %+v", c.Device)
+	}
+}
+
+func TestMistakesNameFileLineKeyAndWhatWasExpected(t *testing.T) {
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"typo in a key", `site = `, `sitee = `, "t.toml:4: terminal.sitee: expected a key that exists (is it misspelt?); did you mean site?"},
+		{"typo in a device key", `driver = "sam"`, `drivr = "sam"`, "t.toml:20: device.id-reader.drivr: expected a key that exists (is it misspelt?); did you mean driver?"},
+		{"wrong type", `diagonal_mm = 546`, `diagonal_mm = "big"`, "t.toml:9: screen.diagonal_mm: expected"},
+		{"out of range", `diagonal_mm = 546`, `diagonal_mm = 5`, "t.toml:9: screen.diagonal_mm: expected the visible diagonal in millimetres"},
+		{"not https", `https://platform`, `http://platform`, "t.toml:16: platform.url: expected an address such as https://"},
+		{"bad duration", `warn = "30s"`, `warn = "soon"`, "t.toml:12: visit.warn: expected"},
+		{"too little time to answer", `end = "50s"`, `end = "40s"`, "t.toml:13: visit.end: expected at least 20s more than visit.warn"},
+		{"unknown role", `[device.id-reader]`, `[device.id-raeder]`, "t.toml:19: device.id-raeder: expected one of the roles document-printer, id-reader, receipt-printer"},
+		{"unknown driver", `driver = "sam"`, `driver = "sim"`, "t.toml:20: device.id-reader.driver: expected one of sam"},
+		{"bus that the driver cannot speak", `uri = "serial:/dev/ttyS0?baud=115200"`, `uri = "ipp://127.0.0.1/"`, "t.toml:21: device.id-reader.uri: expected a URI that begins with serial:"},
+		{"missing key", `data = "data"`, ``, "t.toml: terminal.data: expected the directory"},
+		{"not TOML", `[terminal]`, `[terminal`, "t.toml:1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(good, tt.old, tt.new, 1)
+			if text == good {
+				t.Fatal("the mistake was not made")
+			}
+			_, err := Parse("t.toml", []byte(text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error:\n%v\nexpected to contain:\n%s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeIsReportedAtOnce(t *testing.T) {
+	text := strings.NewReplacer(`no = "03"`, `no = "too long"`, "https://", "http://", `language`, ``).Replace(good)
+	_, err := Parse("t.toml", []byte(text))
+	var p Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("%T is not a Problem", err)
+	}
+	if n := strings.Count(err.Error(), "expected"); n != 2 {
+		t.Errorf("%d problems reported, expected 2:\n%v", n, err)
+	}
+}
+
+func TestFileThatIsTooLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.toml")
+	if err := os.WriteFile(path, make([]byte, MaxBytes+10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.toml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, expected one that says that the file does not exist", err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(good)
+	f.Add("[terminal]\nid = 3\n")
+	f.Add("a.b.c = [1, {x = 2}]\n[[device]]\n")
+	f.Add("[device.id-reader]\nuri = \"serial:\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := Parse("fuzz.toml", []byte(text))
+		if err != nil && !strings.Contains(err.Error(), "fuzz.toml") {
+			t.Errorf("an error that does not name the file: %v", err)
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/slip"
+)
+
+// devicesCmd is `kiosk devices`.
+type devicesCmd struct {
+	List  devicesListCmd  `cmd:"" help:"List the ports of this machine and the configured devices."`
+	Probe devicesProbeCmd `cmd:"" help:"Open every configured device and ask it how it is."`
+	Test  devicesTestCmd  `cmd:"" help:"Try one device: read a card, print a slip, print a page."`
+}
+
+// devicesListCmd is `kiosk devices list`.
+type devicesListCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+}
+
+// Run lists serial ports by their stable names, then the configuration.
+func (d devicesListCmd) Run(io stdio) error {
+	fmt.Fprintln(io.out, "serial ports:")
+	n := 0
+	for _, pattern := range []string{"/dev/serial/by-id/*", "/dev/serial/by-path/*", "/dev/ttyUSB*", "/dev/ttyACM*", "/dev/ttyS[0-9]"} {
+		found, _ := filepath.Glob(pattern)
+		for _, f := range found {
+			target, err := filepath.EvalSymlinks(f)
+			if err == nil && target != f {
+				fmt.Fprintf(io.out, "  serial:%s  (now %s)\n", f, target)
+			} else {
+				fmt.Fprintf(io.out, "  serial:%s\n", f)
+			}
+			n++
+		}
+	}
+	if n == 0 {
+		fmt.Fprintln(io.out, "  none")
+	}
+	c, err := config.Load(d.Config)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(io.out, "configured:")
+	for _, r := range roles(c) {
+		fmt.Fprintf(io.out, "  %-18s %-7s %s\n", r, c.Device[r].Driver, c.Device[r].URI)
+	}
+	return nil
+}
+
+// devicesProbeCmd is `kiosk devices probe`.
+type devicesProbeCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+}
+
+// Run prints one line a device; it prints and moves nothing on the devices.
+func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
+	c, err := config.Load(d.Config)
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, r := range probeAll(ctx, c) {
+		if r.err != nil {
+			fmt.Fprintf(io.out, "%-18s %v\n", r.role, r.err)
+			failed = append(failed, string(r.role))
+			continue
+		}
+		s := r.status
+		fmt.Fprintf(io.out, "%-18s %s media=%s paper=%s toner=%s cover=%s", r.role, s.Connection, s.Media, s.Paper, s.Toner, s.Cover)
+		for _, id := range []string{s.Identity.Maker, s.Identity.Model, s.Identity.Serial} {
+			if id != "" {
+				fmt.Fprintf(io.out, " %q", id)
+			}
+		}
+		if len(s.Reasons) > 0 {
+			fmt.Fprintf(io.out, " reasons=%s", strings.Join(s.Reasons, ","))
+		}
+		fmt.Fprintln(io.out)
+		if s.Unready() != devices.UnreadyNot {
+			failed = append(failed, string(r.role))
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("cannot work now: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// devicesTestCmd is `kiosk devices test`.
+type devicesTestCmd struct {
+	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer or document-printer."`
+	Wait   time.Duration `default:"30s" help:"How long to wait for a card or for paper."`
+}
+
+// Run tries one device for real. Nothing personal is shown: a card is named by its kind only.
+func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
+	c, err := config.Load(d.Config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Wait)
+	defer cancel()
+	dev, err := openDevice(ctx, c, d.Role)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	switch dev := dev.(type) {
+	case devices.IDReader:
+		fmt.Fprintln(io.out, "put a card on the reader …")
+		card, err := dev.Read(ctx, func(e devices.ReadEvent) { fmt.Fprintln(io.out, " ", e) })
+		if err != nil {
+			return err
+		}
+		defer card.Wipe()
+		fmt.Fprintf(io.out, "read: %s card, photo %v, warnings %v\n", card.Kind, card.WLT != nil, card.Warnings)
+		return nil
+	case devices.ReceiptPrinter:
+		r := dev.Print(ctx, devices.ReceiptJob{ID: "test/" + time.Now().UTC().Format(time.RFC3339Nano), Slip: testSlip(c)})
+		return printed(io, r)
+	case devices.DocumentPrinter:
+		pdf, err := testPage(c)
+		if err != nil {
+			return err
+		}
+		name := "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000")
+		r := dev.Print(ctx, devices.DocumentJob{Name: name, PDF: pdf, Sheets: 1,
+			Note: func(k, v string) error { _, err := fmt.Fprintf(io.out, "  %s %s\n", k, v); return err }})
+		return printed(io, r)
+	}
+	return fmt.Errorf("%s: no test for this role", d.Role)
+}
+
+func printed(io stdio, r devices.PrintResult) error {
+	fmt.Fprintf(io.out, "print: %s", r.Outcome)
+	for _, w := range []string{r.By, string(r.Why), r.Detail} {
+		if w != "" {
+			fmt.Fprintf(io.out, " %s", w)
+		}
+	}
+	fmt.Fprintln(io.out)
+	if r.Outcome != devices.PrintConfirmed {
+		return errors.New("the test was not confirmed by the printer")
+	}
+	return nil
+}
+
+func testSlip(c config.Config) slip.Slip {
+	return slip.Slip{Blocks: []slip.Block{
+		slip.Text{Text: "打印测试 Test slip", Align: slip.Center, Bold: true, Size: 2},
+		slip.Text{Text: c.Terminal.Site + " " + c.Terminal.Name, Align: slip.Center},
+		slip.Rule{},
+		slip.Table{Columns: []slip.Column{{Share: 1}, {Share: 2, Align: slip.Right}}, Rows: [][]string{
+			{"时间 Time", time.Now().Format("2006-01-02 15:04:05")},
+			{"汉字 Chinese", "直骨角令海门 龘𠮷"},
+			{"程序 Version", version},
+		}},
+		slip.QR{Data: "BUDAYANG TEST", Caption: "QR"},
+		slip.Rule{Dashed: true},
+	}}
+}
+
+// roles are the configured roles, in a stable order.
+func roles(c config.Config) []devices.Role {
+	var all []devices.Role
+	for r := range c.Device {
+		all = append(all, r)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// probeResult is what one device said.
+type probeResult struct {
+	role   devices.Role
+	status devices.Status
+	err    error
+}
+
+// probeAll opens and probes all configured devices at the same time, each for at most five seconds.
+func probeAll(ctx context.Context, c config.Config) []probeResult {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	all := make([]probeResult, len(c.Device))
+	var wait sync.WaitGroup
+	for i, r := range roles(c) {
+		wait.Go(func() {
+			all[i].role = r
+			dev, err := openDevice(ctx, c, r)
+			if err != nil {
+				all[i].err = err
+				return
+			}
+			all[i].status, all[i].err = dev.Probe(ctx)
+			_ = dev.Close()
+		})
+	}
+	wait.Wait()
+	return all
+}

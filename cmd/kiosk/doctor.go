@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// doctorCmd is `kiosk doctor`.
+type doctorCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+}
+
+// A finding is one thing the doctor looked at.
+type finding struct {
+	grade string // "ok", "warn", "bad"
+	what  string
+	mend  string // how to mend it; "" when there is nothing to mend
+}
+
+func ok(format string, a ...any) finding { return finding{"ok", fmt.Sprintf(format, a...), ""} }
+func warn(mend, format string, a ...any) finding {
+	return finding{"warn", fmt.Sprintf(format, a...), mend}
+}
+func bad(mend, format string, a ...any) finding {
+	return finding{"bad", fmt.Sprintf(format, a...), mend}
+}
+
+// Run looks at the whole machine in at most ten seconds and says how to mend what it finds.
+func (d doctorCmd) Run(ctx context.Context, io stdio) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	wrong := 0
+	show := func(all ...finding) {
+		for _, f := range all {
+			fmt.Fprintf(io.out, "%-5s %s\n", f.grade, f.what)
+			if f.mend != "" {
+				fmt.Fprintf(io.out, "      → %s\n", f.mend)
+			}
+			if f.grade == "bad" {
+				wrong++
+			}
+		}
+	}
+	c, err := config.Load(d.Config)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			show(bad("correct the file at the place named, then run kiosk doctor again", "%s", strings.TrimSpace(line)))
+		}
+		return fmt.Errorf("%d things to mend", wrong)
+	}
+	show(ok("configuration %s", d.Config))
+	show(checkData(c)...)
+	show(checkJournal(ctx, c)...)
+	show(checkDisplay()...)
+	show(checkPlatform(ctx, c)...)
+	show(checkDevices(ctx, c)...)
+	if wrong > 0 {
+		return fmt.Errorf("%d things to mend", wrong)
+	}
+	return nil
+}
+
+// checkData looks at the data directory, its space and the modes of secret files.
+func checkData(c config.Config) []finding {
+	dir := c.Terminal.Data
+	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []finding{bad("mkdir -p "+dir+" and give it to the user that runs the terminal", "data directory %s does not exist", dir)}
+	case err != nil:
+		return []finding{bad("look at the permissions of its parent directories", "data directory %s: %v", dir, err)}
+	case !st.IsDir():
+		return []finding{bad("move the file away", "data directory %s is a file", dir)}
+	}
+	var all []finding
+	if st.Mode().Perm()&0o077 != 0 {
+		all = append(all, bad("chmod 700 "+dir, "data directory %s can be read by others (mode %04o)", dir, st.Mode().Perm()))
+	}
+	probe := filepath.Join(dir, ".doctor")
+	if err := os.WriteFile(probe, nil, 0o600); err != nil {
+		all = append(all, bad("give the directory to the user that runs the terminal, or mount its disk writable", "cannot write in %s: %v", dir, err))
+	} else {
+		_ = os.Remove(probe)
+	}
+	var disk syscall.Statfs_t
+	if syscall.Statfs(dir, &disk) == nil {
+		free := disk.Bavail * uint64(disk.Bsize) >> 20
+		switch {
+		case free < 100:
+			all = append(all, bad("free space on this disk; below 100 MiB the terminal takes no new business", "%d MiB free for %s", free, dir))
+		case free < 1024:
+			all = append(all, warn("free space on this disk soon", "%d MiB free for %s", free, dir))
+		default:
+			all = append(all, ok("%d MiB free for %s", free, dir))
+		}
+	}
+	for _, secret := range []string{c.Platform.SecretFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, "terminal.key")} {
+		st, err := os.Stat(secret)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && secret == c.Platform.SecretFile:
+			all = append(all, bad("put the enrolment secret of the city's platform into this file, mode 0600", "%s does not exist", secret))
+		case err == nil && st.Mode().Perm()&0o077 != 0:
+			all = append(all, bad("chmod 600 "+secret, "%s can be read by others (mode %04o)", secret, st.Mode().Perm()))
+		case err == nil:
+			all = append(all, ok("%s is closed to others", secret))
+		}
+	}
+	return all
+}
+
+func checkJournal(ctx context.Context, c config.Config) []finding {
+	path := journalPath(c)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return []finding{ok("no journal yet; the first start makes it")}
+	}
+	j, err := journal.Open(path, journalOptions(c))
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		return []finding{ok("journal is held by the running terminal; stop it to have the chains verified")}
+	case errors.Is(err, journal.ErrKey):
+		return []finding{bad("put the journal.key that belongs to this journal back; without it unsent personal data is lost", "journal: %v", err)}
+	case err != nil:
+		return []finding{bad("do not delete anything; keep the file, move "+filepath.Dir(path)+" aside and call support", "journal: %v", err)}
+	}
+	defer j.Close()
+	r, err := j.Verify(ctx)
+	if err != nil {
+		return []finding{bad("keep the file and call support", "journal: %v", err)}
+	}
+	var all []finding
+	for _, p := range r.Problems {
+		all = append(all, bad("keep the file and call support", "journal: %s", p))
+	}
+	if r.Unsettled > 0 {
+		all = append(all, warn("start the terminal: it asks the devices what became of them", "journal: %d effects without outcome", r.Unsettled))
+	}
+	if len(all) == 0 {
+		all = append(all, ok("journal: %d cases, %d effects, %d records, chains whole", r.Cases, r.Effects, r.Records))
+	}
+	return all
+}
+
+func checkDisplay() []finding {
+	if os.Getenv("DISPLAY") == "" {
+		return []finding{warn("start the terminal inside an X session (docs/technician.md)", "no DISPLAY in this shell")}
+	}
+	return []finding{ok("display %s", os.Getenv("DISPLAY"))}
+}
+
+// checkPlatform speaks TLS with the platform and compares clocks.
+func checkPlatform(ctx context.Context, c config.Config) []finding {
+	pem, err := os.ReadFile(c.Platform.CA)
+	if err != nil {
+		return []finding{bad("copy the authority's PEM from the platform (platform ca prints it) to this place", "%v", err)}
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return []finding{bad("copy the authority's PEM from the platform (platform ca prints it) to this place", "%s holds no certificate", c.Platform.CA)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	u, _ := url.Parse(c.Platform.URL)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("healthz").String(), nil)
+	if err != nil {
+		return []finding{bad("correct platform.url", "platform: %v", err)}
+	}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	defer tr.CloseIdleConnections()
+	before := time.Now()
+	resp, err := (&http.Client{Transport: tr}).Do(req)
+	if err != nil {
+		var unknown x509.UnknownAuthorityError
+		var name x509.HostnameError
+		var expired x509.CertificateInvalidError
+		mend := "look at cable, network, DNS and the address in platform.url; the terminal serves what works offline meanwhile"
+		switch {
+		case errors.As(err, &unknown):
+			mend = "platform.ca is not the authority of this platform: copy the right one"
+		case errors.As(err, &name):
+			mend = "platform.url names another host than the platform's certificate"
+		case errors.As(err, &expired):
+			mend = "the platform's certificate is not valid at this machine's time: look at the clock first"
+		}
+		return []finding{bad(mend, "platform %s: %v", u.Host, err)}
+	}
+	_ = resp.Body.Close()
+	took := time.Since(before)
+	all := []finding{ok("platform %s answers in %v", u.Host, took.Round(time.Millisecond))}
+	if resp.StatusCode != http.StatusOK {
+		all[0] = bad("tell the platform's operator", "platform %s answers %s", u.Host, resp.Status)
+	}
+	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		off := time.Since(t).Round(time.Second)
+		switch {
+		case off.Abs() > 3*time.Minute:
+			all = append(all, bad("set the clock (timedatectl set-ntp true); the platform refuses requests more than 180 s off", "clock is %v off the platform's", off))
+		case off.Abs() > 10*time.Second:
+			all = append(all, warn("let the clock be set by NTP", "clock is %v off the platform's", off))
+		default:
+			all = append(all, ok("clock agrees with the platform's"))
+		}
+	}
+	return all
+}
+
+// checkDevices opens and probes every configured device that no running terminal holds.
+func checkDevices(ctx context.Context, c config.Config) []finding {
+	var all []finding
+	for _, r := range probeAll(ctx, c) {
+		name := fmt.Sprintf("%s (%s)", r.role, c.Device[r.role].URI)
+		switch why := r.status.Unready(); {
+		case r.err != nil:
+			all = append(all, bad(mendDevice(r.role, r.err), "%s: %v", name, r.err))
+		case why != devices.UnreadyNot:
+			all = append(all, bad(mendUnready(why), "%s: %s %s", name, why, strings.Join(r.status.Reasons, " ")))
+		case r.status.Paper == devices.SupplyLow || r.status.Toner == devices.SupplyLow:
+			all = append(all, warn("refill at the next visit", "%s: paper %s, toner %s", name, r.status.Paper, r.status.Toner))
+		default:
+			all = append(all, ok("%s: %s", name, strings.TrimSpace(r.status.Identity.Model+" "+r.status.Identity.Serial)))
+		}
+	}
+	return all
+}
+
+func mendDevice(role devices.Role, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "plug it in, or correct device." + string(role) + ".uri (kiosk devices list shows the ports)"
+	case errors.Is(err, fs.ErrPermission):
+		return "add the user to the group of the port (usermod -aG dialout), then log in again"
+	case errors.Is(err, devices.ErrBusy):
+		return "another program holds the port: the running terminal, or ModemManager (apt purge modemmanager)"
+	case errors.Is(err, devices.ErrSilent):
+		return "switch it on; look at cable and baud rate"
+	case errors.Is(err, devices.ErrUnusable):
+		return "the device itself says that it cannot work: replace it, or look at its own panel"
+	}
+	return "look at power and cable"
+}
+
+func mendUnready(why devices.Unready) string {
+	return map[devices.Unready]string{
+		devices.UnreadyNoDevice:  "switch it on; look at power and cable",
+		devices.UnreadyStarting:  "wait a moment and run kiosk doctor again",
+		devices.UnreadyFraud:     "this is not the device that was commissioned: find out why, then change device.….serial",
+		devices.UnreadyBroken:    "look at the device's own panel; replace it if it stays so",
+		devices.UnreadyJammed:    "open it, take the paper out, close it",
+		devices.UnreadyCoverOpen: "close the cover",
+		devices.UnreadyPaperOut:  "put paper in",
+		devices.UnreadyTonerOut:  "change the toner",
+		devices.UnreadyOffline:   "press the printer's on-line button",
+	}[why]
+}

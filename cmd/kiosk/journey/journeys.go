@@ -1,0 +1,419 @@
+//go:build !release
+
+package journey
+
+// The journeys: what a citizen does at each screen, and what happens around them meanwhile.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// A Journey is one way through the terminal.
+type Journey struct {
+	Name  string
+	Tells string // one line for --help and the manual
+	// Before runs when the terminal shows its first screen.
+	Before func(context.Context, *Stage) error
+	// At is what the citizen does at a screen, by its name; "" names are not used. A missing entry takes usual.
+	At map[string]Act
+	// After runs when the last visit is over, before the terminal is stopped.
+	After func(context.Context, *Stage) error
+	// Tile is the item chosen at home.
+	Tile string
+	// Visits is how many visits in a row; 0 means 1.
+	Visits int
+	// Crash arms a crash point in the terminal's first life.
+	Crash string
+	// Quick shortens the visit's patience, for journeys about walking away.
+	Quick bool
+	// Check looks at the summary; nil means [everyCaseAcked].
+	Check func(*Summary) error
+}
+
+// An Act is what the citizen does at a screen. It is called once each time the screen appears anew.
+type Act func(ctx context.Context, s *Stage, now Screen) error
+
+// Journeys are all journeys, the main one first.
+func Journeys() []Journey {
+	return []Journey{
+		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
+		outputLeft(), powerCut(), linkDown(),
+	}
+}
+
+// Find returns the journey with a name.
+func Find(name string) (Journey, error) {
+	var names []string
+	for _, j := range Journeys() {
+		if j.Name == name {
+			return j, nil
+		}
+		names = append(names, j.Name)
+	}
+	return Journey{}, fmt.Errorf("no journey %q: there are %v", name, names)
+}
+
+// usual is what a cooperative citizen does at each screen.
+var usual = map[string]Act{
+	"attract":     tap("begin"),
+	"home":        func(ctx context.Context, s *Stage, _ Screen) error { return s.Tap(ctx, "tile."+s.journey.Tile) },
+	"consent":     tap("next"),
+	"identify":    func(ctx context.Context, s *Stage, _ Screen) error { return s.props.PutCard("李晓雯") },
+	"verify":      enterCode,
+	"form":        tap("next"),
+	"choose":      chooseFirst,
+	"ink":         draw,
+	"review":      tap("next"),
+	"result":      tap("next"),
+	"guide":       tap("next"),
+	"wait":        nothing,
+	"progress":    nothing,
+	"take-card":   func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeCard() },
+	"take-output": func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeOutput() },
+	"done":        rate,
+	"trouble":     tap("next"),
+}
+
+func nothing(context.Context, *Stage, Screen) error { return nil }
+
+func tap(id string) Act {
+	return func(ctx context.Context, s *Stage, _ Screen) error { return s.Tap(ctx, id) }
+}
+
+func keys(ctx context.Context, s *Stage, digits string) error {
+	for _, d := range digits {
+		if err := s.Tap(ctx, "key."+string(d)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func enterCode(ctx context.Context, s *Stage, _ Screen) error {
+	code, err := s.Code(ctx)
+	if err != nil {
+		return err
+	}
+	if err := keys(ctx, s, code); err != nil {
+		return err
+	}
+	return s.Tap(ctx, "next")
+}
+
+func chooseFirst(ctx context.Context, s *Stage, now Screen) error {
+	for _, c := range now.Controls {
+		if len(c.ID) > 7 && c.ID[:7] == "option." && c.Enabled {
+			return s.Tap(ctx, c.ID)
+		}
+	}
+	return errors.New("choose: no option on the screen")
+}
+
+func draw(ctx context.Context, s *Stage, now Screen) error {
+	pad, ok := now.Find("ink")
+	if !ok {
+		return errors.New("ink: no pad on the screen")
+	}
+	x, y, w, h := int(pad.X), int(pad.Y), int(pad.W), int(pad.H)
+	strokes := [][][2]int{
+		{{x + w/4, y + h/4}, {x + w/2, y + h/4}, {x + 3*w/4, y + h/4}},
+		{{x + w/2, y + h/4}, {x + w/2, y + h/2}, {x + w/2, y + 3*h/4}},
+		{{x + w/4, y + 3*h/4}, {x + w/2, y + 3*h/4}, {x + 3*w/4, y + 3*h/4}},
+	}
+	for _, line := range strokes {
+		if err := s.display.Stroke(ctx, line); err != nil {
+			return err
+		}
+	}
+	return s.Tap(ctx, "next")
+}
+
+// rate takes the card and the paper, as a person would, and rates the service.
+func rate(ctx context.Context, s *Stage, _ Screen) error {
+	if err := s.props.TakeOutput(); err != nil {
+		return err
+	}
+	if err := s.props.TakeCard(); err != nil {
+		return err
+	}
+	return s.TapFirst(ctx, "rate.5", "rate.very-satisfied", "next")
+}
+
+func certificate() Journey {
+	return Journey{Name: "certificate", Tells: "a certificate of insurance, from the card to the rating", Tile: "SB-P",
+		Check: all(everyCaseAcked, papers(1, 1), finals(journal.Closed), ratings(1))}
+}
+
+func query() Journey {
+	return Journey{Name: "query", Tells: "one's own insurance on the screen", Tile: "SB-Q", Check: all(nothingLost, papers(0, -1))}
+}
+
+func guideOffline() Journey {
+	return Journey{Name: "guide-offline", Tells: "the guide while the link is down, with a slip", Tile: "GUIDE",
+		Before: cutLink,
+		At:     map[string]Act{"guide": once("slip", "next")},
+		After:  restoreLink,
+		Check:  all(nothingLost, papers(0, 1))}
+}
+
+func hotlineOffline() Journey {
+	return Journey{Name: "hotline-offline", Tells: "a request to 12345 while the link is down, delivered when it is back",
+		Tile: "12345", Before: cutLink, At: map[string]Act{"form": phone}, After: restoreLink,
+		Check: all(everyCaseAcked, papers(0, 1))}
+}
+
+func walkAway() Journey {
+	return Journey{Name: "walk-away", Tells: "the citizen leaves at the review: everything is wiped, no case remains",
+		Tile: "SB-P", Quick: true, At: map[string]Act{"review": nothing, "take-card": usual["take-card"]},
+		Check: all(nothingLost, papers(0, 0), cases(0))}
+}
+
+func cardPulled() Journey {
+	return Journey{Name: "card-pulled", Tells: "the card is pulled away while it is read, and put down again", Tile: "SB-P",
+		At: map[string]Act{"identify": func(ctx context.Context, s *Stage, now Screen) error {
+			if s.count("pulled") > 0 {
+				return nil
+			}
+			s.bump("pulled")
+			if err := s.props.PutCard("李晓雯"); err != nil {
+				return err
+			}
+			if err := sleep(ctx, 250*time.Millisecond); err != nil {
+				return err
+			}
+			if err := s.props.TakeCard(); err != nil {
+				return err
+			}
+			s.Note("the card was pulled away 250 ms after it was put down")
+			if err := sleep(ctx, 1500*time.Millisecond); err != nil {
+				return err
+			}
+			return s.props.PutCard("李晓雯")
+		}},
+		Check: all(everyCaseAcked, papers(1, 1))}
+}
+
+func paperOut() Journey {
+	return Journey{Name: "paper-out", Tells: "the certificate printer runs out of paper in the middle; it is refilled and goes on",
+		Tile: "SB-P", At: map[string]Act{
+			"review": func(ctx context.Context, s *Stage, _ Screen) error {
+				if err := s.props.Fault("document-printer", "paper-out-mid-job", ""); err != nil {
+					return err
+				}
+				s.later(6*time.Second, func() {
+					s.Note("paper was refilled")
+					_ = s.props.Clear("document-printer")
+				})
+				return s.Tap(ctx, "next")
+			},
+		},
+		Check: all(everyCaseAcked, papers(1, 1))}
+}
+
+func cardLeft() Journey {
+	return Journey{Name: "card-left", Tells: "the citizen forgets the ID card: reminded, and the next visit is blocked until it is taken",
+		Tile: "SB-P", At: map[string]Act{
+			"done": func(ctx context.Context, s *Stage, _ Screen) error {
+				if err := s.props.TakeOutput(); err != nil {
+					return err
+				}
+				return s.TapFirst(ctx, "rate.5", "rate.very-satisfied", "next")
+			},
+			"take-card": func(ctx context.Context, s *Stage, now Screen) error {
+				if s.count("left") == 0 {
+					s.bump("left")
+					s.Note("reminded to take the card; it stays")
+					s.later(14*time.Second, func() {
+						s.Note("the card is taken after all")
+						_ = s.props.TakeCard()
+					})
+				}
+				return nil
+			},
+		},
+		Check: all(everyCaseAcked, papers(1, 1), seen("take-card"))}
+}
+
+func outputLeft() Journey {
+	return Journey{Name: "output-left", Tells: "the last citizen's slip is still in the mouth: the next print waits until it is taken",
+		Tile: "SB-P", Visits: 2, At: map[string]Act{
+			"done": func(ctx context.Context, s *Stage, _ Screen) error {
+				if err := s.props.TakeCard(); err != nil {
+					return err
+				}
+				return s.TapFirst(ctx, "rate.5", "rate.very-satisfied", "next")
+			},
+			"take-output": func(ctx context.Context, s *Stage, _ Screen) error {
+				s.later(4*time.Second, func() { _ = s.props.TakeOutput() })
+				return nil
+			},
+		},
+		Check: all(everyCaseAcked, papers(2, 2), seen("take-output"))}
+}
+
+func powerCut() Journey {
+	return Journey{Name: "power-cut", Tells: "power is cut after the certificate left the printer and before that was written down",
+		Tile: "SB-P", Crash: "effect.acted", Check: all(everyCaseAcked, papers(1, -1), settled("print-document"))}
+}
+
+func linkDown() Journey {
+	return Journey{Name: "link-down", Tells: "ten requests while the link is down; it comes back, each is acknowledged once",
+		Tile: "12345", Visits: 10, Before: cutLink, At: map[string]Act{"form": phone}, After: restoreLink,
+		Check: all(everyCaseAcked, cases(10), papers(0, 10))}
+}
+
+func cutLink(ctx context.Context, s *Stage) error {
+	s.link.Cut()
+	s.Note("the link to the platform is cut")
+	return sleep(ctx, 12*time.Second) // tiles follow the link within 10 s
+}
+
+func restoreLink(_ context.Context, s *Stage) error {
+	s.link.Restore()
+	s.Note("the link to the platform is back")
+	return nil
+}
+
+// phone types a synthetic number and goes on.
+func phone(ctx context.Context, s *Stage, now Screen) error {
+	if err := s.TapFirst(ctx, "field.phone", "key.1"); err != nil {
+		return err
+	}
+	number := "13800000002"
+	if _, ok := now.Find("field.phone"); !ok {
+		number = number[1:]
+	}
+	if err := keys(ctx, s, number); err != nil {
+		return err
+	}
+	return s.Tap(ctx, "next")
+}
+
+// once taps the first control the first time and the second from then on.
+func once(first, then string) Act {
+	return func(ctx context.Context, s *Stage, _ Screen) error {
+		if s.count("once."+first) == 0 {
+			s.bump("once." + first)
+			return s.Tap(ctx, first)
+		}
+		return s.Tap(ctx, then)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ---- checks ----
+
+type check = func(*Summary) error
+
+func all(checks ...check) check {
+	return func(s *Summary) error {
+		var errs []error
+		for _, c := range append([]check{sound}, checks...) {
+			errs = append(errs, c(s))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// sound holds for every journey.
+func sound(s *Summary) error {
+	if len(s.Verify) > 0 {
+		return fmt.Errorf("journal does not verify: %v", s.Verify)
+	}
+	if s.Totals.Lost+s.Totals.Duplicates+s.Totals.Quarantined > 0 {
+		return fmt.Errorf("lost %d, duplicates %d, quarantined %d: expected none", s.Totals.Lost, s.Totals.Duplicates, s.Totals.Quarantined)
+	}
+	return nil
+}
+
+func nothingLost(s *Summary) error {
+	if s.Totals.Acknowledged != s.Totals.Cases {
+		return fmt.Errorf("%d of %d cases acknowledged", s.Totals.Acknowledged, s.Totals.Cases)
+	}
+	return nil
+}
+
+func everyCaseAcked(s *Summary) error {
+	if s.Totals.Cases == 0 {
+		return errors.New("no case at all")
+	}
+	return nothingLost(s)
+}
+
+func cases(n int) check {
+	return func(s *Summary) error {
+		if s.Totals.Cases != n {
+			return fmt.Errorf("%d cases, expected %d", s.Totals.Cases, n)
+		}
+		return nil
+	}
+}
+
+// papers expects so many certificates and receipts; -1 expects any number.
+func papers(certificates, receipts int) check {
+	return func(s *Summary) error {
+		if certificates >= 0 && s.Totals.Certificates != certificates {
+			return fmt.Errorf("%d certificates printed, expected %d", s.Totals.Certificates, certificates)
+		}
+		if receipts >= 0 && s.Totals.Receipts != receipts {
+			return fmt.Errorf("%d receipts printed, expected %d", s.Totals.Receipts, receipts)
+		}
+		return nil
+	}
+}
+
+func finals(state journal.State) check {
+	return func(s *Summary) error {
+		for _, c := range s.Cases {
+			if c.State != state {
+				return fmt.Errorf("case %s is %s, expected %s", c.ReceiptCode, c.State, state)
+			}
+		}
+		return nil
+	}
+}
+
+func ratings(n int) check {
+	return func(s *Summary) error {
+		if s.Totals.Ratings != n {
+			return fmt.Errorf("%d ratings at the platform, expected %d", s.Totals.Ratings, n)
+		}
+		return nil
+	}
+}
+
+func seen(screen string) check {
+	return func(s *Summary) error {
+		if !slices.ContainsFunc(s.Screens, func(name string) bool { return len(name) > 3 && name[3:] == screen+".png" }) {
+			return fmt.Errorf("screen %q was never shown", screen)
+		}
+		return nil
+	}
+}
+
+func settled(kind string) check {
+	return func(s *Summary) error {
+		for _, c := range s.Cases {
+			for _, e := range c.Effects {
+				if e.Kind == kind && e.Settled && e.State == journal.EffectDone {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("no effect %s was settled as done after the restart", kind)
+	}
+}

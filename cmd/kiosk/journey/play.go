@@ -1,0 +1,221 @@
+//go:build !release
+
+package journey
+
+// Playing: a citizen who looks at the screen, does what the journey says, and takes a picture of every screen.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// limits of one journey.
+const (
+	screenPatience = 90 * time.Second // the same screen, with nothing left to do
+	wholePatience  = 8 * time.Minute
+	drainPatience  = 60 * time.Second
+)
+
+// Play runs one journey in a directory and leaves its summary there. The summary is returned, and an error when the
+// journey did not go as it should; what was seen until then is in the summary either way.
+func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("journey %s took longer than %v", j.Name, wholePatience))
+	defer cancel()
+	sum := &Summary{Journey: j.Name, Began: began}
+	for _, d := range []string{"screens"} {
+		if err := os.MkdirAll(filepath.Join(opt.Dir, d), 0o755); err != nil {
+			return sum, fmt.Errorf("journey: %w", err)
+		}
+	}
+	s, err := open(ctx, j, opt, sum)
+	if err != nil {
+		return sum, err
+	}
+	err = s.play(ctx)
+	if err != nil {
+		_ = s.display.Photograph(context.WithoutCancel(ctx), filepath.Join(opt.Dir, "screens", "zz-failed.png"))
+	}
+	err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	sum.Took = time.Since(began).Round(time.Millisecond).String()
+	if err == nil {
+		check := j.Check
+		if check == nil {
+			check = all(everyCaseAcked)
+		}
+		err = check(sum)
+	}
+	if err != nil {
+		sum.Failed = err.Error()
+	}
+	if werr := sum.write(opt.Dir); werr != nil {
+		err = errors.Join(err, werr)
+	}
+	return sum, err
+}
+
+func (s *Stage) play(ctx context.Context) error {
+	if _, err := s.await(ctx, func(n Screen) bool { return n.Screen == "attract" || n.Screen == "home" }); err != nil {
+		return fmt.Errorf("first screen: %w", err)
+	}
+	if s.journey.Before != nil {
+		if err := s.journey.Before(ctx, s); err != nil {
+			return err
+		}
+	}
+	for visit := range max(1, s.journey.Visits) {
+		if err := s.visit(ctx, visit); err != nil {
+			return fmt.Errorf("visit %d: %w", visit+1, err)
+		}
+	}
+	if s.journey.After != nil {
+		if err := s.journey.After(ctx, s); err != nil {
+			return err
+		}
+	}
+	return s.drain(ctx)
+}
+
+// visit goes from the attract screen back to it.
+func (s *Stage) visit(ctx context.Context, number int) error {
+	var last uint64
+	began, served, homes := false, false, 0
+	since := time.Now()
+	for {
+		if s.died() {
+			s.Note("the terminal died at its crash point and was started again")
+			if err := s.restart(ctx); err != nil {
+				return err
+			}
+			last, began = 0, true
+			served = true
+		}
+		now, err := Look(s.probe)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if time.Since(since) > screenPatience {
+				return fmt.Errorf("terminal does not answer: %w", err)
+			}
+			if err := sleep(ctx, 100*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		if now.Seq == last {
+			if time.Since(since) > screenPatience {
+				return fmt.Errorf("screen %q stood for %v", now.Screen, screenPatience)
+			}
+			if err := sleep(ctx, 80*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		last, since = now.Seq, time.Now()
+		s.picture(ctx, now)
+		switch now.Screen {
+		case "attract":
+			if began && served {
+				return nil
+			}
+			began = true
+		case "home":
+			began = true
+			homes++
+			if homes > 1 {
+				served = true
+				if err := s.TapFirst(ctx, "exit"); err != nil {
+					return err
+				}
+				continue
+			}
+		case "done", "trouble", "result", "guide", "review", "take-card", "out-of-service":
+			served = true
+		}
+		act := s.journey.At[now.Screen]
+		if act == nil {
+			act = usual[now.Screen]
+		}
+		if act == nil {
+			continue
+		}
+		if err := act(ctx, s, now); err != nil {
+			if s.died() {
+				continue
+			}
+			return fmt.Errorf("screen %q: %w", now.Screen, err)
+		}
+	}
+}
+
+// picture photographs the screen once it stands still.
+func (s *Stage) picture(ctx context.Context, now Screen) {
+	if s.opt.NoPictures {
+		return
+	}
+	_ = sleep(ctx, 180*time.Millisecond)
+	s.shots++
+	name := fmt.Sprintf("%02d-%s.png", s.shots, now.Screen)
+	if err := s.display.Photograph(ctx, filepath.Join(s.opt.Dir, "screens", name)); err != nil {
+		s.Note("no picture: " + err.Error())
+		return
+	}
+	s.sum.Screens = append(s.sum.Screens, name)
+}
+
+// await looks until the screen is as wanted.
+func (s *Stage) await(ctx context.Context, want func(Screen) bool) (Screen, error) {
+	deadline := time.Now().Add(screenPatience)
+	for {
+		now, err := Look(s.probe)
+		if err == nil && want(now) {
+			return now, nil
+		}
+		if s.died() {
+			return now, fmt.Errorf("the terminal died: %s", s.lastWords())
+		}
+		if time.Now().After(deadline) {
+			return now, fmt.Errorf("not within %v: screen %q, %v", screenPatience, now.Screen, err)
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return now, err
+		}
+	}
+}
+
+// Tap touches a control, waiting until it is there and enabled.
+func (s *Stage) Tap(ctx context.Context, id string) error { return s.TapFirst(ctx, id) }
+
+// TapFirst touches the first control of several that is there and enabled.
+func (s *Stage) TapFirst(ctx context.Context, ids ...string) error {
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		now, err := Look(s.probe)
+		if err == nil {
+			for _, id := range ids {
+				if c, ok := now.Find(id); ok && c.Enabled {
+					return s.display.Press(ctx, int(c.X+c.W/2), int(c.Y+c.H/2))
+				}
+			}
+		}
+		if s.died() {
+			return errors.New("the terminal died")
+		}
+		if time.Now().After(deadline) {
+			var there []string
+			for _, c := range now.Controls {
+				there = append(there, fmt.Sprintf("%s(%v)", c.ID, c.Enabled))
+			}
+			return fmt.Errorf("no control %s on screen %q: there are %s", strings.Join(ids, " or "), now.Screen, strings.Join(there, " "))
+		}
+		if err := sleep(ctx, 60*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

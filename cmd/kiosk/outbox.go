@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// outboxCmd is `kiosk outbox`.
+type outboxCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	JSON   bool   `help:"Print JSON."`
+}
+
+// outboxReport is what `kiosk outbox --json` prints.
+type outboxReport struct {
+	Lanes []journal.LaneStatus `json:"lanes"`
+	Blobs int                  `json:"blobs_waiting"`
+	Desk  []deskLine           `json:"desk"`
+}
+
+// deskLine is one case that a person must look at.
+type deskLine struct {
+	ReceiptCode string        `json:"receipt_code"`
+	Item        string        `json:"item"`
+	State       journal.State `json:"state"`
+	Since       time.Time     `json:"since"`
+}
+
+// Run shows what waits and what was acknowledged. It reads the journal of a terminal that is not running: a running one
+// holds it, and shows the same in its technician's console.
+func (o outboxCmd) Run(io stdio) error {
+	c, err := config.Load(o.Config)
+	if err != nil {
+		return err
+	}
+	j, err := journal.Open(journalPath(c), journalOptions(c))
+	if errors.Is(err, journal.ErrLocked) {
+		return errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
+	}
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	var r outboxReport
+	if r.Lanes, err = j.Lanes(); err != nil {
+		return err
+	}
+	blobs, err := j.PendingBlobs()
+	if err != nil {
+		return err
+	}
+	r.Blobs = len(blobs)
+	cases, err := j.Cases(func(c journal.Case) bool {
+		return c.State == journal.PrintUnknown || c.State == journal.Manual || c.State == journal.Retained || c.State == journal.PrintFailed
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range cases {
+		r.Desk = append(r.Desk, deskLine{c.ReceiptCode, c.Item, c.State, c.Updated})
+	}
+	if o.JSON {
+		e := json.NewEncoder(io.out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	fmt.Fprintf(io.out, "%-6s %6s %10s %10s %8s  %s\n", "lane", "epoch", "written", "acked", "waiting", "oldest")
+	for _, l := range r.Lanes {
+		oldest := ""
+		if l.Waiting > 0 {
+			oldest = l.Oldest.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(io.out, "%-6s %6d %10d %10d %8d  %s\n", l.Lane, l.Epoch, l.Head, l.Acked, l.Waiting, oldest)
+	}
+	fmt.Fprintf(io.out, "pictures waiting: %d\n", r.Blobs)
+	if len(r.Desk) > 0 {
+		fmt.Fprintln(io.out, "for the desk:")
+		for _, d := range r.Desk {
+			fmt.Fprintf(io.out, "  %s %s %s since %s\n", d.ReceiptCode, d.Item, d.State, d.Since.Local().Format(time.DateTime))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// runCmd is `kiosk run`.
+type runCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Log    string `enum:"debug,info,warn,error" default:"info" help:"How much to log: debug, info, warn, error."`
+}
+
+// fyneEnvironment is what Fyne reads before main begins: one pixel is one unit, sizes come from our theme alone; the
+// texture cache lives eleven seconds, the shortest life that does not walk every object at every tick, so that drawn
+// strings are soon forgotten.
+var fyneEnvironment = map[string]string{
+	"FYNE_DISABLE_DPI_DETECTION": "1",
+	"FYNE_SCALE":                 "1",
+	"FYNE_CACHE":                 "11s",
+	"GOMEMLIMIT":                 "400MiB",
+}
+
+// withEnvironment replaces this process by itself when the environment is not as Fyne needs it.
+func withEnvironment() error {
+	changed := false
+	for k, v := range fyneEnvironment {
+		if os.Getenv(k) == "" {
+			changed = true
+			if err := os.Setenv(k, v); err != nil {
+				return err
+			}
+		}
+	}
+	if lang := os.Getenv("LANG"); lang == "" || lang == "C" || lang == "POSIX" {
+		changed = true
+		_ = os.Setenv("LANG", "C.UTF-8")
+	}
+	if !changed {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, os.Args, os.Environ())
+}
+
+// Run serves citizens until it is told to stop.
+func (r runCmd) Run(ctx context.Context, io stdio) error {
+	c, err := config.Load(r.Config)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("DISPLAY") == "" {
+		return errors.New("no display: start the terminal inside an X session (docs/technician.md), or try kiosk demo --headless")
+	}
+	if err := withEnvironment(); err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(r.Log)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	if err := prepareData(c.Terminal.Data); err != nil {
+		return err
+	}
+	t, err := newTerminal(c, log)
+	if err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+// prepareData makes the data directory and refuses one that others can read.
+func prepareData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("data directory %s can be read by others: chmod 700 %s", dir, dir)
+	}
+	return nil
+}
+
+func journalPath(c config.Config) string { return filepath.Join(c.Terminal.Data, "journal.db") }
+
+func journalOptions(c config.Config) journal.Options {
+	return journal.Options{
+		Terminal: c.Terminal.ID,
+		No:       c.Terminal.No,
+		KeyFile:  filepath.Join(c.Terminal.Data, "journal.key"),
+	}
+}
+
+// readSecret reads the enrolment secret; nil when there is none (any more), which is right for an enrolled terminal.
+func readSecret(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("enrolment secret: %w", err)
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
+	}
+	if st.Size() > 4096 {
+		return nil, fmt.Errorf("enrolment secret %s is %d bytes long, expected at most 4096", path, st.Size())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("enrolment secret: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,195 @@
+package journal
+
+// Cases: opening, states, recorded steps.
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// next says which states may follow which. A final state has no entry.
+var next = map[State][]State{
+	Submitted:    {Accepted, Printing, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
+	Accepted:     {Printing, Printed, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
+	Printing:     {Printed, PrintFailed, PrintUnknown, Manual},
+	Printed:      {Delivered, Retained, Closed, Manual},
+	Delivered:    {Closed, Manual},
+	PrintFailed:  {Printing, Cancelled, Manual, Closed},
+	PrintUnknown: {Printed, PrintFailed, Manual, Closed},
+	Retained:     {Delivered, Closed, Manual},
+	Manual:       {Printing, Printed, Delivered, Closed, Cancelled},
+}
+
+// Final says whether nothing follows a state.
+func (s State) Final() bool { return len(next[s]) == 0 }
+
+// Desk says whether a person must decide.
+func (s State) Desk() bool {
+	return s == PrintUnknown || s == PrintFailed || s == Retained || s == Manual
+}
+
+// OpenCase turns a visit's answers into a case: the commit point.
+func (tx *Tx) OpenCase(n NewCase) (Case, error) {
+	if tx.j.Full() {
+		return Case{}, ErrFull
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Case{}, err
+	}
+	at := tx.j.now()
+	code, err := tx.receiptCode(at)
+	if err != nil {
+		return Case{}, err
+	}
+	c := Case{ID: id.String(), Item: n.Item, ItemHash: n.ItemHash, Schema: n.Schema, Visit: n.Visit, ReceiptCode: code,
+		State: Submitted, Person: n.Person, Last4: n.Last4, Opened: at, Updated: at,
+		History: []CaseEvent{{State: Submitted, At: at}}}
+	if err := tx.putCase(c); err != nil {
+		return Case{}, err
+	}
+	if err := tx.tx.Bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
+		return Case{}, err
+	}
+	_, err = tx.Emit(wire.LaneTx, c.ID, wire.TypeCaseOpened, 1, wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash,
+		Schema: c.Schema, ReceiptCode: code, State: string(Submitted), At: at, Person: c.Person, Last4: c.Last4, Details: n.Details})
+	if err != nil {
+		return Case{}, err
+	}
+	if err := tx.Audit("case.opened", "citizen", map[string]string{"case": c.ID, "item": c.Item}); err != nil {
+		return Case{}, err
+	}
+	tx.j.crash(crashCaseOpened)
+	return c, nil
+}
+
+// receiptCode counts up for ever: a clock set back changes the date in the code, never makes a code twice.
+func (tx *Tx) receiptCode(at time.Time) (string, error) {
+	meta := tx.tx.Bucket(bucketMeta)
+	var n uint64
+	if b := meta.Get([]byte("receipt-counter")); len(b) == 8 {
+		n = binary.BigEndian.Uint64(b)
+	}
+	n++
+	if err := meta.Put([]byte("receipt-counter"), binary.BigEndian.AppendUint64(nil, n)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s-%s-%06d", tx.j.opt.No, at.Local().Format("20060102"), n), nil
+}
+
+// SetState moves a case on, if its state allows that.
+func (tx *Tx) SetState(caseID string, to State, why string) error {
+	c, err := tx.Case(caseID)
+	if err != nil {
+		return err
+	}
+	if c.State == to {
+		return nil
+	}
+	if !slices.Contains(next[c.State], to) {
+		return fmt.Errorf("case %s from %s to %s: %w", c.ReceiptCode, c.State, to, ErrState)
+	}
+	at := tx.j.now()
+	c.State, c.Updated = to, at
+	c.History = append(c.History, CaseEvent{to, why, at})
+	if err := tx.putCase(c); err != nil {
+		return err
+	}
+	_, err = tx.Emit(wire.LaneTx, c.ID, wire.TypeCaseState, 1, wire.CaseState{State: string(to), Why: why, At: at})
+	if err != nil {
+		return err
+	}
+	tx.j.crash(crashStateSet)
+	return nil
+}
+
+// RecordStep keeps a step's result with its case, so that a resumed case does not ask twice. No personal data.
+func (tx *Tx) RecordStep(caseID, step string, result any) error {
+	c, err := tx.Case(caseID)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("step %s: %w", step, err)
+	}
+	if c.Steps == nil {
+		c.Steps = map[string]json.RawMessage{}
+	}
+	c.Steps[step] = b
+	c.Updated = tx.j.now()
+	return tx.putCase(c)
+}
+
+// Case is a case as this change sees it.
+func (tx *Tx) Case(id string) (Case, error) { return readCase(tx.tx, id) }
+
+func (tx *Tx) putCase(c Case) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return tx.tx.Bucket(bucketCases).Put([]byte(c.ID), b)
+}
+
+func readCase(tx *bolt.Tx, id string) (Case, error) {
+	b := tx.Bucket(bucketCases).Get([]byte(id))
+	if b == nil {
+		return Case{}, fmt.Errorf("case: %w", ErrNotFound)
+	}
+	var c Case
+	if err := json.Unmarshal(b, &c); err != nil {
+		return Case{}, fmt.Errorf("case %s: %w", id, errors.Join(ErrDamaged, err))
+	}
+	return c, nil
+}
+
+// Case returns a case by its id.
+func (j *Journal) Case(id string) (c Case, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		c, err = readCase(tx, id)
+		return err
+	})
+	return c, err
+}
+
+// CaseByReceipt returns the case that a receipt code names. Spaces and letter case do not matter.
+func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
+	code = strings.ToUpper(strings.ReplaceAll(code, " ", ""))
+	err = j.db.View(func(tx *bolt.Tx) error {
+		id := tx.Bucket(bucketCodes).Get([]byte(code))
+		if id == nil {
+			return fmt.Errorf("receipt code: %w", ErrNotFound)
+		}
+		c, err = readCase(tx, string(id))
+		return err
+	})
+	return c, err
+}
+
+// Cases returns the cases that match, oldest first; nil matches all.
+func (j *Journal) Cases(match func(Case) bool) (all []Case, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
+			c, err := readCase(tx, string(k))
+			if err != nil {
+				return err
+			}
+			if match == nil || match(c) {
+				all = append(all, c)
+			}
+			return nil
+		})
+	})
+	return all, err
+}

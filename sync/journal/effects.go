@@ -1,0 +1,231 @@
+package journal
+
+// Effects: the one way to touch the world.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// String is the effect's unique name, "case/step/attempt". Printers and platforms find an act again by it.
+func (n EffectName) String() string { return fmt.Sprintf("%s/%s/%04d", n.Case, n.Step, n.Attempt) }
+
+// Do writes the intent, acts, and writes the outcome.
+//
+// An effect that has an outcome is not done again: its recorded outcome is returned. One that was intended and has no
+// outcome is not done either: [ErrUnsettled]. Attempt n+1 is refused ([ErrState]) unless attempt n certainly came to
+// nothing (not sent, failed). act may note facts that must survive a crash; a note that cannot be written is an error to act,
+// which must then not go on. An act that panics leaves the effect without outcome.
+func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error) {
+	body, err := json.Marshal(in.Body)
+	if err != nil {
+		return Effect{}, fmt.Errorf("effect %s: %w", in.Step, err)
+	}
+	var old *Effect
+	e := Effect{EffectName: in.EffectName, Kind: in.Kind, State: EffectIntended, Intent: body, Intended: j.now()}
+	err = j.Update(func(tx *Tx) error {
+		switch was, err := readEffect(tx.tx, in.EffectName); {
+		case err == nil && was.State != EffectIntended:
+			old = &was
+			return nil
+		case err == nil:
+			old = &was
+			return ErrUnsettled
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		if err := tx.mayAttempt(in.EffectName); err != nil {
+			return err
+		}
+		if _, err := tx.Case(in.EffectName.Case); err != nil {
+			return err
+		}
+		if err := tx.putEffect(e); err != nil {
+			return err
+		}
+		if in.Case != "" {
+			return tx.SetState(in.EffectName.Case, in.Case, "")
+		}
+		return nil
+	})
+	if err != nil {
+		if old != nil {
+			return *old, fmt.Errorf("effect %s: %w", in.EffectName, err)
+		}
+		return Effect{}, fmt.Errorf("effect %s: %w", in.EffectName, err)
+	}
+	if old != nil {
+		return *old, nil
+	}
+	j.crash(crashEffectIntended)
+	note := func(k, v string) error {
+		err := j.Update(func(tx *Tx) error {
+			e, err := readEffect(tx.tx, in.EffectName)
+			if err != nil {
+				return err
+			}
+			if e.Notes == nil {
+				e.Notes = map[string]string{}
+			}
+			e.Notes[k] = v
+			return tx.putEffect(e)
+		})
+		if err == nil {
+			j.crash(crashEffectNoted)
+		}
+		return err
+	}
+	out := act(ctx, note)
+	j.crash(crashEffectActed)
+	ended, err := j.end(in.EffectName, out, false)
+	if err == nil {
+		j.crash(crashEffectEnded)
+	}
+	return ended, err
+}
+
+// mayAttempt allows a first attempt, and a later one only after the one before came to nothing.
+func (tx *Tx) mayAttempt(n EffectName) error {
+	if n.Attempt < 1 {
+		return fmt.Errorf("attempt %d: %w", n.Attempt, ErrState)
+	}
+	if n.Attempt == 1 {
+		return nil
+	}
+	before, err := readEffect(tx.tx, EffectName{n.Case, n.Step, n.Attempt - 1})
+	if err != nil {
+		return fmt.Errorf("attempt %d without the one before: %w", n.Attempt, ErrState)
+	}
+	if before.State != EffectNotSent && before.State != EffectFailed {
+		return fmt.Errorf("attempt %d after one that is %s: %w", n.Attempt, before.State, ErrState)
+	}
+	return nil
+}
+
+// end writes an outcome. An outcome that was written before stays.
+func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err error) {
+	if out.State == "" || out.State == EffectIntended {
+		out.State, out.Detail = EffectUnknown, strings.TrimSpace("no outcome was given "+out.Detail)
+	}
+	err = j.Update(func(tx *Tx) error {
+		e, err = readEffect(tx.tx, name)
+		if err != nil {
+			return err
+		}
+		if e.State != EffectIntended {
+			return nil
+		}
+		e.State, e.Detail, e.Number, e.Settled, e.Ended = out.State, out.Detail, out.Number, settled, j.now()
+		if err := tx.putEffect(e); err != nil {
+			return err
+		}
+		if out.Also != nil {
+			if err := out.Also(tx); err != nil {
+				return err
+			}
+		}
+		if out.Case != "" {
+			if err := tx.SetState(name.Case, out.Case, out.Why); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Emit(wire.LaneTx, name.Case, wire.TypeEffect, 1, wire.EffectOutcome{Effect: name.String(), Kind: e.Kind,
+			State: string(e.State), Detail: e.Detail, Number: e.Number, Settled: settled, At: e.Ended})
+		return err
+	})
+	if err != nil {
+		return e, fmt.Errorf("effect %s: outcome: %w", name, err)
+	}
+	return e, nil
+}
+
+// Settle asks what became of every effect without outcome. by holds a settler for each kind; an effect whose kind has none
+// becomes unknown. Settlers ask and never act. When ctx ends, what is left stays unsettled and its error is returned.
+func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled, error) {
+	open, err := j.effects(func(e Effect) bool { return e.State == EffectIntended })
+	if err != nil {
+		return nil, err
+	}
+	var all []Settled
+	for _, e := range open {
+		if err := ctx.Err(); err != nil {
+			return all, context.Cause(ctx)
+		}
+		out := Outcome{State: EffectUnknown, Detail: "nobody can be asked", Case: Manual, Why: "effect of unknown kind"}
+		if settler := by[e.Kind]; settler != nil {
+			out = settler(ctx, e)
+		}
+		ended, err := j.end(e.EffectName, out, true)
+		if err != nil {
+			return all, err
+		}
+		c, err := j.Case(e.Case)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, Settled{ended, ended.State, c.State})
+	}
+	return all, nil
+}
+
+func (tx *Tx) putEffect(e Effect) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return tx.tx.Bucket(bucketEffects).Put([]byte(e.EffectName.String()), b)
+}
+
+func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
+	b := tx.Bucket(bucketEffects).Get([]byte(n.String()))
+	if b == nil {
+		return Effect{}, fmt.Errorf("effect: %w", ErrNotFound)
+	}
+	var e Effect
+	if err := json.Unmarshal(b, &e); err != nil {
+		return Effect{}, fmt.Errorf("effect %s: %w", n, errors.Join(ErrDamaged, err))
+	}
+	e.Notes = maps.Clone(e.Notes)
+	return e, nil
+}
+
+func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
+			var e Effect
+			if err := json.Unmarshal(v, &e); err != nil {
+				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
+			}
+			if match(e) {
+				all = append(all, e)
+			}
+			return nil
+		})
+	})
+	return all, err
+}
+
+// Effects returns a case's effects, by step and attempt.
+func (j *Journal) Effects(caseID string) (all []Effect, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		prefix := caseID + "/"
+		c := tx.Bucket(bucketEffects).Cursor()
+		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
+			var e Effect
+			if err := json.Unmarshal(v, &e); err != nil {
+				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
+			}
+			all = append(all, e)
+		}
+		return nil
+	})
+	return all, err
+}

@@ -1,0 +1,359 @@
+package journal
+
+// Lanes: what waits for the platform, in order, chained, sealed until it is sent.
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// laneState is one lane's durable place.
+type laneState struct {
+	Epoch     uint32    `json:"epoch"`
+	Head      uint64    `json:"head"`
+	HeadHash  wire.Hash `json:"head_hash"`
+	Acked     uint64    `json:"acked"`
+	AckedHash wire.Hash `json:"acked_hash"`
+}
+
+// stored is a record as it lies in the file: its header in the open, its salted body sealed.
+type stored struct {
+	wire.Header
+	Sealed []byte `json:"sealed"` // salt (32 bytes) and body
+}
+
+// Emit writes a record for the platform. Its body is JSON, at most 64 KiB.
+func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (string, error) {
+	plain, err := json.Marshal(body)
+	if err != nil {
+		return "", fmt.Errorf("record %s: %w", typ, err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	st, err := readLane(tx.tx, lane)
+	if err != nil {
+		return "", err
+	}
+	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Epoch: st.Epoch, Lane: lane, Seq: st.Head + 1,
+		ID: id.String(), Case: caseID, Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
+		Boot: tx.j.opt.Boot, ClockOff: tx.j.clockOffset().Milliseconds(), Prev: st.HeadHash}, Body: plain}
+	if _, err := rand.Read(r.Salt[:]); err != nil {
+		return "", err
+	}
+	r.BodyHash = wire.HashBody(r.Salt, r.Body)
+	if err := r.Check(st.HeadHash); err != nil {
+		return "", err
+	}
+	if err := tx.putRecord(r); err != nil {
+		return "", err
+	}
+	st.Head, st.HeadHash = r.Seq, r.Header.Hash()
+	if err := writeLane(tx.tx, lane, st); err != nil {
+		return "", err
+	}
+	return r.ID, tx.addWaiting(caseID, 1)
+}
+
+// Audit adds a line to the audit chain. who is an operator's id, "citizen" or "system"; fields carry no personal data.
+func (tx *Tx) Audit(event, who string, fields map[string]string) error {
+	_, err := tx.Emit(wire.LaneAudit, fields["case"], wire.TypeAudit, 1, wire.AuditEntry{Event: event, Who: who, Fields: fields, At: tx.j.now()})
+	return err
+}
+
+func (tx *Tx) putRecord(r wire.Record) error {
+	k, err := tx.j.dataKey(tx.tx, r.Case, true)
+	if err != nil {
+		return err
+	}
+	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), []byte(r.ID))
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(stored{r.Header, sealed})
+	if err != nil {
+		return err
+	}
+	lane := tx.tx.Bucket(bucketRecords).Bucket([]byte(r.Lane))
+	lane.FillPercent = 0.95
+	return lane.Put(seqKey(r.Seq), b)
+}
+
+// openRecord unseals a stored record. A body whose key was destroyed is ErrNotFound.
+func (j *Journal) openRecord(tx *bolt.Tx, s stored) (wire.Record, error) {
+	k, err := j.dataKey(tx, s.Case, false)
+	if err != nil {
+		return wire.Record{}, err
+	}
+	plain, err := k.open(s.Sealed, []byte(s.ID))
+	if err != nil {
+		return wire.Record{}, err
+	}
+	if len(plain) < 32 {
+		return wire.Record{}, fmt.Errorf("record %s/%d: %w", s.Lane, s.Seq, ErrDamaged)
+	}
+	r := wire.Record{Header: s.Header, Body: plain[32:]}
+	copy(r.Salt[:], plain)
+	return r, nil
+}
+
+func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+func readLane(tx *bolt.Tx, lane wire.Lane) (laneState, error) {
+	st := laneState{Epoch: 1}
+	if tx.Bucket(bucketRecords).Bucket([]byte(lane)) == nil {
+		return st, fmt.Errorf("lane %q: %w", lane, ErrNotFound)
+	}
+	if b := tx.Bucket(bucketLanes).Get([]byte(lane)); b != nil {
+		if err := json.Unmarshal(b, &st); err != nil {
+			return st, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+	}
+	return st, nil
+}
+
+func writeLane(tx *bolt.Tx, lane wire.Lane, st laneState) error {
+	b, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketLanes).Put([]byte(lane), b)
+}
+
+func (tx *Tx) waiting(caseID string) uint64 { return waitingOf(tx.tx, caseID) }
+
+func waitingOf(tx *bolt.Tx, caseID string) uint64 {
+	if b := tx.Bucket(bucketWaiting).Get([]byte(caseID)); len(b) == 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (tx *Tx) addWaiting(caseID string, n int) error {
+	if caseID == "" {
+		return nil
+	}
+	now := uint64(max(0, int64(tx.waiting(caseID))+int64(n)))
+	if now == 0 {
+		return tx.tx.Bucket(bucketWaiting).Delete([]byte(caseID))
+	}
+	return tx.tx.Bucket(bucketWaiting).Put([]byte(caseID), binary.BigEndian.AppendUint64(nil, now))
+}
+
+// Lanes shows every lane, in sending order.
+func (j *Journal) Lanes() (all []LaneStatus, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		for _, lane := range wire.Lanes {
+			st, err := readLane(tx, lane)
+			if err != nil {
+				return err
+			}
+			s := LaneStatus{Lane: lane, Epoch: st.Epoch, Head: st.Head, HeadHash: st.HeadHash, Acked: st.Acked,
+				AckedHash: st.AckedHash, Waiting: st.Head - st.Acked}
+			if b := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(st.Acked + 1)); b != nil {
+				var r stored
+				if err := json.Unmarshal(b, &r); err != nil {
+					return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+				}
+				s.Oldest = r.Wall
+			}
+			all = append(all, s)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Pending returns the next records of a lane, with their bodies opened: at most so many, and no more than so many bytes of
+// bodies (but always at least one).
+func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		st, err := readLane(tx, lane)
+		if err != nil {
+			return err
+		}
+		total := 0
+		c := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Cursor()
+		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && len(all) < records; k, v = c.Next() {
+			var s stored
+			if err := json.Unmarshal(v, &s); err != nil {
+				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+			}
+			r, err := j.openRecord(tx, s)
+			if err != nil {
+				return fmt.Errorf("lane %s/%d: %w", lane, s.Seq, err)
+			}
+			total += len(r.Body) + 600
+			if total > size && len(all) > 0 {
+				return nil
+			}
+			all = append(all, r)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Acked notes what the platform holds durably. The lane moves only when our hash at the acknowledged place is the
+// platform's; otherwise [ErrFork].
+func (j *Journal) Acked(a wire.Ack) error {
+	return j.Update(func(tx *Tx) error {
+		st, err := readLane(tx.tx, a.Lane)
+		if err != nil {
+			return err
+		}
+		if a.Epoch != st.Epoch || a.High > st.Head {
+			return fmt.Errorf("ack of %s epoch %d up to %d, ours is epoch %d up to %d: %w", a.Lane, a.Epoch, a.High, st.Epoch, st.Head, ErrFork)
+		}
+		if a.High <= st.Acked {
+			return nil
+		}
+		hash, err := tx.hashAt(a.Lane, a.High)
+		if err != nil {
+			return err
+		}
+		if hash != a.Hash {
+			return fmt.Errorf("ack of %s at %d: %w", a.Lane, a.High, ErrFork)
+		}
+		c := tx.tx.Bucket(bucketRecords).Bucket([]byte(a.Lane)).Cursor()
+		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && bytes.Compare(k, seqKey(a.High)) <= 0; k, v = c.Next() {
+			var s stored
+			if err := json.Unmarshal(v, &s); err != nil {
+				return fmt.Errorf("lane %s: %w", a.Lane, errors.Join(ErrDamaged, err))
+			}
+			if err := tx.addWaiting(s.Case, -1); err != nil {
+				return err
+			}
+		}
+		st.Acked, st.AckedHash = a.High, a.Hash
+		if err := writeLane(tx.tx, a.Lane, st); err != nil {
+			return err
+		}
+		tx.j.crash(crashAcked)
+		return nil
+	})
+}
+
+// hashAt is the hash of a lane's record; of seq 0 the zero hash.
+func (tx *Tx) hashAt(lane wire.Lane, seq uint64) (wire.Hash, error) {
+	if seq == 0 {
+		return wire.Hash{}, nil
+	}
+	b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(seq))
+	if b == nil {
+		return wire.Hash{}, fmt.Errorf("lane %s: record %d: %w", lane, seq, ErrNotFound)
+	}
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil {
+		return wire.Hash{}, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+	}
+	return s.Header.Hash(), nil
+}
+
+// Rewind begins a lane again from what the platform holds, after the platform lost records: they are still here.
+// [ErrFork] when our hash at that place is another.
+func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
+	return j.Update(func(tx *Tx) error {
+		st, err := readLane(tx.tx, lane)
+		if err != nil {
+			return err
+		}
+		if p.Seq >= st.Acked {
+			return nil
+		}
+		hash, err := tx.hashAt(lane, p.Seq)
+		if err != nil {
+			return err
+		}
+		if hash != p.Hash {
+			return fmt.Errorf("rewind of %s to %d: %w", lane, p.Seq, ErrFork)
+		}
+		for seq := p.Seq + 1; seq <= st.Acked; seq++ {
+			var s stored
+			if b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(seq)); b == nil {
+				return fmt.Errorf("rewind of %s: record %d: %w", lane, seq, ErrNotFound)
+			} else if err := json.Unmarshal(b, &s); err != nil {
+				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+			}
+			if err := tx.addWaiting(s.Case, 1); err != nil {
+				return err
+			}
+		}
+		st.Acked, st.AckedHash = p.Seq, p.Hash
+		return writeLane(tx.tx, lane, st)
+	})
+}
+
+// NewEpoch chains all unacknowledged records anew under a higher epoch, from sequence 1, keeping their ids.
+func (j *Journal) NewEpoch(epoch uint32) error {
+	return j.Update(func(tx *Tx) error {
+		for _, lane := range wire.Lanes {
+			if err := tx.rechain(lane, epoch); err != nil {
+				return err
+			}
+		}
+		return tx.Audit("epoch.began", "system", map[string]string{"epoch": fmt.Sprint(epoch)})
+	})
+}
+
+func (tx *Tx) rechain(lane wire.Lane, epoch uint32) error {
+	st, err := readLane(tx.tx, lane)
+	if err != nil {
+		return err
+	}
+	if epoch <= st.Epoch {
+		return fmt.Errorf("epoch %d of %s after %d: %w", epoch, lane, st.Epoch, ErrState)
+	}
+	records := tx.tx.Bucket(bucketRecords)
+	var unsent []wire.Record
+	c := records.Bucket([]byte(lane)).Cursor()
+	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
+		var s stored
+		if err := json.Unmarshal(v, &s); err != nil {
+			return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		r, err := tx.j.openRecord(tx.tx, s)
+		if err != nil {
+			return err
+		}
+		unsent = append(unsent, r)
+	}
+	if err := records.DeleteBucket([]byte(lane)); err != nil {
+		return err
+	}
+	if _, err := records.CreateBucket([]byte(lane)); err != nil {
+		return err
+	}
+	now := laneState{Epoch: epoch}
+	for _, r := range unsent {
+		r.Epoch, r.Seq, r.Prev = epoch, now.Head+1, now.HeadHash
+		if err := tx.putRecord(r); err != nil {
+			return err
+		}
+		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
+	}
+	return writeLane(tx.tx, lane, now)
+}
+
+// CaseAcked says whether the platform holds all records of a case.
+func (j *Journal) CaseAcked(caseID string) (acked bool, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		if _, err := readCase(tx, caseID); err != nil {
+			return err
+		}
+		acked = waitingOf(tx, caseID) == 0
+		return nil
+	})
+	return acked, err
+}

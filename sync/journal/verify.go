@@ -1,0 +1,189 @@
+package journal
+
+// Verifying: everything that must hold between a journal's parts.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// Verify checks pages, chains, ledgers and sealed values, and counts. Problems are listed, not returned as an error; an
+// error means that checking itself could not go on.
+func (j *Journal) Verify(ctx context.Context) (VerifyReport, error) {
+	var r VerifyReport
+	bad := func(format string, a ...any) {
+		if len(r.Problems) < 100 {
+			r.Problems = append(r.Problems, fmt.Sprintf(format, a...))
+		}
+	}
+	err := j.db.View(func(tx *bolt.Tx) error {
+		for e := range tx.Check() {
+			bad("page: %v", e)
+		}
+		waiting := map[string]uint64{}
+		for _, lane := range wire.Lanes {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := j.verifyLane(tx, lane, &r, waiting, bad); err != nil {
+				return err
+			}
+		}
+		if err := j.verifyCases(tx, &r, waiting, bad); err != nil {
+			return err
+		}
+		return j.verifyEffects(tx, &r, bad)
+	})
+	return r, err
+}
+
+func (j *Journal) verifyLane(tx *bolt.Tx, lane wire.Lane, r *VerifyReport, waiting map[string]uint64, bad func(string, ...any)) error {
+	st, err := readLane(tx, lane)
+	if err != nil {
+		return err
+	}
+	prev, at := wire.Hash{}, uint64(0)
+	first := true
+	err = tx.Bucket(bucketRecords).Bucket([]byte(lane)).ForEach(func(k, v []byte) error {
+		r.Records++
+		if lane == wire.LaneAudit {
+			r.AuditEntries++
+		}
+		var s stored
+		if err := json.Unmarshal(v, &s); err != nil {
+			bad("lane %s: record %x cannot be read", lane, k)
+			return nil
+		}
+		if first && s.Seq != 1 {
+			// what was compacted away lies before; the chain begins at what is left
+			prev, at = s.Prev, s.Seq-1
+		}
+		first = false
+		if s.Seq != at+1 || string(seqKey(s.Seq)) != string(k) {
+			bad("lane %s: record %d follows %d", lane, s.Seq, at)
+		}
+		if s.Prev != prev {
+			bad("lane %s: chain breaks at %d", lane, s.Seq)
+		}
+		if s.Epoch != st.Epoch || s.Lane != lane {
+			bad("lane %s: record %d says epoch %d of %s", lane, s.Seq, s.Epoch, s.Lane)
+		}
+		prev, at = s.Header.Hash(), s.Seq
+		if s.Seq == st.Acked && prev != st.AckedHash {
+			bad("lane %s: acknowledged hash at %d differs", lane, s.Seq)
+		}
+		if s.Seq > st.Acked && s.Case != "" {
+			waiting[s.Case]++
+		}
+		full, err := j.openRecord(tx, s)
+		switch {
+		case errors.Is(err, ErrNotFound) && s.Seq <= st.Acked: // shredded after acknowledgement
+		case err != nil:
+			bad("lane %s: body of %d: %v", lane, s.Seq, err)
+		case wire.HashBody(full.Salt, full.Body) != s.BodyHash:
+			bad("lane %s: body of %d is not what was chained", lane, s.Seq)
+		}
+		return nil
+	})
+	if at != st.Head || (at > 0 && prev != st.HeadHash) {
+		bad("lane %s: ends at %d, head says %d", lane, at, st.Head)
+	}
+	if st.Acked > st.Head {
+		bad("lane %s: acknowledged up to %d of %d", lane, st.Acked, st.Head)
+	}
+	return err
+}
+
+func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]uint64, bad func(string, ...any)) error {
+	codes := map[string]string{}
+	err := tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
+		r.Cases++
+		c, err := readCase(tx, string(k))
+		if err != nil {
+			bad("case %s: %v", k, err)
+			return nil
+		}
+		if len(c.History) == 0 || c.History[len(c.History)-1].State != c.State {
+			bad("case %s: state %s is not the end of its history", c.ReceiptCode, c.State)
+		}
+		for i := 1; i < len(c.History); i++ {
+			from, to := c.History[i-1].State, c.History[i].State
+			legal := false
+			for _, s := range next[from] {
+				legal = legal || s == to
+			}
+			if !legal {
+				bad("case %s: history goes from %s to %s", c.ReceiptCode, from, to)
+			}
+		}
+		if other, twice := codes[c.ReceiptCode]; twice {
+			bad("receipt code %s names cases %s and %s", c.ReceiptCode, other, c.ID)
+		}
+		codes[c.ReceiptCode] = c.ID
+		if string(tx.Bucket(bucketCodes).Get([]byte(c.ReceiptCode))) != c.ID {
+			bad("receipt code %s does not lead to its case", c.ReceiptCode)
+		}
+		if n := waitingOf(tx, c.ID); n != waiting[c.ID] {
+			bad("case %s: %d records wait, counter says %d", c.ReceiptCode, waiting[c.ID], n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketSealed).ForEach(func(k, v []byte) error {
+		id, name, _ := strings.Cut(string(k), "/")
+		key, err := j.dataKey(tx, id, false)
+		if err == nil {
+			_, err = key.open(v, []byte("value "+id+"/"+name))
+		}
+		if err != nil {
+			bad("sealed value %s of case %s: %v", name, id, err)
+		}
+		return nil
+	})
+}
+
+func (j *Journal) verifyEffects(tx *bolt.Tx, r *VerifyReport, bad func(string, ...any)) error {
+	return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
+		r.Effects++
+		var e Effect
+		if err := json.Unmarshal(v, &e); err != nil {
+			bad("effect %s cannot be read", k)
+			return nil
+		}
+		if e.EffectName.String() != string(k) {
+			bad("effect %s lies under %s", e.EffectName, k)
+		}
+		switch e.State {
+		case EffectIntended:
+			r.Unsettled++
+			if !e.Ended.IsZero() {
+				bad("effect %s has an end and no outcome", e.EffectName)
+			}
+		case EffectDone, EffectFailed, EffectNotSent, EffectUnknown:
+			if e.Ended.IsZero() {
+				bad("effect %s has an outcome and no end", e.EffectName)
+			}
+		default:
+			bad("effect %s has state %q", e.EffectName, e.State)
+		}
+		if _, err := readCase(tx, e.Case); err != nil {
+			bad("effect %s: %v", e.EffectName, err)
+		}
+		if e.Attempt > 1 {
+			before, err := readEffect(tx, EffectName{e.Case, e.Step, e.Attempt - 1})
+			if err != nil || before.State != EffectNotSent && before.State != EffectFailed {
+				bad("effect %s was attempted although the one before is %s", e.EffectName, before.State)
+			}
+		}
+		return nil
+	})
+}
