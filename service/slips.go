@@ -1,0 +1,130 @@
+// What stands on slips: masked names, no number of a person, a code to come back with.
+
+package service
+
+import (
+	"time"
+
+	"github.com/budayang/kiosk/slip"
+)
+
+// slipHead begins every slip: whose terminal, which place, which paper.
+func (j *Journey) slipHead(title string) []slip.Block {
+	site := j.e.cfg.Site
+	header := j.say(T("svc.slip.header"))
+	if len(site.Header) > 0 {
+		header = j.say(site.Header.Text())
+	}
+	blocks := []slip.Block{slip.Text{Text: header, Align: slip.Center, Bold: true, Size: 2}}
+	if len(site.Name) > 0 {
+		blocks = append(blocks, slip.Text{
+			Text: j.say(T("svc.slip.site", "site", j.say(site.Name.Text()), "no", site.Terminal)), Align: slip.Center,
+		})
+	}
+	return append(blocks, slip.Rule{}, slip.Text{Text: title, Align: slip.Center, Bold: true}, slip.Space{Dots: 12})
+}
+
+// slipFoot ends every slip: whom to call.
+func (j *Journey) slipFoot() []slip.Block {
+	phone := or(j.e.cfg.Platform.Catalogue().Phone, "12345")
+	return []slip.Block{
+		slip.Rule{Dashed: true},
+		slip.Text{Text: j.say(T("svc.slip.phone", "phone", phone)), Align: slip.Center},
+		slip.Space{Dots: 24},
+	}
+}
+
+// slipRows are labels on the left and values on the right.
+func (j *Journey) slipRows(rows []Row) slip.Block {
+	t := slip.Table{Columns: []slip.Column{{Share: 2}, {Share: 3, Align: slip.Right}}}
+	for _, r := range rows {
+		value := r.Plain
+		switch {
+		case r.Private:
+			value = r.Masked
+		case value == "":
+			value = j.say(r.Value)
+		}
+		t.Rows = append(t.Rows, []string{j.say(r.Label), value})
+	}
+	return t
+}
+
+// caseRows say which case a slip is of. The number of a person is not among them.
+func (j *Journey) caseRows() []Row {
+	rows := []Row{
+		{Label: T("svc.row.receipt"), Plain: j.kase.ReceiptCode},
+		{Label: T("svc.row.item"), Value: j.item.Name.Text()},
+	}
+	if name, _, _ := j.v.masked(); name != "" {
+		rows = append(rows, Row{Label: T("svc.row.name"), Plain: name})
+	}
+	rows = append(rows, Row{Label: T("svc.row.time"), Plain: stamp(j.e.now())})
+	if j.print.number != "" {
+		rows = append(rows, Row{Label: T("svc.row.certificate"), Plain: j.print.number})
+	}
+	return rows
+}
+
+func stamp(t time.Time) string { return t.Format("2006-01-02 15:04") }
+
+func (j *Journey) code() slip.Block {
+	return slip.QR{Data: j.kase.ReceiptCode, Level: 'M', Module: 6, Caption: j.kase.ReceiptCode}
+}
+
+// receiptSlip is a case's receipt.
+func (j *Journey) receiptSlip() slip.Slip {
+	b := j.slipHead(j.say(T("svc.slip.receipt.title")))
+	b = append(b, j.slipRows(j.caseRows()), slip.Space{Dots: 12}, j.code())
+	if j.print.verify != "" {
+		b = append(b, slip.Text{Text: j.say(T("svc.slip.receipt.verify"))})
+	} else {
+		b = append(b, slip.Text{Text: j.say(T("svc.slip.receipt.keep"))})
+	}
+	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
+}
+
+// troubleSlip is what a citizen leaves with when a case did not end well.
+func (j *Journey) troubleSlip(r *Referral) slip.Slip {
+	b := j.slipHead(j.say(T("svc.slip.trouble.title")))
+	rows := append(j.caseRows(), Row{Label: T("svc.row.code"), Plain: r.Code})
+	b = append(b,
+		j.slipRows(rows), slip.Space{Dots: 12},
+		slip.Text{Text: j.say(r.What), Bold: true}, slip.Text{Text: j.say(r.Means)}, slip.Text{Text: j.say(r.Do)},
+		slip.Space{Dots: 12}, j.code(),
+	)
+	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
+}
+
+// resultSlip is what a query found, masked.
+func (j *Journey) resultSlip() slip.Slip {
+	b := j.slipHead(j.say(j.found.Title))
+	b = append(b, j.slipRows(j.caseRows()))
+	for _, sec := range j.found.Sections {
+		b = append(b, slip.Space{Dots: 12})
+		if !sec.Title.IsZero() {
+			b = append(b, slip.Text{Text: j.say(sec.Title), Bold: true})
+		}
+		b = append(b, j.slipRows(sec.Rows))
+	}
+	b = append(b, slip.Space{Dots: 12})
+	if !j.found.AsOf.IsZero() {
+		b = append(b, slip.Text{Text: j.say(T("svc.slip.result.as-of", "time", stamp(j.found.AsOf.In(j.e.now().Location()))))})
+	}
+	b = append(b, slip.Text{Text: j.say(T("svc.slip.result.note"))})
+	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
+}
+
+// guideSlip is one entry of the guide to take along.
+func (j *Journey) guideSlip(g Guide) slip.Slip {
+	b := j.slipHead(j.say(g.Title))
+	for _, sec := range g.Sections {
+		b = append(b, slip.Text{Text: j.say(sec.Title), Bold: true})
+		for _, l := range sec.Lines {
+			b = append(b, slip.Text{Text: j.say(T("svc.slip.guide.line", "line", j.say(l)))})
+		}
+		b = append(b, slip.Space{Dots: 12})
+	}
+	b = append(b, slip.Text{Text: j.say(T("svc.slip.guide.date", "date", j.e.now().Format("2006-01-02")))})
+	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
+}

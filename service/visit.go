@@ -1,0 +1,54 @@
+// A visit: who is there, as long as they are there, and never on disk.
+
+package service
+
+import (
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/idnum"
+)
+
+// visit is one citizen's presence.
+type visit struct {
+	id       string
+	card     *devices.IDCard
+	token    Token
+	consents map[string]bool // scopes agreed to
+	cardRead bool            // a card lay on the reader in this visit, and may lie there still
+}
+
+// identified tells whether a card was read in this visit.
+func (v *visit) identified() bool { return v.card != nil }
+
+// verified tells whether the person is proved for a while longer than a step takes.
+func (v *visit) verified(now time.Time) bool {
+	return v.card != nil && v.token.Value != "" && now.Add(30*time.Second).Before(v.token.Until)
+}
+
+// person is who is there, for the platform.
+func (v *visit) person() Person {
+	if v.card == nil {
+		return Person{}
+	}
+	return NewPerson(v.card.Name, v.card.Number)
+}
+
+// masked is who is there, for screens, slips and the journal.
+func (v *visit) masked() (name, number, last4 string) {
+	if v.card == nil {
+		return "", "", ""
+	}
+	n := v.card.Name
+	if n == "" {
+		n = v.card.NameEN
+	}
+	return idnum.MaskName(n), idnum.Mask(v.card.Number), idnum.Last4(v.card.Number)
+}
+
+// wipe forgets the citizen. Bytes are overwritten; strings are dropped, which is what Go allows.
+func (v *visit) wipe() {
+	v.card.Wipe()
+	v.card, v.token = nil, Token{}
+	clear(v.consents)
+}
