@@ -167,7 +167,7 @@ func Parse(path string, text []byte) (Config, error) {
 	}
 	dec := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
-		return c, syntax(path, err)
+		return c, syntax(path, err, lines(text))
 	}
 	v := checker{file: path, lines: lines(text)}
 	v.check(&c)
@@ -183,7 +183,7 @@ func Parse(path string, text []byte) (Config, error) {
 	return c, nil
 }
 
-func syntax(path string, err error) error {
+func syntax(path string, err error, at map[string]int) error {
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) {
 		var all []error
@@ -196,7 +196,13 @@ func syntax(path string, err error) error {
 	var one *toml.DecodeError
 	if errors.As(err, &one) {
 		row, _ := one.Position()
-		return Problem{path, row, strings.Join(one.Key(), "."), strings.TrimPrefix(one.Error(), "toml: ")}
+		key := ""
+		for k, line := range at {
+			if line == row && len(k) > len(key) {
+				key = k
+			}
+		}
+		return Problem{path, row, key, strings.TrimPrefix(one.Error(), "toml: ")}
 	}
 	return Problem{path, 0, "", strings.TrimPrefix(err.Error(), "toml: ")}
 }

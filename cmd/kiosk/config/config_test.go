@@ -56,15 +56,15 @@ func TestGoodFile(t *testing.T) {
 func TestMistakesNameFileLineKeyAndWhatWasExpected(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"typo in a key", `site = `, `sitee = `, "t.toml:4: terminal.sitee: expected a key that exists (is it misspelt?); did you mean site?"},
-		{"typo in a device key", `driver = "sam"`, `drivr = "sam"`, "t.toml:20: device.id-reader.drivr: expected a key that exists (is it misspelt?); did you mean driver?"},
+		{"typo in a device key", `driver = "sam"`, `drivr = "sam"`, "t.toml:21: device.id-reader.drivr: expected a key that exists (is it misspelt?); did you mean driver?"},
 		{"wrong type", `diagonal_mm = 546`, `diagonal_mm = "big"`, "t.toml:9: screen.diagonal_mm: expected"},
 		{"out of range", `diagonal_mm = 546`, `diagonal_mm = 5`, "t.toml:9: screen.diagonal_mm: expected the visible diagonal in millimetres"},
 		{"not https", `https://platform`, `http://platform`, "t.toml:16: platform.url: expected an address such as https://"},
 		{"bad duration", `warn = "30s"`, `warn = "soon"`, "t.toml:12: visit.warn: expected"},
 		{"too little time to answer", `end = "50s"`, `end = "40s"`, "t.toml:13: visit.end: expected at least 20s more than visit.warn"},
-		{"unknown role", `[device.id-reader]`, `[device.id-raeder]`, "t.toml:19: device.id-raeder: expected one of the roles document-printer, id-reader, receipt-printer"},
-		{"unknown driver", `driver = "sam"`, `driver = "sim"`, "t.toml:20: device.id-reader.driver: expected one of sam"},
-		{"bus that the driver cannot speak", `uri = "serial:/dev/ttyS0?baud=115200"`, `uri = "ipp://127.0.0.1/"`, "t.toml:21: device.id-reader.uri: expected a URI that begins with serial:"},
+		{"unknown role", `[device.id-reader]`, `[device.id-raeder]`, "t.toml:20: device.id-raeder: expected one of the roles document-printer, id-reader, receipt-printer"},
+		{"unknown driver", `driver = "sam"`, `driver = "sim"`, "t.toml:21: device.id-reader.driver: expected one of sam"},
+		{"bus that the driver cannot speak", `uri = "serial:/dev/ttyS0?baud=115200"`, `uri = "ipp://127.0.0.1/"`, "t.toml:22: device.id-reader.uri: expected a URI that begins with serial:"},
 		{"missing key", `data = "data"`, ``, "t.toml: terminal.data: expected the directory"},
 		{"not TOML", `[terminal]`, `[terminal`, "t.toml:1"},
 	} {
