@@ -64,7 +64,7 @@ type answered interface {
 
 // chooseStep asks for one of several: options of the item, or the platform's catalogue of hotline categories.
 type chooseStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	ID       string       `yaml:"id"`
 	From     string       `yaml:"from"` // "hotline", or "" for Options
 	Title    Words        `yaml:"title"`
@@ -142,7 +142,7 @@ type fieldItem struct {
 
 // formStep asks for values.
 type formStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words       `yaml:"title"`
 	Hint     Words       `yaml:"hint"`
 	Fields   []fieldItem `yaml:"fields"`
@@ -310,7 +310,7 @@ func (f fieldItem) valid(v string, now time.Time) Text {
 
 // inkStep asks for handwriting.
 type inkStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words `yaml:"title"`
 	Hint     Words `yaml:"hint"`
 	Label    Words `yaml:"label"` // in the review
@@ -358,7 +358,7 @@ func (s *inkStep) rows(*Journey) []Row {
 
 // reviewStep shows what will be done and asks for a yes: the last screen before the commit point.
 type reviewStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words `yaml:"title"`
 	Notice   Words `yaml:"notice"`
 }

@@ -98,7 +98,7 @@ func (j *Journey) clearMouth(ctx context.Context) error {
 
 // deliverStep watches the paper being taken where a sensor can tell.
 type deliverStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 }
 
 // Ready: what can print can deliver.
@@ -129,7 +129,7 @@ func (s *deliverStep) Run(ctx context.Context, j *Journey) error {
 
 // rateStep says that all is done and asks how it was (好差评). Nobody is made to answer, and no answer is made up.
 type rateStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words `yaml:"title"`
 }
 

@@ -15,7 +15,7 @@ import (
 
 // consentStep tells what is done with personal data and asks for agreement. A visit agrees once to each scope.
 type consentStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Scope    string  `yaml:"scope"`
 	Title    Words   `yaml:"title"`
 	Lines    []Words `yaml:"lines"`
@@ -60,7 +60,7 @@ const maxCardTries = 3
 
 // identifyStep reads the identity card.
 type identifyStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Cards    []devices.CardKind `yaml:"cards"` // accepted kinds; empty means residents and residents of Hong Kong, Macau and Taiwan
 }
 
@@ -179,7 +179,7 @@ const maxCodes = 3
 
 // verifyStep proves that the person is the card's: by a code sent to the phone the platform has for them.
 type verifyStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Digits   int `yaml:"digits"` // length of a code; 0 means 6
 }
 

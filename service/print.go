@@ -41,7 +41,7 @@ type issuedStep struct {
 
 // printStep has a document issued and prints it byte for byte. It is the commit point of its item.
 type printStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Kind     string `yaml:"kind"`  // of the document, as the platform names it
 	Title    Words  `yaml:"title"` // of the progress view
 }

@@ -14,7 +14,7 @@ import (
 
 // queryStep asks a back end. Its answer opens the case, which holds who asked, masked, and never the answer.
 type queryStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Service  string `yaml:"service"`
 }
 
@@ -42,7 +42,7 @@ func (s *queryStep) Run(ctx context.Context, j *Journey) error {
 
 // resultStep shows what was found.
 type resultStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Slip     bool `yaml:"slip"` // offer a slip with masked values
 }
 
@@ -94,7 +94,7 @@ type guideSection struct {
 
 // guideStep lets a citizen look up what to bring and where to go. It knows nobody and opens no case.
 type guideStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words        `yaml:"title"`
 	Hint     Words        `yaml:"hint"`
 	Entries  []guideEntry `yaml:"entries"`

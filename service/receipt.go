@@ -14,7 +14,7 @@ import (
 
 // receiptStep prints the receipt. A case does not fail for want of its slip: then code and QR stand on the screen.
 type receiptStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 }
 
 // Ready: a receipt is a courtesy; its printer hinders nothing.

@@ -76,12 +76,12 @@ var consumers = map[string]devices.Role{
 	string(devices.RoleReceiptPrinter):  devices.RoleReceiptPrinter,
 }
 
-// settings are what every step may carry beside its own.
-type settings struct {
+// Settings are what every step may carry beside its own.
+type Settings struct {
 	Bar Words `yaml:"bar"`
 }
 
-func (s settings) bar() Words { return s.Bar }
+func (s Settings) bar() Words { return s.Bar }
 
 // checker is a step that can find its settings senseless.
 type checker interface{ check() error }

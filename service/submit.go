@@ -29,7 +29,7 @@ type hotlineBody struct {
 
 // submitStep registers a request with the hotline (诉求登记). It needs no link: the number given is the terminal's own.
 type submitStep struct {
-	settings `yaml:",inline"`
+	Settings `yaml:",inline"`
 	Title    Words  `yaml:"title"`    // of the progress view
 	Category string `yaml:"category"` // id of the answer that holds it
 	Phone    string `yaml:"phone"`
