@@ -110,8 +110,10 @@ func (j *Journey) ended(ctx context.Context, err error) error {
 		j.finish()
 		return err
 	case ctx.Err() != nil:
+		j.finish()
 		return ctx.Err()
 	case errors.Is(err, ErrAnswer):
+		j.finish()
 		return err
 	}
 	j.e.log.ErrorContext(ctx, "item failed", "item", j.item.Code, "step", j.stepName(), "err", err)
@@ -145,6 +147,9 @@ func (j *Journey) finish() {
 	switch j.kase.State {
 	case journal.Delivered, journal.Accepted:
 		j.state(journal.Closed, "done")
+		if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
+			j.e.dropDocument(c)
+		}
 	}
 }
 

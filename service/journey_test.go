@@ -75,6 +75,9 @@ func TestCertificate(t *testing.T) {
 		if seen := c.Seen(); !slices.Contains(seen, "progress") || !slices.Contains(seen, "ended") {
 			t.Errorf("seen %v", seen)
 		}
+		if _, err := w.journal.CaseBlob(k.ID, "document"); err == nil {
+			t.Error("the certificate's file was kept after delivery")
+		}
 		states := []journal.State{}
 		for _, h := range k.History {
 			states = append(states, h.State)
@@ -489,5 +492,31 @@ func TestOffline(t *testing.T) {
 		if !slices.Equal(ready, []bool{true, false}) {
 			t.Errorf("ready %v", ready)
 		}
+	})
+}
+
+func TestSweep(t *testing.T) {
+	each(t, "after acknowledgement and retention", func(t *testing.T, w *world) {
+		w.play(lines(w.certificate(), one(script.On("done", script.Rate("5"))), leave())...)
+		sweep := func(want int, when string) {
+			t.Helper()
+			if n, err := w.engine.Sweep(t.Context()); err != nil || n != want {
+				t.Errorf("%s: %d swept, %v, expected %d", when, n, err, want)
+			}
+		}
+		time.Sleep(25 * time.Hour)
+		sweep(0, "not acknowledged")
+		for _, lane := range []wire.Lane{wire.LaneTx, wire.LaneAudit} {
+			rs, err := w.journal.Pending(lane, 200, 1<<20)
+			if err != nil || len(rs) == 0 {
+				t.Fatal(len(rs), err)
+			}
+			last := rs[len(rs)-1]
+			if err := w.journal.Acked(wire.Ack{Epoch: last.Epoch, Lane: lane, High: last.Seq, Hash: last.Header.Hash(), Terminal: last.Terminal}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep(1, "acknowledged, a day later")
+		sweep(0, "again")
 	})
 }

@@ -15,11 +15,11 @@ import (
 // Report is what [Engine.Recover] found.
 type Report struct {
 	Settled []journal.Settled // effects that had an intent and no outcome
-	Moved   []Moved           // open cases and where they were put
+	Moved   []Moved           // changes of state of open cases
 	Desk    int               // cases that a person must look at
 }
 
-// Moved is one open case.
+// Moved is one open case put where it belongs.
 type Moved struct {
 	Case        string
 	ReceiptCode string
@@ -46,13 +46,22 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 		return report, fmt.Errorf("recover: %w", err)
 	}
 	for _, c := range open {
-		to, why := e.place(ctx, c)
-		if to != c.State {
-			err := e.cfg.Journal.Update(func(tx *journal.Tx) error { return tx.SetState(c.ID, to, why) })
+		from, to := c.State, c.State
+		for {
+			next, why := e.place(ctx, c)
+			if next == c.State {
+				break
+			}
+			err := e.cfg.Journal.Update(func(tx *journal.Tx) error { return tx.SetState(c.ID, next, why) })
 			if err != nil {
 				return report, fmt.Errorf("recover case %s: %w", c.ID, err)
 			}
-			report.Moved = append(report.Moved, Moved{Case: c.ID, ReceiptCode: c.ReceiptCode, From: c.State, To: to, Why: why})
+			c.State, to = next, next
+			report.Moved = append(report.Moved, Moved{Case: c.ID, ReceiptCode: c.ReceiptCode, From: from, To: to, Why: why})
+			from = to
+		}
+		if to == journal.Closed {
+			e.dropDocument(c)
 		}
 		if to.Desk() {
 			report.Desk++
