@@ -14,7 +14,8 @@ type Citizen interface {
 	// ctx ends, which is how a card, an answer of the platform or an opened door answers instead of a finger.
 	// Only one Ask stands at a time. The prompt that stood before is gone, with everything personal in it.
 	Ask(ctx context.Context, p Prompt) (Answer, error)
-	// Tell shows a view without waiting, or changes the standing prompt (a [CardNote]).
+	// Tell shows a view without waiting, or changes the standing prompt (a [CardNote]). It may be called from any goroutine,
+	// also while an Ask stands.
 	Tell(v View)
 }
 
@@ -74,7 +75,7 @@ type View interface{ Name() string }
 
 // ---- prompts ----
 
-// Attract invites from afar. Answered by Next.
+// Attract invites from afar. Answered by Next, or by ItemChosen when a tile was touched at once.
 type Attract struct {
 	Page
 	Tiles   []Tile

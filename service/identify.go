@@ -58,6 +58,9 @@ func (s *consentStep) Run(ctx context.Context, j *Journey) error {
 // maxCardTries is how often a citizen may put the card down before another way is better (domain.md F13).
 const maxCardTries = 3
 
+// liftCard is how long a citizen may take to lift a card that was refused.
+const liftCard = 10 * time.Second
+
 // identifyStep reads the identity card.
 type identifyStep struct {
 	Settings `yaml:",inline"`
@@ -133,6 +136,12 @@ func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDRe
 		done = make(chan struct{})
 	)
 	go func() {
+		if tries > 0 {
+			// The card that was refused still lies there; reading it again at once would use up the tries.
+			lift, stop := context.WithTimeout(readCtx, liftCard)
+			_ = reader.AwaitRemoval(lift)
+			stop()
+		}
 		card, err = reader.Read(readCtx, func(ev devices.ReadEvent) { j.c.Tell(CardNote{Event: string(ev)}) })
 		close(done)
 		came(errCame)

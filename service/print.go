@@ -11,6 +11,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
@@ -212,12 +213,17 @@ func (s *printStep) print(ctx context.Context, j *Journey, doc Document) error {
 func (s *printStep) attempt(ctx context.Context, j *Journey, doc Document, n int) (devices.PrintResult, error) {
 	name := journal.EffectName{Case: j.kase.ID, Step: "print", Attempt: n}
 	job := devices.DocumentJob{Name: name.String(), PDF: doc.PDF, Sheets: doc.Pages}
+	var telling sync.Mutex // a driver may call from more than one goroutine
 	job.Progress = func(sheets int) {
+		telling.Lock()
+		defer telling.Unlock()
 		j.stage("print", StageRunning, T("svc.stage.sheets", "done", strconv.Itoa(sheets), "of", strconv.Itoa(doc.Pages)))
 		j.percent("print", sheets, doc.Pages)
 		j.show(Text{})
 	}
 	job.Hindered = func(why devices.Unready) {
+		telling.Lock()
+		defer telling.Unlock()
 		j.show(deviceWait(why))
 	}
 	j.stage("print", StageRunning, Text{})
