@@ -310,7 +310,7 @@ func document(l *ledger) devices.DocumentJob {
 
 // soon is a context for jobs that never settle.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -196,12 +196,21 @@ func TestPrintOutcomes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
-			p := f.open(t, quick())
+			opt := quick()
+			opt.EndWait = time.Second
+			p := f.open(t, opt)
 			f.lock(func() { c.arrange(f) })
-			var l ledger
-			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			res := p.Print(ctx, document(&l))
+			if received := f.received; received != nil { // the time is up only once the document is there
+				f.received = func(j *fakeJob) {
+					received(j)
+					if j.state < jobCanceled || slices.Contains(j.reasons, "processing-to-stop-point") {
+						time.AfterFunc(50*time.Millisecond, cancel)
+					}
+				}
+			}
+			res := p.Print(ctx, document(&ledger{}))
 			want(t, res, c.outcome, c.why, c.detail)
 			f.lock(func() {
 				if f.documents != c.documents {
@@ -338,12 +347,18 @@ func TestPaperRunsOutAndIsRefilled(t *testing.T) {
 
 func TestPaperRunsOutAndNobodyComes(t *testing.T) {
 	f := newFake(t)
-	p := f.open(t, quick())
+	opt := quick()
+	opt.EndWait = 5 * time.Second
+	p := f.open(t, opt)
 	f.received = func(j *fakeJob) {
 		j.state = 5
 		f.reasons = []string{"media-empty-error"}
 	}
-	res := p.Print(soon(t), document(&ledger{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	job := document(&ledger{})
+	job.Hindered = func(devices.Unready) { cancel() }
+	res := p.Print(ctx, job)
 	want(t, res, devices.PrintFailed, devices.UnreadyPaperOut, "canceled")
 	if res.Sheets != 0 {
 		t.Errorf("sheets %d", res.Sheets)
@@ -375,9 +390,14 @@ func TestPrinterVanishes(t *testing.T) {
 			return false
 		}
 		job := document(&ledger{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
 		var told []devices.Unready
-		job.Hindered = func(why devices.Unready) { told = append(told, why) }
-		res := p.Print(soon(t), job)
+		job.Hindered = func(why devices.Unready) {
+			told = append(told, why)
+			cancel()
+		}
+		res := p.Print(ctx, job)
 		want(t, res, devices.PrintUnknown, devices.UnreadyNoDevice, "time is up")
 		if res.Sheets != -1 || !slices.Equal(told, []devices.Unready{devices.UnreadyNoDevice}) {
 			t.Errorf("sheets %d, told %q", res.Sheets, told)
