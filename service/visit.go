@@ -18,9 +18,6 @@ type visit struct {
 	cardRead bool            // a card lay on the reader in this visit, and may lie there still
 }
 
-// identified tells whether a card was read in this visit.
-func (v *visit) identified() bool { return v.card != nil }
-
 // verified tells whether the person is proved for a while longer than a step takes.
 func (v *visit) verified(now time.Time) bool {
 	return v.card != nil && v.token.Value != "" && now.Add(30*time.Second).Before(v.token.Until)

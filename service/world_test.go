@@ -29,7 +29,7 @@ import (
 // The synthetic citizen: a district that does not exist.
 const citizenName = "张三丰"
 
-func citizenNumber(t *testing.T) string {
+func citizenNumber(t testing.TB) string {
 	t.Helper()
 	n, err := idnum.Complete("99000019900307123")
 	if err != nil {
@@ -115,7 +115,6 @@ type fakeReader struct {
 	lies  bool
 	make  func() (*devices.IDCard, error) // what a read of the lying card gives
 	reads int
-	event devices.ReadEvent // told before the read ends
 }
 
 func (r *fakeReader) put(on bool) { r.mu.Lock(); r.lies = on; r.mu.Unlock() }
@@ -350,7 +349,7 @@ func now() time.Time { return time.Now().Add(26 * 365 * 24 * time.Hour) }
 
 // world is a terminal in memory, with a real journal.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	set     *fakeSet
 	reader  *fakeReader
@@ -360,9 +359,10 @@ type world struct {
 	journal *journal.Journal
 	engine  *service.Engine
 	reached func(string)
+	sound   func() // ends every test
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, dir: t.TempDir(), set: newSet(), reader: &fakeReader{}, pages: &fakePages{}, roll: &fakeRoll{}, plat: newPlatform()}
 	number := citizenNumber(t)
 	w.reader.make = func() (*devices.IDCard, error) { return card(number), nil }
@@ -370,7 +370,8 @@ func newWorld(t *testing.T) *world {
 	w.set.add(devices.RoleDocumentPrinter, w.pages)
 	w.set.add(devices.RoleReceiptPrinter, w.roll)
 	w.start()
-	t.Cleanup(func() { w.verify(); _ = w.journal.Close() })
+	w.sound = w.verify
+	t.Cleanup(func() { w.sound(); _ = w.journal.Close() })
 	return w
 }
 
