@@ -60,7 +60,10 @@ type Uplink struct {
 	catalogue *wire.Catalogue
 	changed   chan struct{}
 	beats     int // good beats since the last bad one
-	wake      chan struct{}
+
+	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
+	// like a disk restored from an old image.
+	conversation sync.Mutex
 }
 
 const (
@@ -68,7 +71,7 @@ const (
 	metaInbox     = "uplink.inbox"
 	// good beats until a lost link counts as up again, so that a flapping one does not make tiles flicker.
 	goodBeats = 2
-	callTime  = 10 * time.Second
+	callTime  = 8 * time.Second
 	// batchBytes of bodies make about 256 KiB compressed at the very most.
 	batchBytes = 512 << 10
 )
@@ -90,7 +93,7 @@ func New(opt Options) *Uplink {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{})}
 	if b, err := opt.Journal.Meta(metaCatalogue); err == nil {
 		var c wire.Catalogue
 		if json.Unmarshal(b, &c) == nil {
@@ -248,6 +251,23 @@ func (u *Uplink) bounded(ctx context.Context, do func(context.Context) error) er
 
 // beat says hello: it shows whether the link works, compares both sides' lanes and fetches a new catalogue.
 func (u *Uplink) beat(ctx context.Context) error {
+	err := u.greet(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		u.opt.Log.Debug("hello", "error", err)
+	}
+	select {
+	case <-time.After(u.opt.Beat):
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (u *Uplink) greet(ctx context.Context) error {
+	u.conversation.Lock()
+	defer u.conversation.Unlock()
 	lanes, err := u.opt.Journal.Lanes()
 	if err != nil {
 		return err
@@ -269,18 +289,11 @@ func (u *Uplink) beat(ctx context.Context) error {
 		return nil
 	}
 	u.saw(err)
-	if err == nil {
-		u.opt.Journal.SetClockOffset(u.opt.Client.Offset())
-		err = errors.Join(u.compare(lanes, w), u.refresh(ctx, w))
-	}
 	if err != nil {
-		u.opt.Log.Debug("hello", "error", err)
+		return err
 	}
-	select {
-	case <-time.After(u.opt.Beat):
-	case <-ctx.Done():
-	}
-	return nil
+	u.opt.Journal.SetClockOffset(u.opt.Client.Offset())
+	return errors.Join(u.compare(lanes, w), u.refresh(ctx, w))
 }
 
 // compare acts on what the platform holds: behind means send again, a fork means a new epoch.
@@ -357,6 +370,8 @@ func (u *Uplink) until(ctx context.Context, changed <-chan struct{}, most time.D
 }
 
 func (u *Uplink) pushLane(ctx context.Context, lane wire.Lane) (int, error) {
+	u.conversation.Lock()
+	defer u.conversation.Unlock()
 	records, err := u.opt.Journal.Pending(lane, wire.MaxBatchRecords, batchBytes)
 	if err != nil || len(records) == 0 {
 		return 0, err

@@ -1,0 +1,225 @@
+package platform
+
+// What a citizen asks through a terminal: one-time codes, queries.
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"time"
+
+	"github.com/budayang/kiosk/idnum"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// Rules for one-time codes.
+const (
+	codeLife   = 5 * time.Minute
+	codeTries  = 3
+	codesMost  = 5 // for one person in codeWindow
+	codeWindow = 10 * time.Minute
+	tokenLife  = 15 * time.Minute
+)
+
+func parsePublic(der []byte) (any, error) { return x509.ParsePKIXPublicKey(der) }
+
+// hashed keeps codes and tokens out of the database in the open.
+func hashed(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (s *Server) sendCode(w http.ResponseWriter, r *http.Request, body []byte) {
+	var req wire.CodeRequest
+	if err := decode(body, &req); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if idnum.CheckAny(req.Person.Number) != nil || req.Visit == "" || len(req.Visit) > 64 {
+		s.refuse(w, errMalformed, "number or visit is not as it must be")
+		return
+	}
+	terminal := terminalOf(r.Context())
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	code := fmt.Sprintf("%06d", n)
+	now := s.now()
+	row := CodeRow{Challenge: token(), Terminal: terminal, Visit: req.Visit, Number: req.Person.Number,
+		Until: now.Add(codeLife), Made: now, Tries: codeTries}
+	row.Code = hashed(row.Challenge, code)
+	var citizen CitizenRow
+	err = s.store.Update(r.Context(), func(tx Tx) (err error) {
+		if citizen, err = tx.Citizen(req.Person.Number); errors.Is(err, ErrNoRow) || err == nil && citizen.Name != req.Person.Name {
+			return errNoRecord
+		}
+		if err != nil {
+			return err
+		}
+		if citizen.Phone == "" {
+			return errNoPhone
+		}
+		sent, err := tx.CodesSince(req.Person.Number, now.Add(-codeWindow))
+		if err != nil {
+			return err
+		}
+		if sent >= codesMost {
+			return errCodeLocked
+		}
+		return tx.PutCode(row)
+	})
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if s.cfg.SMS != nil {
+		text := "您正在自助终端办理业务,验证码 " + code + ",5 分钟内有效。工作人员不会向您索要验证码。"
+		if err := s.cfg.SMS.Send(r.Context(), citizen.Phone, text, code); err != nil {
+			s.refuse(w, errBackend, "message could not be sent")
+			return
+		}
+	}
+	answer(w, http.StatusOK, wire.CodeSent{Challenge: row.Challenge, Phone: idnum.MaskPhone(citizen.Phone), Until: row.Until, Tries: codeTries})
+}
+
+func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) {
+	var req wire.CodeCheck
+	if err := decode(body, &req); err != nil {
+		s.fail(w, err)
+		return
+	}
+	terminal, now, tok := terminalOf(r.Context()), s.now(), token()
+	var verdict error
+	err := s.store.Update(r.Context(), func(tx Tx) error {
+		verdict = nil
+		c, err := tx.Code(req.Challenge)
+		if errors.Is(err, ErrNoRow) || err == nil && c.Terminal != terminal {
+			verdict = errNotFound
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case c.Tries <= 0:
+			verdict = errCodeLocked
+			return nil
+		case now.After(c.Until) || c.Code == "":
+			verdict = errCodeExpired
+			return nil
+		case subtle.ConstantTimeCompare([]byte(hashed(c.Challenge, req.Code)), []byte(c.Code)) != 1:
+			c.Tries--
+			verdict = errCodeWrong
+			if c.Tries == 0 {
+				verdict = errCodeLocked
+			}
+			return tx.PutCode(c)
+		}
+		c.Code = "" // used
+		if err := tx.PutCode(c); err != nil {
+			return err
+		}
+		return tx.PutToken(TokenRow{hashed(tok), terminal, c.Visit, c.Number, now.Add(tokenLife)})
+	})
+	if err == nil {
+		err = verdict
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	answer(w, http.StatusOK, wire.CodeChecked{Token: tok, Until: now.Add(tokenLife)})
+}
+
+// citizenOf is the person whom a token proves, for this terminal.
+func (s *Server) citizenOf(ctx context.Context, tok string) (c CitizenRow, err error) {
+	if tok == "" {
+		return c, errToken
+	}
+	err = s.store.View(ctx, func(tx Tx) error {
+		t, err := tx.Token(hashed(tok))
+		if errors.Is(err, ErrNoRow) {
+			return errToken
+		}
+		if err != nil {
+			return err
+		}
+		if t.Terminal != terminalOf(ctx) || s.now().After(t.Until) {
+			return errToken
+		}
+		c, err = tx.Citizen(t.Number)
+		return err
+	})
+	return c, err
+}
+
+// available refuses when an item's back end is switched off.
+func (s *Server) available(ctx context.Context, item string) error {
+	return s.store.View(ctx, func(tx Tx) error {
+		c, err := s.currentCatalogue(tx)
+		if err != nil {
+			return err
+		}
+		if a, named := c.Items[item]; named && !a.Available {
+			return errBackend
+		}
+		return nil
+	})
+}
+
+func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
+	var q wire.Query
+	if err := decode(body, &q); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if r.PathValue("service") != "sb-info" {
+		s.refuse(w, errNotFound, "no such service")
+		return
+	}
+	err := s.available(r.Context(), "SB-Q")
+	var c CitizenRow
+	if err == nil {
+		c, err = s.citizenOf(r.Context(), q.Token)
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	answer(w, http.StatusOK, s.insuranceAnswer(c))
+}
+
+func (s *Server) insuranceAnswer(c CitizenRow) wire.Answer {
+	now := s.now()
+	a := wire.Answer{Title: both("社会保险信息", "Social insurance"), AsOf: now}
+	person := wire.AnswerSection{Title: both("参保人", "Insured person"), Rows: []wire.AnswerRow{
+		{Label: both("姓名", "Name"), Value: c.Name, Masked: idnum.MaskName(c.Name), Private: true},
+		{Label: both("社会保障号码", "Social security number"), Value: c.Number, Masked: idnum.Mask(c.Number), Private: true},
+		{Label: both("参保地", "Place of insurance"), Value: "示例市本级(990000)"},
+	}}
+	a.Sections = append(a.Sections, person)
+	for _, i := range insurances(c.Number, now) {
+		rows := []wire.AnswerRow{
+			{Label: both("参保时间", "Insured since"), Value: i.from.Format("2006-01")},
+			{Label: both("累计缴费月数", "Months paid"), Value: fmt.Sprint(i.months)},
+			{Label: both("月缴费基数(元)", "Monthly base (yuan)"), Value: fmt.Sprint(i.base), Masked: "****", Private: true},
+		}
+		if i.balance >= 0 {
+			rows = append(rows, wire.AnswerRow{Label: both("个人账户余额(元)", "Account balance (yuan)"), Value: yuan(i.balance), Masked: "******", Private: true})
+		}
+		a.Sections = append(a.Sections, wire.AnswerSection{Title: both(i.zh, i.en), Rows: rows})
+	}
+	return a
+}

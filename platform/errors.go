@@ -1,0 +1,95 @@
+package platform
+
+// The error registry: every code a terminal can be answered with, what it means and what the terminal does. The table is
+// the source of docs/error-codes.md.
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// An APIError is one entry of the registry.
+type APIError struct {
+	Code    string
+	Status  int
+	Meaning string
+	Then    string // what the terminal does
+}
+
+// Error is the code.
+func (e *APIError) Error() string { return e.Code }
+
+// The registry.
+var (
+	errMalformed       = register("E-MALFORMED", 400, "the request is not as the interface describes it", "reports it; does not send the same again by itself")
+	errAuth            = register("E-AUTH", 401, "no valid signature of an enrolled terminal", "shows offline items only; a technician looks at the enrolment")
+	errUnknownTerminal = register("E-TERMINAL", 401, "the terminal is not enrolled", "shows offline items only; a technician enrols it")
+	errClock           = register("E-CLOCK", 401, "the request's time lies more than 180 s from the platform's", "corrects its clock offset from the answer and tries again")
+	errReplay          = register("E-REPLAY", 401, "the very same request was seen before", "sends a new one")
+	errProof           = register("E-PROOF", 403, "the enrolment's proof does not fit the shared secret", "waits for a technician")
+	errEnrolled        = register("E-ENROLLED", 409, "the terminal is enrolled with another key", "waits until an operator resets it at the platform")
+	errNotFound        = register("E-NOT-FOUND", 404, "there is no such thing", "tells the citizen what was not found")
+	errMethod          = register("E-METHOD", 405, "the path does not take this method", "reports it")
+	errTooLarge        = register("E-TOO-LARGE", 413, "the body is larger than the limit, incomplete, or packed in an unknown way", "reports it; sends smaller batches")
+	errBatch           = register("E-BATCH", 422, "the batch is not contiguous, not chained or not signed as it must be", "says hello and compares lanes")
+	errFork            = register("E-FORK", 409, "the lane's history differs from the platform's", "says hello and begins the epoch it is given")
+	errGap             = register("E-GAP", 409, "records before this batch are missing", "says hello and sends from where the platform stands")
+	errBlob            = register("E-BLOB", 422, "the bytes do not have the hash they were sent under", "reads its file again and sends it")
+	errNoRecord        = register("E-NO-RECORD", 404, "the back end has no record of this person", "refers the citizen to the window")
+	errNoPhone         = register("E-NO-PHONE", 409, "no phone is registered for this person", "refers the citizen to the window")
+	errCodeWrong       = register("E-CODE-WRONG", 403, "the one-time code is wrong", "asks again while tries are left")
+	errCodeLocked      = register("E-CODE-LOCKED", 429, "too many wrong codes or too many codes asked for", "refers the citizen to the window; later tries work")
+	errCodeExpired     = register("E-CODE-EXPIRED", 410, "the one-time code is too old", "offers to send another")
+	errToken           = register("E-TOKEN", 403, "the person was not verified for this visit, or too long ago", "verifies the person again")
+	errKeyReused       = register("E-KEY-REUSED", 422, "the key was used with another request before", "reports it; the case goes to the desk")
+	errInProgress      = register("E-IN-PROGRESS", 409, "the same request is being worked on", "waits and asks again with the same key")
+	errGlyph           = register("E-GLYPH", 422, "a character of the name cannot be printed", "refers the citizen to the window; nothing is printed with a box in it")
+	errBackend         = register("E-BACKEND", 503, "the back end of this item does not work now", "greys the item until it works")
+	errBusy            = register("E-BUSY", 503, "the platform is busy", "waits as long as it is told")
+	errInternal        = register("E-INTERNAL", 500, "the platform failed", "tries again with growing pauses")
+)
+
+// Registry is every error, in the order of the table.
+var Registry []*APIError
+
+func register(code string, status int, meaning, then string) *APIError {
+	e := &APIError{code, status, meaning, then}
+	Registry = append(Registry, e)
+	return e
+}
+
+// refuse answers with a registered error. The message is for an engineer and carries no personal data.
+func (s *Server) refuse(w http.ResponseWriter, e *APIError, message string) {
+	s.refuseAfter(w, e, message, 0)
+}
+
+func (s *Server) refuseAfter(w http.ResponseWriter, e *APIError, message string, after time.Duration) {
+	w.Header().Set("Content-Type", "application/json")
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds()+0.999)))
+	}
+	w.WriteHeader(e.Status)
+	_ = json.NewEncoder(w).Encode(wire.Error{Code: e.Code, Message: message, RetryAfterMS: after.Milliseconds()})
+}
+
+// fail answers for an error from within: a registered one as it is, any other as internal, logged.
+func (s *Server) fail(w http.ResponseWriter, err error) {
+	var e *APIError
+	if errors.As(err, &e) {
+		s.refuse(w, e, e.Meaning)
+		return
+	}
+	s.cfg.Log.Error("request failed", "error", err)
+	s.refuse(w, errInternal, "internal error")
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,208 @@
+// Package platform is the city's central platform, small but whole: it knows its terminals, takes their records exactly
+// once, answers their queries, issues signed certificates, and shows on one page what happens.
+//
+// [New] makes a [Server] over a [Store]; [Server.Serve] speaks HTTPS with a certificate of its own authority, whose PEM the
+// terminals are given. The interface is described in openapi.yaml and docs/protocol.md. The package has no cgo and no
+// window, and its embedded store is one SQLite file.
+//
+// Citizens in it are synthetic: district code 990000.
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config of [New].
+type Config struct {
+	Dir          string // keys, blobs, and the store unless one is given
+	Store        Store  // nil opens platform.db in Dir
+	EnrollSecret []byte // shared with the technicians
+	BaseURL      string // in verification codes, "https://platform.example"
+	Hosts        []string
+	SMS          SMS // nil sends nothing: codes cannot be received
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// SMS carries one-time codes to phones.
+type SMS interface {
+	Send(ctx context.Context, phone, text, code string) error
+}
+
+// Server is the platform.
+type Server struct {
+	cfg    Config
+	store  Store
+	keys   *keys
+	mux    *http.ServeMux
+	nonces nonces
+	codes  limiter
+	verify limiter
+
+	mu   sync.Mutex
+	bell chan struct{} // closed when an inbox got a message
+
+	issuing sync.Map // document keys being issued
+	faults  faults
+}
+
+// New opens the platform. The caller closes it.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "https://platform.invalid"
+	}
+	if len(cfg.EnrollSecret) < 16 {
+		return nil, errors.New("platform: the enrolment secret has fewer than 16 bytes")
+	}
+	for _, d := range []string{cfg.Dir, filepath.Join(cfg.Dir, "blobs")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("platform: %w", err)
+		}
+	}
+	k, err := openKeys(cfg.Dir, cfg.Hosts, cfg.Now())
+	if err != nil {
+		return nil, fmt.Errorf("platform: keys: %w", err)
+	}
+	s := &Server{cfg: cfg, store: cfg.Store, keys: k, bell: make(chan struct{})}
+	if s.store == nil {
+		if s.store, err = OpenSQLite(ctx, filepath.Join(cfg.Dir, "platform.db")); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.seed(ctx); err != nil {
+		_ = s.store.Close()
+		return nil, fmt.Errorf("platform: seed: %w", err)
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+// Close closes the store.
+func (s *Server) Close() error { return s.store.Close() }
+
+// CA is the PEM of the authority that terminals trust.
+func (s *Server) CA() []byte { return s.keys.caPEM }
+
+// Handler is the whole interface.
+func (s *Server) Handler() http.Handler { return s.faults.wrap(s.secure(s.mux)) }
+
+// Serve speaks HTTPS on a listener until ctx ends; requests in hand get five seconds to finish.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{s.keys.tls}, MinVersion: tls.VersionTLS12},
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			_ = srv.Close()
+		}
+	}()
+	err := srv.ServeTLS(l, "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		<-stopped
+		return nil
+	}
+	return fmt.Errorf("platform: %w", err)
+}
+
+// now at the resolution of the wire.
+func (s *Server) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// token is 128 random bits in hex.
+func token() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Cases are the newest cases.
+func (s *Server) Cases(ctx context.Context, newest int) (all []CaseRow, err error) {
+	err = s.store.View(ctx, func(tx Tx) error { all, err = tx.Cases(newest); return err })
+	return all, err
+}
+
+// Terminals are all terminals.
+func (s *Server) Terminals(ctx context.Context) (all []Terminal, err error) {
+	err = s.store.View(ctx, func(tx Tx) error { all, err = tx.Terminals(); return err })
+	return all, err
+}
+
+// Received counts what came.
+func (s *Server) Received(ctx context.Context) (c Counts, err error) {
+	err = s.store.View(ctx, func(tx Tx) error { c, err = tx.Count(); return err })
+	return c, err
+}
+
+// faults make the platform misbehave for demonstrations and tests.
+type faults struct {
+	delay atomic.Int64 // nanoseconds before every answer
+	fail  atomic.Pointer[string]
+}
+
+// Slow delays every answer.
+func (s *Server) Slow(d time.Duration) { s.faults.delay.Store(int64(d)) }
+
+// Misbehave answers every request wrongly: "500", "html", "half", "busy"; "" ends it.
+func (s *Server) Misbehave(how string) { s.faults.fail.Store(&how) }
+
+func (f *faults) wrap(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d := time.Duration(f.delay.Load()); d > 0 {
+			select {
+			case <-time.After(d):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		how := ""
+		if p := f.fail.Load(); p != nil {
+			how = *p
+		}
+		switch how {
+		case "500":
+			http.Error(w, "internal", http.StatusInternalServerError)
+		case "html":
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html><body>Web gateway: please log in</body></html>"))
+		case "half":
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", "4096")
+			_, _ = w.Write([]byte(`{"terminal":"`))
+		case "busy":
+			w.Header().Set("Retry-After", "2")
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+		default:
+			h.ServeHTTP(w, r)
+		}
+	})
+}
