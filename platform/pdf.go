@@ -88,7 +88,7 @@ func (k *keys) render(c certificate) ([]byte, int, error) {
 	drawing.Lock()
 	defer drawing.Unlock()
 	rows := history(c)
-	const first, more = 18, 28 // history rows on the first page and on each further one
+	const first, more = 33, 96 // history rows on the first page and on each further one
 	pages := 1
 	if len(rows) > first {
 		pages += (len(rows) - first + more - 1) / more
@@ -142,7 +142,15 @@ type sheet struct {
 }
 
 func (s *sheet) text(x, y, pt float64, style canvas.FontStyle, col color.RGBA, align canvas.TextAlign, t string) {
-	s.ctx.DrawText(x, y, canvas.NewTextLine(s.family.Face(pt, col, style, canvas.FontNormal), t, align))
+	face := s.family.Face(pt, col, style, canvas.FontNormal)
+	// A line of mixed scripts is laid from its left end: the library puts its parts over each other otherwise.
+	switch align {
+	case canvas.Right:
+		x -= face.TextWidth(t)
+	case canvas.Center:
+		x -= face.TextWidth(t) / 2
+	}
+	s.ctx.DrawText(x, y, canvas.NewTextLine(face, t, canvas.Left))
 }
 
 func (s *sheet) rule(y, width float64) {
@@ -176,7 +184,7 @@ func (s *sheet) first(c certificate, rows []string) {
 		y -= lineMM
 	}
 	y -= 3
-	columns := []float64{margin + 2, margin + 78, margin + 116, margin + 152}
+	columns := []float64{margin + 2, margin + 78, margin + 116, margin + 146}
 	for i, h := range []string{"险种", "参保时间", "累计月数", "状态"} {
 		s.text(columns[i], y, 11, canvas.FontBold, black, canvas.Left, h)
 	}

@@ -109,7 +109,7 @@ func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
 	link := uplink.New(uplink.Options{Client: client, Journal: j, Site: "示例大厅", Name: "03", Software: "test",
 		Secret: func() ([]byte, error) { return bytes.Clone(secret), nil },
 		Beat:   50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
-	return &terminal{j, ident, client, link, dir}
+	return &terminal{Journal: j, id: ident, client: client, link: link, dir: dir}
 }
 
 // run serves the uplink until the test ends or stop is called.
