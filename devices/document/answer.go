@@ -17,8 +17,8 @@ import (
 // by about 300 bytes a job.
 const (
 	maxAnswer = 1 << 20
-	maxValues = 16384
-	maxDepth  = 16 // collections in collections
+	maxValues = 16384 // groups counted too
+	maxDepth  = 16    // collections in collections
 )
 
 // readAnswer reads and decodes one answer.
@@ -64,11 +64,11 @@ func survey(data []byte) error {
 		if tag == goipp.TagEnd {
 			return nil
 		}
+		if values++; values > maxValues {
+			return fmt.Errorf("more than %d groups and values", maxValues)
+		}
 		if tag.IsDelimiter() {
 			continue
-		}
-		if values++; values > maxValues {
-			return fmt.Errorf("more than %d values", maxValues)
 		}
 		switch tag {
 		case goipp.TagBeginCollection:

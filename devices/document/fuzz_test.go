@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/OpenPrinting/goipp"
 
@@ -47,6 +48,7 @@ func TestBoundsOfAnAnswer(t *testing.T) {
 		"very deep":      nested(100_000),
 		"unclosed":       append(slices.Clone(header), bytes.Repeat([]byte{byte(goipp.TagBeginCollection), 0, 0, 0, 0}, 200_000)...),
 		"too many":       append(slices.Clone(header), bytes.Repeat([]byte{byte(goipp.TagKeyword), 0, 1, 'x', 0, 0}, maxValues+1)...),
+		"many groups":    append(slices.Clone(header), append(bytes.Repeat([]byte{byte(goipp.TagJobGroup)}, maxValues+1), byte(goipp.TagEnd))...),
 		"length lies":    append(slices.Clone(header), byte(goipp.TagKeyword), 0xff, 0xff, 'x'),
 		"value cut":      append(slices.Clone(header), byte(goipp.TagKeyword), 0, 1, 'x', 0, 9, 'y'),
 		"no group":       {2, 0, 0, 0, 0, 0, 0, 1, byte(goipp.TagKeyword), 0, 1, 'x', 0, 1, 'y', 3},
@@ -95,12 +97,12 @@ func FuzzAnswer(f *testing.F) {
 		_ = wrongSubstitution(m)
 		for _, g := range groups(m, goipp.TagJobGroup) {
 			j := readJob(g)
-			for _, unsent := range []bool{false, true} {
-				res := j.verdict(1, unsent)
+			for _, way := range []trace{traceLost, traceUnsent, traceBegun} {
+				res := j.verdict(1, way)
 				if res.Outcome == devices.PrintConfirmed && (j.state != jobCompleted || !j.counts(1) || !j.has("job-completed-successfully")) {
 					t.Fatalf("%+v was confirmed", j)
 				}
-				if res.Outcome == devices.PrintNotSent && j.printed() > 0 {
+				if res.Outcome == devices.PrintNotSent && (j.printed() > 0 || way == traceBegun) {
 					t.Fatalf("%+v is not sent", j)
 				}
 				if res.Outcome == devices.PrintFailed && j.printed() >= 1 {
@@ -109,4 +111,36 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkAnswer reads a printer's attributes with our bounds; "of-decoder" is the time by that of the bare decoder,
+// which has none.
+func BenchmarkAnswer(b *testing.B) {
+	fp := &fake{state: printerIdle, formats: []string{"application/pdf"}, ready: []string{A4}, whichAll: true}
+	m := goipp.NewResponse(goipp.DefaultVersion, goipp.StatusOk, 1)
+	for range 20 { // as many values as a large printer has
+		for _, a := range fp.printer() {
+			m.Printer.Add(a)
+		}
+	}
+	data, err := m.EncodeBytes()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	var ours, bare time.Duration
+	for b.Loop() {
+		start := time.Now()
+		if _, err := readAnswer(bytes.NewReader(data)); err != nil {
+			b.Fatal(err)
+		}
+		between := time.Now()
+		var m goipp.Message
+		if err := m.DecodeBytes(data); err != nil {
+			b.Fatal(err)
+		}
+		ours += between.Sub(start)
+		bare += time.Since(between)
+	}
+	b.ReportMetric(float64(ours)/float64(bare), "of-decoder")
 }

@@ -81,29 +81,39 @@ var spoils = []string{"job-completed-with-errors", "job-completed-with-warnings"
 	"document-unprintable-error", "document-access-error", "job-canceled-by-user", "job-canceled-by-operator", "job-canceled-at-device",
 	"errors-detected", "unsupported-document-format", "compression-error", "submission-interrupted"}
 
-// verdict says what became of a settled job that should have brought n sheets. unsent is true when it is certain that
-// its document was never sent.
+// A trace is what is certain about the way of a job's document.
+type trace int
+
+const (
+	traceLost   trace = iota // nobody remembers whether it was sent
+	traceUnsent              // it was never sent
+	traceBegun               // it was sent, at least in part
+)
+
+// verdict says what became of a settled job that should have brought n sheets.
 //
 //	completed, successfully, nothing against it, all counts n   Confirmed
-//	document never sent or never come, 0 printed                NotSent
+//	document never sent, nothing printed                        NotSent
+//	canceled or aborted, the printer never had a document       NotSent
 //	canceled or aborted, 0 printed                              Failed
 //	aborted, fewer than n printed                               Failed
 //	completed with a document error, 0 printed                  Failed
 //	anything else, no counts included                           Unknown
-func (j jobView) verdict(n int, unsent bool) devices.PrintResult {
+func (j jobView) verdict(n int, way trace) devices.PrintResult {
 	res := devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: j.printed(), Output: devices.MediaNotSupported}
 	spoilt := slices.ContainsFunc(j.reasons, func(r string) bool { return slices.Contains(spoils, r) })
+	dropped := j.state == jobCanceled || j.state == jobAborted
 	switch {
 	case j.state == jobCompleted && j.has("job-completed-successfully") && !spoilt && j.counts(n):
 		res.Outcome, res.By = devices.PrintConfirmed, "ipp"
 		return res
-	case (unsent || j.documents == 0) && j.printed() <= 0:
+	case way == traceUnsent && j.printed() <= 0, way == traceLost && dropped && j.documents == 0 && j.printed() == 0:
 		res.Outcome, res.Sheets = devices.PrintNotSent, 0
+	case dropped && j.printed() == 0:
+		res.Outcome = devices.PrintFailed
+	case j.state == jobAborted && j.printed() > 0 && j.printed() < n:
+		res.Outcome = devices.PrintFailed
 	case j.state == jobCompleted && spoilt && j.printed() == 0:
-		res.Outcome = devices.PrintFailed
-	case j.state == jobCanceled && j.printed() == 0:
-		res.Outcome = devices.PrintFailed
-	case j.state == jobAborted && j.printed() >= 0 && j.printed() < n:
 		res.Outcome = devices.PrintFailed
 	}
 	res.Detail = j.describe(n)

@@ -217,6 +217,7 @@ func (p *Printer) deliver(ctx context.Context, w watch, pdf []byte) devices.Prin
 		_, begun, err := p.send(sending, m, pdf)
 		ended <- delivery{begun, err}
 	}()
+	w.way = traceBegun // until it proves otherwise
 	res := p.await(ctx, w, ended)
 	stop()
 	<-done

@@ -178,6 +178,7 @@ func TestPrintOutcomes(t *testing.T) {
 		"completed, one too many":    {ended(jobCompleted, 2, "job-completed-successfully"), devices.PrintUnknown, "", "2 of 1", 1},
 		"completed, no count":        {ended(jobCompleted, -1, "job-completed-successfully"), devices.PrintUnknown, "", "-1 of 1", 1},
 		"completed, format error":    {ended(jobCompleted, 0, "document-format-error", "job-completed-successfully"), devices.PrintFailed, "", "document-format-error", 1},
+		"completed, yet spoilt":      {ended(jobCompleted, 1, "job-completed-successfully", "document-format-error"), devices.PrintUnknown, "", "document-format-error", 1},
 		"completed with errors":      {ended(jobCompleted, 1, "job-completed-with-errors"), devices.PrintUnknown, "", "with-errors", 1},
 		"completed, no reason":       {ended(jobCompleted, 1), devices.PrintUnknown, "", "completed", 1},
 		"stuck":                      {ended(5, 0, "job-printing"), devices.PrintFailed, "", "canceled", 1},
@@ -191,13 +192,15 @@ func TestPrintOutcomes(t *testing.T) {
 		"send answered by half":      {loses(halfABody), devices.PrintConfirmed, "", "", 1},
 		"send answered by hang-up":   {loses(hangUp), devices.PrintConfirmed, "", "", 1},
 		"send answered without end":  {loses(gigabyte), devices.PrintConfirmed, "", "", 1},
-		"send refused":               {hooked(goipp.OpSendDocument, status(goipp.StatusErrorDocumentFormatError)), devices.PrintNotSent, devices.UnreadyBroken, "Send-Document: client-error-document-format-error", 0},
+		"send refused":               {hooked(goipp.OpSendDocument, status(goipp.StatusErrorDocumentFormatError)), devices.PrintFailed, devices.UnreadyBroken, "Send-Document: client-error-document-format-error", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
 			opt := quick()
-			opt.EndWait = time.Second
+			if c.outcome != devices.PrintUnknown { // patience is only wasted where nothing will come
+				opt.EndWait = 5 * time.Second
+			}
 			p := f.open(t, opt)
 			f.lock(func() { c.arrange(f) })
 			ctx, cancel := context.WithCancel(t.Context())
@@ -295,6 +298,39 @@ func recycles(f *fake) {
 		}
 		reply(w, m)
 		return true
+	}
+}
+
+func TestSeveralSheets(t *testing.T) {
+	for name, c := range map[string]struct {
+		end     func(*fakeJob)
+		outcome devices.PrintOutcome
+		sheets  int
+		told    []int
+	}{
+		"all":            {func(j *fakeJob) { j.complete(3) }, devices.PrintConfirmed, 3, []int{1, 3}},
+		"torn off":       {func(j *fakeJob) { j.state, j.reasons = jobAborted, []string{"aborted-by-system"} }, devices.PrintFailed, 1, []int{1}},
+		"fewer":          {func(j *fakeJob) { j.complete(2) }, devices.PrintUnknown, 2, []int{1, 2}},
+		"canceled after": {func(j *fakeJob) { j.state = jobCanceled }, devices.PrintUnknown, 1, []int{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			p := f.open(t, quick())
+			f.received = func(j *fakeJob) { j.state, j.impressions = 5, 1 }
+			job := document(&ledger{})
+			job.Sheets = 3
+			var told []int
+			job.Progress = func(n int) {
+				if told = append(told, n); n == 1 {
+					f.lock(func() { c.end(f.jobs[0]) })
+				}
+			}
+			res := p.Print(t.Context(), job)
+			want(t, res, c.outcome, "", "")
+			if res.Sheets != c.sheets || !slices.Equal(told, c.told) {
+				t.Errorf("%d sheets, told %v", res.Sheets, told)
+			}
+		})
 	}
 }
 

@@ -28,7 +28,10 @@ func (p *Printer) Settle(ctx context.Context, name string, sheets int, notes map
 	}
 	defer giveBack()
 
-	w := watch{name: name, sheets: sheets, uuid: notes[NoteJobUUID], unsent: notes[NoteJobID] == ""}
+	w := watch{name: name, sheets: sheets, uuid: notes[NoteJobUUID]}
+	if notes[NoteJobID] == "" {
+		w.way = traceUnsent
+	}
 	w.id, _ = strconv.Atoi(notes[NoteJobID]) // an unreadable note is a noted one: only the name helps then
 	found, err := p.lookup(ctx, w)
 	for try := 1; err != nil && try < settleTries; try++ {
@@ -52,10 +55,15 @@ func (p *Printer) Settle(ctx context.Context, name string, sheets int, notes map
 // settle says what became of a job that the printer has.
 func (p *Printer) settle(ctx context.Context, w watch, found jobView) devices.PrintResult {
 	if found.settled() {
-		return found.verdict(w.sheets, w.unsent)
+		// What is not clear yet may only want the printer's last count: then it is waited for like any other job.
+		if res := found.verdict(w.sheets, w.way); res.Outcome != devices.PrintUnknown {
+			return res
+		}
 	}
 	if found.waiting() {
-		w.unsent = w.unsent || found.blank()
+		if found.blank() {
+			w.way = traceUnsent
+		}
 		p.cancel(ctx, w.id)
 	}
 	return p.await(ctx, w, nil)

@@ -18,7 +18,7 @@ type watch struct {
 	id         int
 	uuid, name string
 	sheets     int
-	unsent     bool // it is certain that its document was never sent
+	way        trace
 	cancels    bool // cancel it when the context ends
 	progress   func(sheets int)
 	hindered   func(devices.Unready)
@@ -117,7 +117,7 @@ func (p *Printer) await(ctx context.Context, w watch, sent <-chan delivery) devi
 			w.tellProgress(j)
 		}
 		if err == nil && j.settled() {
-			res := j.verdict(w.sheets, w.unsent)
+			res := j.verdict(w.sheets, w.way)
 			if settledAt.IsZero() {
 				settledAt = time.Now()
 			}
@@ -129,7 +129,6 @@ func (p *Printer) await(ctx context.Context, w watch, sent <-chan delivery) devi
 		}
 		if err == nil && sendFailed != nil && j.waiting() {
 			// The printer still waits for a document that will not be sent a second time.
-			w.unsent = w.unsent || j.blank()
 			p.cancel(ctx, w.id)
 			continue
 		}
@@ -153,7 +152,7 @@ func (p *Printer) giveUp(ctx context.Context, w watch, last string) devices.Prin
 			last = j.describe(w.sheets)
 			w.tellProgress(j)
 			if j.settled() {
-				return w.finish(j.verdict(w.sheets, w.unsent), nil)
+				return w.finish(j.verdict(w.sheets, w.way), nil)
 			}
 			if !w.cancels {
 				break
@@ -225,7 +224,7 @@ func (w *watch) finish(res devices.PrintResult, sendFailed error) devices.PrintR
 
 // forgotten is the verdict on a job that is in none of the printer's lists.
 func (w *watch) forgotten(sendFailed error) devices.PrintResult {
-	if w.unsent {
+	if w.way == traceUnsent {
 		return notSent(w.why, errForgotten.Error()+", and its document was never sent")
 	}
 	return w.finish(unknown(w.why, errForgotten.Error()+" any more"), sendFailed)

@@ -27,6 +27,7 @@ type socket struct {
 	held     bool          // a test holds the device
 	opens    int
 	probes   int
+	cut      int // probes that were interrupted
 	open     int // handles open and not closed
 	broken   []string
 }
@@ -108,6 +109,7 @@ func (h *handle) Probe(ctx context.Context) (devices.Status, error) {
 		<-hang
 	}
 	if err := rest(ctx, delay); err != nil {
+		h.set(func() { h.cut++ })
 		return devices.Status{}, err
 	}
 	h.mu.Lock()

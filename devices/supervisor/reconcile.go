@@ -53,9 +53,9 @@ func (s *Supervisor) tend(ctx context.Context, r *role) {
 // step does at most one thing for the role and returns how long it can rest; 0 means look again.
 func (s *Supervisor) step(ctx context.Context, r *role) time.Duration {
 	s.mu.Lock()
-	if r.released != nil {
+	if r.released != nil || s.ended {
 		s.mu.Unlock()
-		return forever // release wakes us
+		return forever // the release wakes us, or the end
 	}
 	if r.reset {
 		r.reset, r.hopeless, r.gone = false, false, r.dev != nil
@@ -146,7 +146,7 @@ func (s *Supervisor) probe(ctx context.Context, r *role) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.ProbeTimeout)
 	defer cancel()
 	s.mu.Lock()
-	if r.released != nil { // handed out since we looked
+	if r.released != nil || r.dev == nil { // handed out since we looked, even taken back
 		s.mu.Unlock()
 		return
 	}

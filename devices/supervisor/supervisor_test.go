@@ -225,6 +225,10 @@ func TestUseInterruptsAProbe(t *testing.T) {
 		if err != nil || time.Since(before) != 0 {
 			t.Fatalf("Use: %v after %v", err, time.Since(before))
 		}
+		synctest.Wait()
+		if k.cut != 1 || time.Since(before) != 0 {
+			t.Errorf("%d probes were interrupted at once", k.cut)
+		}
 		release()
 		time.Sleep(5 * time.Second)
 		connection(t, sup, role0, devices.ConnectionOnline)
