@@ -46,6 +46,13 @@ func (k *socket) set(f func()) {
 	f()
 }
 
+// now reads one of the socket's counters.
+func (k *socket) now(counter *int) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return *counter
+}
+
 func (k *socket) plug(serial string) {
 	k.set(func() { k.plugged, k.serial, k.unit = true, serial, k.unit+1 })
 }

@@ -166,8 +166,8 @@ func play(n int, withPresent bool, jitter float64, script []act) error {
 		return err
 	}
 	for _, k := range sockets {
-		if k.open != 0 {
-			return fmt.Errorf("%s: %d handles left open", k.role, k.open)
+		if n := k.now(&k.open); n != 0 {
+			return fmt.Errorf("%s: %d handles left open", k.role, n)
 		}
 		wrong = append(wrong, k.broken...)
 	}

@@ -84,8 +84,8 @@ func TestBackoffGrowsToItsCap(t *testing.T) {
 		run(t, Options{Rand: func() float64 { return 0.999 }}, k.config())
 		time.Sleep(10 * time.Minute)
 		// 0.5+1+2+4+8+16 s, then every 30 s.
-		if k.opens < 20 || k.opens > 27 {
-			t.Errorf("%d openings in ten minutes", k.opens)
+		if k.now(&k.opens) < 20 || k.now(&k.opens) > 27 {
+			t.Errorf("%d openings in ten minutes", k.now(&k.opens))
 		}
 	})
 }
@@ -96,8 +96,8 @@ func TestJitterNeverMakesABusyLoop(t *testing.T) {
 		k.unplug()
 		run(t, Options{Rand: func() float64 { return 0 }}, k.config())
 		time.Sleep(time.Second)
-		if k.opens > 21 {
-			t.Errorf("%d openings in a second", k.opens)
+		if k.now(&k.opens) > 21 {
+			t.Errorf("%d openings in a second", k.now(&k.opens))
 		}
 	})
 }
@@ -122,8 +122,8 @@ func TestUnusableIsLeftAlone(t *testing.T) {
 				time.Sleep(time.Hour)
 				sup.Look()
 				connection(t, sup, role0, devices.ConnectionHardwareError, "unusable")
-				if k.opens != 1 {
-					t.Fatalf("opened %d times", k.opens)
+				if k.now(&k.opens) != 1 {
+					t.Fatalf("opened %d times", k.now(&k.opens))
 				}
 				if !errors.Is(sup.Fault(role0), devices.ErrUnusable) {
 					t.Errorf("Fault: %v", sup.Fault(role0))
@@ -188,11 +188,11 @@ func TestOneHolder(t *testing.T) {
 		if _, _, err := sup.Use(role0); !errors.Is(err, devices.ErrBusy) {
 			t.Errorf("second Use: %v", err)
 		}
-		probes := k.probes
+		probes := k.now(&k.probes)
 		k.unplug()
 		sup.Look()
 		time.Sleep(time.Minute)
-		if k.probes != probes {
+		if k.now(&k.probes) != probes {
 			t.Error("probed while held")
 		}
 		connection(t, sup, role0, devices.ConnectionOnline) // nobody has told yet
@@ -226,8 +226,8 @@ func TestUseInterruptsAProbe(t *testing.T) {
 			t.Fatalf("Use: %v after %v", err, time.Since(before))
 		}
 		synctest.Wait()
-		if k.cut != 1 || time.Since(before) != 0 {
-			t.Errorf("%d probes were interrupted at once", k.cut)
+		if k.now(&k.cut) != 1 || time.Since(before) != 0 {
+			t.Errorf("%d probes were interrupted at once", k.now(&k.cut))
 		}
 		release()
 		time.Sleep(5 * time.Second)
@@ -311,7 +311,7 @@ func TestTheEndWaitsForTheHolder(t *testing.T) {
 		k.set(func() { k.held = true })
 		go sup.Close()
 		time.Sleep(time.Second)
-		if k.open != 1 {
+		if k.now(&k.open) != 1 {
 			t.Fatal("closed under its holder")
 		}
 		k.set(func() { k.held = false })
@@ -319,7 +319,7 @@ func TestTheEndWaitsForTheHolder(t *testing.T) {
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
-		if k.open != 0 {
+		if k.now(&k.open) != 0 {
 			t.Error("left open")
 		}
 		if _, _, err := sup.Use(role0); !errors.Is(err, devices.ErrNoDevice) {
@@ -349,7 +349,7 @@ func TestAHolderThatNeverLetsGoIsNamed(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 		release()
-		if k.open != 0 {
+		if k.now(&k.open) != 0 {
 			t.Error("the release after the end left the device open")
 		}
 		k.check(t)
