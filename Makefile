@@ -72,7 +72,7 @@ bench: build
 
 # Golden pictures of the screens, made anew.
 screens:
-	CGO_ENABLED=0 $(GO) test -tags $(TEST_TAGS) ./ui/... -update
+	BUDAYANG_UPDATE=1 CGO_ENABLED=0 $(GO) test -tags $(TEST_TAGS) -run Golden ./ui/...
 
 fonts:
 	/usr/bin/python3 assets/fonts/make.py

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/sync/wire"
@@ -110,5 +112,12 @@ func requestHash(r wire.DocumentRequest) wire.Hash {
 
 // monthsAsked is how much history a certificate shows; 0 is all.
 func monthsAsked(period string) int {
-	return map[string]int{"12": 12, "24": 24, "36": 36, "60": 60}[period]
+	if period == "all" {
+		return 1200
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(period, "months-"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(n, 1200)
 }

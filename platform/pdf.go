@@ -208,7 +208,7 @@ func (s *sheet) first(c certificate, rows []string) {
 	s.seal(pageW-margin-26, 58)
 }
 
-var purposes = map[string]string{"": "本人使用", "loan": "贷款", "housing": "购房", "school": "子女入学", "job": "求职", "settle": "落户", "other": "其他"}
+var purposes = map[string]string{"": "本人使用", "loan": "贷款", "housing": "购房或落户", "school": "子女入学", "job": "求职或投标", "other": "其他"}
 
 // table lists months in three columns.
 func (s *sheet) table(y float64, rows []string) {

@@ -1,0 +1,54 @@
+package ui
+
+// Personal values as pictures: Fyne keeps drawn strings in a cache for seconds, pictures it does not. The face has every Han
+// character we know, so that rare names are drawn and not boxed.
+
+import (
+	"image"
+	"image/color"
+	"sync"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/font/sfnt"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/budayang/kiosk/assets"
+)
+
+// wide is parsed at the first personal value.
+var wide = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(assets.Font("wide-regular.ttf")) })
+
+// picture draws a text in one line; its bounds are as wide as the text and 1.4 em high.
+func picture(s string, size float32, col color.NRGBA) (*image.NRGBA, error) {
+	f, err := wide()
+	if err != nil {
+		return nil, err
+	}
+	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: float64(size), DPI: 72, Hinting: font.HintingNone})
+	if err != nil {
+		return nil, err
+	}
+	defer face.Close()
+	w := font.MeasureString(face, s).Ceil() + 2
+	h := int(size*1.4 + 0.5)
+	img := image.NewNRGBA(image.Rect(0, 0, max(1, w), h))
+	d := font.Drawer{Dst: img, Src: image.NewUniform(col), Face: face,
+		Dot: fixed.Point26_6{X: fixed.I(1), Y: fixed.I(int(size * 1.06))}}
+	d.DrawString(s)
+	return img, nil
+}
+
+// glyphs says whether a face has a character.
+func hasGlyph(f *opentype.Font, r rune) bool {
+	var b sfnt.Buffer
+	i, err := f.GlyphIndex(&b, r)
+	return err == nil && i != 0
+}
+
+// wipe blackens a picture, so that what it showed does not stay in memory.
+func wipe(img image.Image) {
+	if m, ok := img.(*image.NRGBA); ok {
+		clear(m.Pix)
+	}
+}

@@ -1,0 +1,182 @@
+package ui
+
+// The rules that hold for every screen: nothing cut off or overlapping, no character without a glyph, contrast, millimetres.
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"golang.org/x/image/font/opentype"
+
+	"github.com/budayang/kiosk/assets"
+)
+
+func fyneSize(s Screen) fyne.Size { return fyne.NewSize(float32(s.Width), float32(s.Height)) }
+
+// screens that every rule is held to.
+var panels = []Screen{portrait, {1920, 1080, 546}, {1280, 1024, 482}}
+
+func every(t *testing.T, check func(t *testing.T, x *Terminal, s sample)) {
+	for _, panel := range panels {
+		for _, lang := range []string{"zh", "en"} {
+			for _, large := range []bool{false, true} {
+				if large && panel.Height < 1900 {
+					continue // large mode is for portrait; wide panels show it by paging
+				}
+				for _, s := range samples() {
+					t.Run(fmt.Sprintf("%dx%d/%s/large=%v/%s", panel.Width, panel.Height, lang, large, s.name), func(t *testing.T) {
+						x := newTest(t, panel, lang, large)
+						x.put(s)
+						check(t, x, s)
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestNothingIsCutOffOrOverlaps(t *testing.T) {
+	every(t, func(t *testing.T, x *Terminal, s sample) {
+		p := x.lastPage
+		if p.over {
+			t.Error("something did not fit")
+		}
+		for _, w := range p.texts {
+			if w.control {
+				continue
+			}
+			if got := measure(w.text, w.size, w.bold); got > w.w+1 {
+				t.Errorf("%q is %.0f wide in a box of %.0f", w.text, got, w.w)
+			}
+		}
+		for i, a := range x.buttons {
+			ap, as := a.Position(), a.Size()
+			if ap.X < 0 || ap.Y < 0 || ap.X+as.Width > x.m.w+1 || ap.Y+as.Height > x.m.h+1 {
+				t.Errorf("control %s lies outside the screen", a.ID)
+			}
+			for _, b := range x.buttons[i+1:] {
+				bp, bs := b.Position(), b.Size()
+				if ap.X < bp.X+bs.Width && bp.X < ap.X+as.Width && ap.Y < bp.Y+bs.Height && bp.Y < ap.Y+as.Height {
+					t.Errorf("controls %s and %s overlap", a.ID, b.ID)
+				}
+			}
+		}
+	})
+}
+
+func TestControlsHaveTheirMillimetres(t *testing.T) {
+	every(t, func(t *testing.T, x *Terminal, s sample) {
+		mm := x.m.pxmm
+		for i, b := range x.buttons {
+			w, h := b.Size().Width/mm, b.Size().Height/mm
+			switch {
+			case b.kind == primary && (w < 40 || h < 20 || x.set.large && h < 25):
+				t.Errorf("primary button %s is %.1f by %.1f mm", b.ID, w, h)
+			case strings.HasPrefix(b.ID, "key.") && (h < 16 || w < 16 && !strings.HasPrefix(s.name, "form-latin")):
+				t.Errorf("key %s is %.1f by %.1f mm", b.ID, w, h)
+			case w < 16 && !strings.HasPrefix(b.ID, "key.") || h < 16:
+				t.Errorf("control %s is %.1f by %.1f mm", b.ID, w, h)
+			}
+			for _, o := range x.buttons[i+1:] {
+				if g := apart(b, o) / mm; g < 2.9 {
+					t.Errorf("controls %s and %s are %.1f mm apart", b.ID, o.ID, g)
+				}
+			}
+		}
+		for _, w := range x.lastPage.texts {
+			// capital letters of the face are 0.733 em high
+			least := float32(4.8)
+			if x.set.large {
+				least = 6.1
+			}
+			if cap := w.size * 0.733 / mm; cap < least-0.15 && !w.control {
+				t.Errorf("%q has capitals of %.2f mm", w.text, cap)
+			}
+		}
+	})
+}
+
+// apart is the gap between two controls in pixels; far when they do not face each other.
+func apart(a, b *Button) float32 {
+	ap, as, bp, bs := a.Position(), a.Size(), b.Position(), b.Size()
+	dx := max(bp.X-(ap.X+as.Width), ap.X-(bp.X+bs.Width))
+	dy := max(bp.Y-(ap.Y+as.Height), ap.Y-(bp.Y+bs.Height))
+	return max(dx, dy)
+}
+
+func TestEveryPairOfColoursHasItsContrast(t *testing.T) {
+	for look := range Palettes {
+		t.Run(look, func(t *testing.T) {
+			for _, s := range samples() {
+				x := newTest(t, portrait, "zh", false)
+				set := x.set
+				set.look = look
+				x.apply(set)
+				x.put(s)
+				for _, w := range x.lastPage.texts {
+					least := 7.0
+					switch {
+					case w.control || w.bold && w.size >= 26:
+						least = 4.5
+					case w.fg == x.palette().Sub || w.size <= x.m.caption():
+						least = 6
+					}
+					if c := Contrast(w.fg, w.bg); c < least {
+						t.Errorf("%s: %q has %.2f:1, expected %.1f", s.name, w.text, c, least)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestEveryCharacterHasAGlyph(t *testing.T) {
+	var fonts [2]*opentype.Font
+	for i, n := range []string{"ui-regular.otf", "ui-bold.otf"} {
+		f, err := opentype.Parse(assets.Font(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fonts[i] = f
+	}
+	words, err := LoadWords(assets.FS, "lang")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, all := range words {
+		for id, s := range all {
+			for _, r := range s {
+				if r != '\n' && (!hasGlyph(fonts[0], r) || !hasGlyph(fonts[1], r)) {
+					t.Errorf("%s %s: %q has no glyph", lang, id, r)
+				}
+			}
+		}
+	}
+	rare, err := wide()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range "𠮷䶮㙓龘㐂直骨角令海门" {
+		if !hasGlyph(rare, r) {
+			t.Errorf("%q has no glyph in the face of names", r)
+		}
+	}
+}
+
+func TestLanguagesHaveTheSameMessages(t *testing.T) {
+	words, err := LoadWords(assets.FS, "lang")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, all := range words {
+		for other, theirs := range words {
+			for id := range all {
+				if _, there := theirs[id]; !there {
+					t.Errorf("%s is in %s and not in %s", id, lang, other)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package ui
+
+// Forms and their keyboards.
+
+import (
+	"strings"
+
+	"github.com/budayang/kiosk/idnum"
+	"github.com/budayang/kiosk/service"
+)
+
+func (p *page) form(f service.Form) {
+	p.head(p.t.say(f.Title), p.t.say(f.Hint))
+	var typing *service.Field
+	for i, x := range f.Fields {
+		if x.Kind == service.FieldChoice {
+			p.choiceField(x)
+			continue
+		}
+		if x.ID == p.t.state.field {
+			typing = &f.Fields[i]
+		}
+		p.typedField(x)
+	}
+	if typing != nil {
+		p.keyboard(*typing)
+	}
+	p.footer(foot{back: f.Back, nextID: "next", next: p.t.ui("next"), disabled: !p.complete(f), nextDo: func() {
+		values := map[string]string{}
+		for k, v := range p.t.state.values {
+			values[k] = v
+		}
+		p.t.answer(service.Filled{Values: values})
+	}})
+}
+
+// complete says whether every required field has something; what it must be, the engine says.
+func (p *page) complete(f service.Form) bool {
+	for _, x := range f.Fields {
+		if x.Required && strings.TrimSpace(p.t.state.values[x.ID]) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *page) fieldLabel(x service.Field) {
+	s := p.t.say(x.Label)
+	if !x.Required {
+		s += p.t.ui("optional")
+	}
+	p.y += p.para(s, p.x, p.y, p.w, p.m.body(), true, p.pal.Ink, left) + p.m.mm(1.6)
+}
+
+func (p *page) problem(x service.Field) {
+	if !x.Problem.IsZero() {
+		p.y += p.para(p.t.say(x.Problem), p.x, p.y, p.w, p.m.caption(), true, p.pal.Bad, left) + p.m.mm(1.6)
+	}
+}
+
+// choiceField draws a field's options as buttons.
+func (p *page) choiceField(x service.Field) {
+	m := p.m
+	p.fieldLabel(x)
+	cols := 2
+	if m.scale > 1 && !m.landscape() {
+		cols = 1
+	}
+	if len(x.Options) > 4 && m.scale == 1 || m.landscape() {
+		cols = 3
+	}
+	gap := m.gap()
+	w := (p.w - gap*float32(cols-1)) / float32(cols)
+	h := m.mm(18)
+	for i, o := range x.Options {
+		k := plain
+		if p.t.state.values[x.ID] == o.ID {
+			k = soft
+		}
+		p.button("option."+o.ID, p.t.say(o.Label), k, p.x+float32(i%cols)*(w+gap), p.y+float32(i/cols)*(h+gap), w, h, func() {
+			p.t.state.values[x.ID] = o.ID
+			p.t.build()
+		})
+	}
+	p.y += float32((len(x.Options)+cols-1)/cols)*(h+gap) + m.mm(1)
+	p.problem(x)
+	p.y += m.mm(3)
+}
+
+// typedField draws what was typed; a private field is masked while another one is being typed.
+func (p *page) typedField(x service.Field) {
+	m := p.m
+	p.fieldLabel(x)
+	active := x.ID == p.t.state.field
+	k := plain
+	if active {
+		k = soft
+	}
+	b := p.t.newButton("field."+x.ID, p.t.say(x.Label), k, func() { p.t.state.field = x.ID; p.t.build() })
+	h := m.mm(20)
+	p.place(b, p.x, p.y, p.w, h)
+	v := p.t.state.values[x.ID]
+	pad := m.mm(5)
+	ty := p.y + (h-m.heading()*1.4)/2
+	if v == "" {
+		was := p.bg
+		p.bg = p.pal.Card
+		if active {
+			p.bg = p.pal.Tint
+		}
+		size := fit(p.t.say(x.Hint), m.body(), m.caption(), false, p.w-2*pad)
+		p.raw(p.t.say(x.Hint), pad, (h-size*lineHeight)/2, p.w-2*pad, size, false, p.pal.Sub, left, &b.content, false)
+		p.bg = was
+	} else {
+		if x.Private && !active {
+			v = idnum.MaskPhone(v)
+		}
+		if active {
+			v += "|"
+		}
+		p.personal(v, p.x+pad, ty, p.w-2*pad, m.heading(), left)
+	}
+	p.y += h + m.mm(1.6)
+	p.problem(x)
+	p.y += m.mm(3)
+}
+
+// keyboard draws the keys that a field needs.
+func (p *page) keyboard(x service.Field) {
+	limit := x.Max
+	if limit == 0 {
+		limit = map[service.FieldKind]int{service.FieldPhone: 11, service.FieldMonth: 6, service.FieldDigits: 20}[x.Kind]
+	}
+	if limit == 0 {
+		limit = 60
+	}
+	press := func(k string) {
+		v := []rune(p.t.state.values[x.ID])
+		switch {
+		case k == "del" && len(v) > 0:
+			v = v[:len(v)-1]
+		case k != "del" && len(v) < limit:
+			v = append(v, []rune(k)...)
+		}
+		p.t.state.values[x.ID] = string(v)
+		p.t.build()
+	}
+	if x.Kind == service.FieldLatin {
+		p.letters(press)
+		return
+	}
+	p.keypad(press, "")
+}
+
+// keypad draws twelve large keys at the foot of the page; extra is the key beside 0.
+func (p *page) keypad(press func(string), extra string) {
+	m := p.m
+	gap := m.gap()
+	room := p.end - p.y - m.mm(4)
+	h := max(m.key(), min((room-gap*3)/4, m.mm(23)))
+	w := min((p.w-2*gap)/3, m.mm(56))
+	x0 := p.x + (p.w-3*w-2*gap)/2
+	y0 := max(p.y, p.end-m.mm(4)-4*h-3*gap)
+	for i, k := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", extra, "0", "del"} {
+		if k == "" {
+			continue
+		}
+		label := k
+		if k == "del" {
+			label = p.t.ui("delete")
+		}
+		b := p.button("key."+k, label, plain, x0+float32(i%3)*(w+gap), y0+float32(i/3)*(h+gap), w, h, func() { press(k) })
+		b.repeat = true
+	}
+	p.y = y0 + 4*h + 3*gap
+	if p.y > p.end {
+		p.over = true
+	}
+}
+
+var letterRows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"}
+
+// letters draws a Latin keyboard.
+func (p *page) letters(press func(string)) {
+	m := p.m
+	gap := m.mm(3)
+	w := (p.w - 9*gap) / 10
+	h := max(m.key(), min((p.end-p.y-m.mm(4)-gap*4)/5, m.mm(20)))
+	y := max(p.y, p.end-m.mm(4)-5*h-4*gap)
+	if w < m.key() {
+		w = m.key()
+	}
+	for _, row := range letterRows {
+		r := []rune(row)
+		x := p.x + (p.w-float32(len(r))*w-float32(len(r)-1)*gap)/2
+		for _, c := range r {
+			k := string(c)
+			if p.t.state.shift {
+				k = strings.ToUpper(k)
+			}
+			b := p.button("key."+string(c), k, plain, x, y, w, h, func() { press(k) })
+			b.repeat = true
+			x += w + gap
+		}
+		y += h + gap
+	}
+	k := plain
+	if p.t.state.shift {
+		k = soft
+	}
+	side := m.mm(38)
+	p.button("key.shift", p.t.ui("shift"), k, p.x, y, side, h, func() { p.t.state.shift = !p.t.state.shift; p.t.build() })
+	b := p.button("key.space", p.t.ui("space"), plain, p.x+side+gap, y, p.w-2*(side+gap), h, func() { press(" ") })
+	b.repeat = true
+	b = p.button("key.del", p.t.ui("delete"), plain, p.x+p.w-side, y, side, h, func() { press("del") })
+	b.repeat = true
+	p.y = y + h
+}
+
+func (p *page) choose(c service.Choose) {
+	m := p.m
+	p.head(p.t.say(c.Title), p.t.say(c.Hint))
+	h := m.mm(24)
+	var blocks []block
+	for _, o := range c.Options {
+		detail := p.t.say(o.Detail)
+		hh := h
+		if detail != "" {
+			hh += m.caption() * lineHeight
+		}
+		blocks = append(blocks, block{hh + m.gap(), func() { p.option(o, detail, hh) }})
+	}
+	p.paged(blocks, p.end-m.mm(4))
+	p.footer(foot{back: c.Back})
+}
+
+// option is one large choice over the whole width.
+func (p *page) option(o service.Option, detail string, h float32) {
+	m := p.m
+	label := p.t.say(o.Label)
+	b := p.t.newButton("option."+o.ID, label, plain, func() { p.t.answer(service.Chosen{ID: o.ID}) })
+	p.place(b, p.x, p.y, p.w, h)
+	pad := m.mm(6)
+	was := p.bg
+	p.bg = p.pal.Card
+	size := fit(label, m.heading(), m.caption(), true, p.w-2*pad-m.mm(8))
+	if detail == "" {
+		p.raw(label, pad, (h-size*lineHeight)/2, p.w-2*pad-m.mm(8), size, true, p.pal.Ink, left, &b.content, true)
+	} else {
+		p.raw(label, pad, m.mm(3), p.w-2*pad-m.mm(8), size, true, p.pal.Ink, left, &b.content, true)
+		ds := fit(detail, m.caption(), m.caption()*0.8, false, p.w-2*pad-m.mm(8))
+		p.raw(detail, pad, m.mm(3)+size*lineHeight, p.w-2*pad-m.mm(8), ds, false, p.pal.Sub, left, &b.content, false)
+	}
+	p.raw("›", p.w-pad-m.mm(6), (h-m.heading()*lineHeight)/2, m.mm(6), m.heading(), true, p.pal.Primary, right, &b.content, true)
+	p.bg = was
+	p.y += h + m.gap()
+}

@@ -1,0 +1,180 @@
+package ui
+
+// Attract and home: what there is, and whether it works now.
+
+import (
+	"github.com/budayang/kiosk/service"
+)
+
+// perPage is how many tiles stand on one page.
+func (p *page) perPage() int {
+	if p.m.scale > 1 {
+		return 4
+	}
+	return 6
+}
+
+func (p *page) attract(a service.Attract) {
+	m := p.m
+	h := p.end - p.y - m.mm(4)
+	band := min(h*0.42, m.mm(170))
+	p.rect(p.x, p.y, p.w, band, p.pal.Primary, p.pal.Primary, m.radius())
+	was := p.bg
+	p.bg = p.pal.Primary
+	pad := m.mm(12)
+	y := p.y + pad
+	y += p.para(p.t.ui("attract.title"), p.x+pad, y, p.w-2*pad, m.title()*1.25, true, p.pal.OnPrim, left)
+	y += m.mm(2)
+	p.para(p.t.ui("attract.sub"), p.x+pad, y, p.w-2*pad, m.heading(), false, p.pal.OnPrim, left)
+	p.bg = was
+	p.y += band + m.gap()*1.5
+	ready := 0
+	for _, t := range a.Tiles {
+		if t.Ready {
+			ready++
+		}
+	}
+	p.y += p.para(p.t.ui("attract.now"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
+	for _, t := range a.Tiles {
+		line := p.t.say(t.Name)
+		col := p.pal.Ink
+		if !t.Ready {
+			line += " — " + p.t.say(t.Why)
+			col = p.pal.Sub
+		}
+		need := p.height(line, p.w, m.body(), false)
+		if p.y+need > p.end-m.mm(10) {
+			break
+		}
+		p.y += p.para(line, p.x, p.y, p.w, m.body(), false, col, left) + m.mm(1)
+	}
+	for _, n := range a.Notices {
+		s := p.t.say(n)
+		if p.y+p.height(s, p.w, m.body(), true)+m.mm(14) > p.end {
+			break
+		}
+		p.y += m.gap()
+		p.box(s, p.pal.Warn, p.pal.WarnBg, true)
+	}
+	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, nextID: "begin", next: p.t.ui("begin"), nextDo: p.t.next})
+	_ = ready
+}
+
+func (t *Terminal) otherLanguage() {
+	s := t.set
+	if s.lang = "en"; t.set.lang == "en" {
+		s.lang = "zh"
+	}
+	t.touched()
+	t.apply(s)
+}
+
+func (p *page) home(h service.Home) {
+	m := p.m
+	p.head(p.t.ui("home.title"), p.t.ui("home.sub"))
+	per := p.perPage()
+	pages := (len(h.Tiles) + per - 1) / per
+	at := min(p.t.state.page, max(0, pages-1))
+	tiles := h.Tiles[min(len(h.Tiles), at*per):min(len(h.Tiles), (at+1)*per)]
+	cols := 2
+	if m.landscape() {
+		cols = 3
+	}
+	if m.scale > 1 && !m.landscape() {
+		cols = 1
+	}
+	gap := m.gap() * 1.2
+	rows := (min(per, len(h.Tiles)) + cols - 1) / cols
+	w := (p.w - gap*float32(cols-1)) / float32(cols)
+	room := p.end - p.y - m.mm(6)
+	if pages > 1 {
+		room -= m.button() + gap
+	}
+	hgt := min((room-gap*float32(rows-1))/float32(max(1, rows)), m.mm(88))
+	for i, t := range tiles {
+		x := p.x + float32(i%cols)*(w+gap)
+		y := p.y + float32(i/cols)*(hgt+gap)
+		p.tile(t, x, y, w, hgt)
+	}
+	p.y += float32((len(tiles)+cols-1)/cols) * (hgt + gap)
+	if pages > 1 {
+		bw := m.mm(52)
+		if at > 0 {
+			p.button("page-back", p.t.ui("page.back"), plain, p.x, p.y, bw, m.button(), func() { p.t.state.page = at - 1; p.t.build() })
+		}
+		if at < pages-1 {
+			p.button("page-next", p.t.ui("page.next"), plain, p.x+p.w-bw, p.y, bw, m.button(), func() { p.t.state.page = at + 1; p.t.build() })
+		}
+	}
+	look := p.t.ui("contrast")
+	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, extraID: "contrast", extra: look, extraDo: p.t.otherLook})
+}
+
+// otherLook goes round the palettes.
+func (t *Terminal) otherLook() {
+	s := t.set
+	s.look = map[string]string{"normal": "black-on-white", "black-on-white": "yellow-on-black", "yellow-on-black": "normal"}[s.look]
+	t.touched()
+	t.apply(s)
+}
+
+// tile is one item: a card with icon, name and hint; grey, with its reason, when it cannot be finished now.
+func (p *page) tile(t service.Tile, x, y, w, h float32) {
+	m := p.m
+	name := p.t.say(t.Name)
+	b := p.t.newButton("tile."+t.Code, name, card, func() { p.t.answer(service.ItemChosen{Code: t.Code}) })
+	p.place(b, x, y, w, h)
+	b.face.CornerRadius = m.radius()
+	pad := m.mm(6)
+	was := p.bg
+	p.bg = p.pal.Card
+	ink, sub := p.pal.Ink, p.pal.Sub
+	if !t.Ready {
+		b.off = true
+		b.paint(false)
+		p.bg = p.pal.Bg
+		ink = p.pal.Sub
+	}
+	ix := m.mm(17)
+	ty := pad
+	side := h < m.mm(62) // a flat tile has its icon at the left
+	tx, tw := pad, w-2*pad
+	if side {
+		tx, tw = pad+ix+m.mm(5), w-2*pad-ix-m.mm(5)
+	}
+	bgRect := p.pal.Tint
+	if !t.Ready {
+		bgRect = p.pal.Line
+	}
+	p.tileIcon(b, t.Icon, pad, ty, ix, bgRect)
+	if !side {
+		ty += ix + m.mm(4)
+	}
+	badge := float32(0)
+	if !t.Ready {
+		badge = p.badge(b, p.t.ui("tile.not-now"), w-pad, pad, m)
+	}
+	nw := tw
+	if side && badge > 0 {
+		nw -= badge + m.mm(2)
+	}
+	for _, l := range wrap(name, m.heading(), true, nw) {
+		p.raw(l, tx, ty, nw, m.heading(), true, ink, left, &b.content, true)
+		ty += roundPx(m.heading() * lineHeight)
+	}
+	hint := p.t.say(t.Hint)
+	if !t.Ready {
+		hint = p.t.say(t.Why)
+		sub = p.pal.Sub
+	}
+	size := m.caption()
+	for _, l := range wrap(hint, size, false, tw) {
+		if ty+size*lineHeight > h-m.mm(2) {
+			p.over = true
+			break
+		}
+		p.raw(l, tx, ty, tw, size, false, sub, left, &b.content, false)
+		ty += roundPx(size * lineHeight)
+	}
+	p.bg = was
+}

@@ -1,0 +1,128 @@
+package ui
+
+// Consent, the card on the reader, and the one-time code.
+
+import (
+	"fmt"
+	"image/color"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+
+	"github.com/budayang/kiosk/service"
+)
+
+func (p *page) consent(c service.Consent) {
+	p.head(p.t.say(c.Title), "")
+	p.card(func() {
+		for i, l := range c.Lines {
+			if i > 0 {
+				p.y += p.m.mm(3)
+			}
+			p.y += p.para(p.t.say(l), p.x, p.y, p.w, p.m.body(), false, p.pal.Ink, left)
+		}
+	})
+	p.footer(foot{back: c.Back, nextID: "next", next: p.t.ui("agree"), nextDo: p.t.next})
+}
+
+func (p *page) placeCard(c service.PlaceCard) {
+	m := p.m
+	title, hint := p.t.ui("card.title"), p.t.ui("card.hint")
+	fill := p.pal.Tint
+	switch p.t.state.note {
+	case "found":
+		title, hint, fill = p.t.ui("card.found"), p.t.ui("card.found.hint"), p.pal.OKBg
+	case "again":
+		title, hint, fill = p.t.ui("card.again"), p.t.ui("card.again.hint"), p.pal.WarnBg
+	case "not-card":
+		title, hint, fill = p.t.ui("card.other"), p.t.ui("card.other.hint"), p.pal.WarnBg
+	}
+	p.head(title, hint)
+	other := p.t.ui("card.none")
+	oh := p.height(other, p.w-m.mm(10), m.body(), false) + m.mm(10)
+	h := min(p.end-p.y-oh-m.gap()*3, p.w*0.78)
+	p.rect(p.x, p.y, p.w, h, fill, p.pal.Line, m.radius())
+	p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62)
+	p.y += h + m.gap()
+	p.card(func() { p.y += p.para(other, p.x, p.y, p.w, m.body(), false, p.pal.Ink, left) })
+	p.footer(foot{back: c.Back})
+}
+
+// cardPicture draws a card above a reader, around a centre.
+func (p *page) cardPicture(cx, cy, w float32) {
+	ink, blue := p.pal.Ink, p.pal.Primary
+	stroke := max(3, w*0.012)
+	box := func(x, y, w, h float32, fill, line color.NRGBA, r float32) {
+		o := canvas.NewRectangle(fill)
+		o.StrokeColor, o.StrokeWidth, o.CornerRadius = line, stroke, r
+		p.add(o, x, y, w, h)
+	}
+	line := func(x1, y1, x2, y2 float32, c color.NRGBA) {
+		o := canvas.NewLine(c)
+		o.StrokeWidth = stroke
+		o.Position1, o.Position2 = fyne.NewPos(x1, y1), fyne.NewPos(x2, y2)
+		p.objs = append(p.objs, o)
+	}
+	cw, ch := w*0.64, w*0.4
+	x, y := cx-cw/2, cy-ch-w*0.06
+	box(x, y, cw, ch, p.pal.Card, ink, w*0.03)
+	for i, l := range []float32{0.34, 0.4, 0.34} {
+		ly := y + ch*(0.26+0.24*float32(i))
+		line(x+cw*0.1, ly, x+cw*(0.1+l), ly, ink)
+	}
+	head := canvas.NewCircle(color.Transparent)
+	head.StrokeColor, head.StrokeWidth = ink, stroke
+	p.add(head, x+cw*0.68, y+ch*0.2, cw*0.18, cw*0.18)
+	box(x+cw*0.62, y+ch*0.6, cw*0.3, ch*0.22, p.pal.Card, ink, w*0.05)
+	line(cx, y+ch+w*0.02, cx, y+ch+w*0.1, blue)
+	line(cx-w*0.025, y+ch+w*0.07, cx, y+ch+w*0.1, blue)
+	line(cx+w*0.025, y+ch+w*0.07, cx, y+ch+w*0.1, blue)
+	ry := cy + w*0.08
+	box(cx-w*0.5, ry, w, w*0.3, p.pal.Card, blue, w*0.03)
+	for _, r := range []float32{0.05, 0.1, 0.15} {
+		c := canvas.NewCircle(color.Transparent)
+		c.StrokeColor, c.StrokeWidth = blue, stroke
+		p.add(c, cx-w*r, ry+w*0.15-w*r*0.8, 2*w*r, 1.6*w*r)
+	}
+}
+
+func (p *page) enterCode(c service.EnterCode) {
+	m := p.m
+	p.head(p.t.ui("code.title"), p.t.ui("code.hint", "phone", c.Phone))
+	typed := p.t.state.values["code"]
+	n := max(4, c.Digits)
+	gap := m.mm(3)
+	cell := min((p.w-gap*float32(n-1))/float32(n), m.mm(24))
+	x := p.x + (p.w-cell*float32(n)-gap*float32(n-1))/2
+	for i := range n {
+		line := p.pal.Line
+		if i == len(typed) {
+			line = p.pal.Primary
+		}
+		cx := x + float32(i)*(cell+gap)
+		p.rect(cx, p.y, cell, cell*1.2, p.pal.Card, line, m.mm(3))
+		if i < len(typed) {
+			p.personal(typed[i:i+1], cx, p.y+cell*0.6-m.title()*0.7, cell, m.title(), center)
+		}
+	}
+	p.y += cell*1.2 + m.gap()
+	switch {
+	case c.Wrong:
+		p.box(p.t.ui("code.wrong", "tries", fmt.Sprint(c.TriesLeft)), p.pal.Bad, p.pal.BadBg, true)
+	default:
+		p.y += p.para(p.t.ui("code.until", "time", c.Until.Local().Format("15:04")), p.x, p.y, p.w, m.caption(), false, p.pal.Sub, center) + m.gap()
+	}
+	p.keypad(func(d string) {
+		v := p.t.state.values
+		switch {
+		case d == "del" && len(v["code"]) > 0:
+			v["code"] = v["code"][:len(v["code"])-1]
+		case d != "del" && len(v["code"]) < n:
+			v["code"] += d
+		}
+		p.t.build()
+	}, "")
+	p.footer(foot{back: c.Back, leftID: "again", left: p.t.ui("code.again"), leftDo: func() { p.t.answer(service.Again{}) },
+		nextID: "next", next: p.t.ui("next"), disabled: len(typed) < n,
+		nextDo: func() { p.t.answer(service.Entered{Value: p.t.state.values["code"]}) }})
+}

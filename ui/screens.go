@@ -1,0 +1,50 @@
+package ui
+
+// Which screen draws which prompt.
+
+import "github.com/budayang/kiosk/service"
+
+func (p *page) screen(x any) {
+	switch x := x.(type) {
+	case service.Attract:
+		p.attract(x)
+	case service.Home:
+		p.home(x)
+	case service.Consent:
+		p.consent(x)
+	case service.PlaceCard:
+		p.placeCard(x)
+	case service.EnterCode:
+		p.enterCode(x)
+	case service.Form:
+		p.form(x)
+	case service.Choose:
+		p.choose(x)
+	case service.Ink:
+		p.ink(x)
+	case service.Review:
+		p.review(x)
+	case service.Result:
+		p.result(x)
+	case service.Guide:
+		p.guide(x)
+	case service.Wait:
+		p.wait(x)
+	case service.Progress:
+		p.progress(x)
+	case service.TakeCard:
+		p.take("take-card", x.Urgent, "card")
+	case service.TakeOutput:
+		p.take("take-output", x.Urgent, "slip")
+	case service.Done:
+		p.done(x)
+	case service.Trouble:
+		p.trouble(x)
+	case service.OutOfService:
+		p.outOfService(x)
+	default:
+		p.starting()
+	}
+}
+
+func (t *Terminal) next() { t.answer(service.Next{}) }

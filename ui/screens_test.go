@@ -1,0 +1,253 @@
+package ui
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2/test"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/service"
+)
+
+var noon = time.Date(2026, 11, 24, 21, 47, 0, 0, time.UTC)
+
+// always is a link in one state.
+type always service.Link
+
+func (l always) Link() service.Link       { return service.Link(l) }
+func (l always) Changed() <-chan struct{} { return nil }
+
+func both(zh, en string) service.Text { return service.Worded(map[string]string{"zh": zh, "en": en}) }
+
+// portrait is the terminal of the design pictures.
+var portrait = Screen{1080, 1920, 546}
+
+// show builds a screen without a window system.
+func newTest(t testing.TB, s Screen, lang string, large bool) *Terminal {
+	t.Helper()
+	words, err := LoadWords(assets.FS, "lang")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := test.NewApp()
+	w := a.NewWindow("")
+	now := noon
+	x := New(Options{App: a, Window: w, Screen: s, Language: lang, Site: "示例区市民之家", Terminal: "03 号终端", Words: words,
+		Link: always(service.LinkUp), Now: func() time.Time { return now }})
+	w.Resize(fyneSize(s))
+	if large {
+		set := x.set
+		set.large = true
+		x.apply(set)
+	}
+	t.Cleanup(func() { w.Close() })
+	return x
+}
+
+// sample is one state of one screen.
+type sample struct {
+	name  string
+	what  any
+	later func(*Terminal)
+}
+
+func samples() []sample {
+	steps := []service.Text{both("核验身份", "Identity"), both("填写", "Details"), both("核对", "Check"), both("打印", "Print")}
+	at := func(i int) service.Page {
+		return service.Page{Item: "SB-P", Steps: steps, At: i, Back: true, Exit: true}
+	}
+	none := service.Page{At: -1}
+	open := service.Page{At: -1, Exit: true}
+	tiles := []service.Tile{
+		{Code: "SB-P", Icon: "certificate", Name: both("参保证明打印", "Social insurance certificate"), Hint: both("带电子印章的 A4 证明，约 1 分钟，免费", "A4 certificate with electronic seal, about 1 minute, free"), Ready: true},
+		{Code: "SB-Q", Icon: "shield", Name: both("社保信息查询", "Social insurance records"), Hint: both("参保状态、缴费月数、账户余额", "Status, months paid, balance"), Ready: true},
+		{Code: "12345", Icon: "phone", Name: both("12345 诉求登记", "Requests to 12345"), Hint: both("手写反映问题，离线也能登记", "Write by hand; works offline too"), Ready: true},
+		{Code: "GUIDE", Icon: "guide", Name: both("办事指南", "Guide"), Hint: both("要带什么材料、去哪个窗口", "What to bring, and where to go"), Ready: false, Why: both("凭条打印机缺纸，已通知工作人员", "The slip printer is out of paper; staff have been told")},
+	}
+	levels := []service.Option{{ID: "5", Label: both("非常满意", "Very satisfied")}, {ID: "4", Label: both("满意", "Satisfied")},
+		{ID: "3", Label: both("基本满意", "Fairly satisfied")}, {ID: "2", Label: both("不满意", "Dissatisfied")}, {ID: "1", Label: both("非常不满意", "Very dissatisfied")}}
+	person := []service.Row{
+		{Label: both("姓名", "Name"), Plain: "李晓雯", Masked: "李*雯", Private: true},
+		{Label: both("证件号", "Number"), Plain: "990000199211050221", Masked: "9900**********0221", Private: true},
+		{Label: both("用途", "Purpose"), Value: both("子女入学", "School enrolment")},
+		{Label: both("参保时段", "Period"), Value: both("最近 12 个月", "Last 12 months")},
+	}
+	return []sample{
+		{"starting", starting{}, nil},
+		{"attract", service.Attract{Page: none, Tiles: tiles, Notices: []service.Text{both("全天 24 小时服务，法定节假日不打烊", "Open every day of the year")}}, nil},
+		{"home", service.Home{Page: open, Tiles: tiles}, nil},
+		{"consent", service.Consent{Page: at(0), Title: both("先核验您的身份", "First, we check your identity"), Lines: []service.Text{
+			both("本次办理需要读取您的身份证，并向您预留的手机号发送验证码。", "We read your identity card and send a code to your registered phone."),
+			both("身份信息只用于办理您选择的事项，离开后立即从本机清除。", "Your details are used only for the service you chose and are erased from this terminal when you leave."),
+			both("不同意也没关系，您可以到人工窗口办理。", "If you would rather not, the service counter will gladly help you.")}}, nil},
+		{"identify", service.PlaceCard{Page: at(0)}, nil},
+		{"identify-again", service.PlaceCard{Page: at(0)}, func(t *Terminal) { t.state.note = "again" }},
+		{"verify", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6}, func(t *Terminal) { t.state.values["code"] = "4071" }},
+		{"verify-wrong", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 2, Digits: 6, Wrong: true}, nil},
+		{"form-choice", service.Form{Page: at(1), Title: both("证明用在哪里？", "What is the certificate for?"), Hint: both("用途会印在证明上。", "The purpose is printed on the certificate."), Fields: []service.Field{
+			{ID: "purpose", Kind: service.FieldChoice, Required: true, Label: both("用途", "Purpose"), Value: "school", Options: []service.Option{
+				{ID: "school", Label: both("子女入学", "School enrolment")}, {ID: "housing", Label: both("购房或落户", "Housing or registration")},
+				{ID: "loan", Label: both("贷款", "Loan")}, {ID: "job", Label: both("求职或投标", "Job or tender")}, {ID: "other", Label: both("其他", "Other")}}},
+			{ID: "period", Kind: service.FieldChoice, Required: true, Label: both("参保时段", "Period"), Value: "m", Options: []service.Option{
+				{ID: "s", Label: both("最近 6 个月", "Last 6 months")}, {ID: "m", Label: both("最近 12 个月", "Last 12 months")},
+				{ID: "l", Label: both("最近 36 个月", "Last 36 months")}, {ID: "all", Label: both("全部", "Whole record")}}}}}, nil},
+		{"form-phone", service.Form{Page: at(1), Title: both("怎么联系您？", "How can we reach you?"), Hint: both("只用来告诉您办理结果。", "Only to tell you the result."), Fields: []service.Field{
+			{ID: "phone", Kind: service.FieldPhone, Label: both("联系电话", "Phone"), Hint: both("11 位手机号", "11 digits"), Private: true, Problem: both("请填 11 位手机号。", "Please enter 11 digits.")}}},
+			func(t *Terminal) { t.state.values["phone"] = "1380000" }},
+		{"form-latin", service.Form{Page: at(1), Title: both("请输入护照号", "Passport number"), Fields: []service.Field{
+			{ID: "no", Kind: service.FieldLatin, Label: both("护照号", "Number"), Hint: both("字母和数字", "Letters and digits"), Required: true}}}, nil},
+		{"choose", service.Choose{Page: at(1), Title: both("您要反映哪方面的问题？", "What is it about?"), Options: []service.Option{
+			{ID: "a", Label: both("窗口与办事服务", "Counter and services")}, {ID: "b", Label: both("自助终端使用", "Using this terminal")},
+			{ID: "c", Label: both("社会保障", "Social security")}, {ID: "d", Label: both("住房与物业", "Housing")},
+			{ID: "e", Label: both("交通出行", "Traffic")}, {ID: "f", Label: both("其他", "Something else")}}}, nil},
+		{"ink", service.Ink{Page: at(1), Title: both("请用手指写下您的诉求", "Please write your request with a finger"), Hint: both("写不下可以分行，写完按下一步。", "Use several lines if you need them.")},
+			func(t *Terminal) {
+				t.state.strokes = [][]image.Point{{{200, 200}, {400, 210}}, {{300, 150}, {300, 420}}, {{180, 420}, {430, 425}}}
+			}},
+		{"review", service.Review{Page: at(2), Title: both("请核对，确认后开始打印", "Please check, then we print"), Rows: person,
+			Notice: both("确认后会打印一张 A4 证明和一张凭条。", "One A4 certificate and a slip will be printed.")}, nil},
+		{"review-shown", service.Review{Page: at(2), Title: both("请核对，确认后开始打印", "Please check, then we print"),
+			Rows: []service.Row{{Label: both("姓名", "Name"), Plain: "𠮷田美", Masked: "𠮷*美", Private: true}}},
+			func(t *Terminal) { t.state.reveal["0a0"] = true }},
+		{"result", service.Result{Page: open, Title: both("社会保险信息", "Social insurance"), AsOf: noon, CanPrint: true, Sections: []service.Section{
+			{Title: both("参保人", "Insured person"), Rows: person[:2]},
+			{Title: both("企业职工基本养老保险", "Basic pension insurance"), Rows: []service.Row{{Label: both("参保时间", "Insured since"), Plain: "2015-03"},
+				{Label: both("累计缴费月数", "Months paid"), Plain: "140"}, {Label: both("个人账户余额(元)", "Account balance (yuan)"), Plain: "45920.00", Masked: "******", Private: true}}},
+			{Title: both("职工基本医疗保险", "Basic medical insurance"), Rows: []service.Row{{Label: both("参保时间", "Insured since"), Plain: "2015-03"}, {Label: both("累计缴费月数", "Months paid"), Plain: "140"}}},
+			{Title: both("失业保险", "Unemployment insurance"), Rows: []service.Row{{Label: both("参保时间", "Insured since"), Plain: "2015-03"}}}}}, nil},
+		{"guide", service.Guide{Page: open, Title: both("社会保险参保登记", "Registering for social insurance"), CanPrint: true, Sections: []service.GuideSection{
+			{Title: both("要带的材料", "What to bring"), Lines: []service.Text{both("居民身份证原件", "Your identity card"), both("劳动合同或灵活就业登记表", "Employment contract or registration form")}},
+			{Title: both("办理地点", "Where"), Lines: []service.Text{both("一楼 C 区 12 至 18 号窗口，工作日 9:00 至 17:00", "Counters 12 to 18, ground floor, workdays 9:00 to 17:00")}}}}, nil},
+		{"wait", service.Wait{Page: at(2), Title: both("正在向平台申请证明", "Asking for your certificate"), Hint: both("通常只要几秒钟。", "Usually a few seconds."), CancelAfter: 15 * time.Second}, nil},
+		{"wait-late", service.Wait{Page: at(2), Title: both("正在向平台申请证明", "Asking for your certificate"), CancelAfter: 15 * time.Second}, func(t *Terminal) { t.state.late = true }},
+		{"progress", service.Progress{Page: service.Page{Steps: steps, At: 3}, Title: both("正在打印您的证明", "Printing your certificate"), Hint: both("请不要离开，很快就好。", "Please stay, it will not take long."),
+			Stages: []service.Stage{{Label: both("签发证明", "Issuing"), State: service.StageDone, Percent: -1}, {Label: both("打印证明", "Printing"), State: service.StageRunning, Percent: 60},
+				{Label: both("打印凭条", "Slip"), State: service.StageWaiting, Percent: -1}, {Label: both("上报中心平台", "Report"), State: service.StageLater, Percent: -1}},
+			Note: both("如果中途停电也不用担心：您的申请已经保存，不会重复出证。", "Should the power fail: your request is saved and nothing is issued twice.")}, nil},
+		{"take-card", service.TakeCard{Page: none}, nil},
+		{"take-card-urgent", service.TakeCard{Page: none, Urgent: true}, nil},
+		{"take-output", service.TakeOutput{Page: none}, nil},
+		{"done", service.Done{Page: none, Title: both("办好了，请取走证明和凭条", "Done. Please take your papers"), Rows: []service.Row{{Label: both("受理号", "Receipt code"), Plain: "03-20261124-000138"}, {Label: both("用时", "Took"), Value: both("1 分 12 秒", "1 min 12 s")}},
+			Levels: levels, CardOnGlass: true}, nil},
+		{"trouble", service.Trouble{Page: none, What: both("证明没有打印完整", "The certificate was not printed completely"), Means: both("您的办件已经保存，不会丢失，也不会重复出证。", "Your case is saved. Nothing is lost and nothing will be issued twice."),
+			Do: both("请凭下面的代码联系工作人员。", "Please show this code to the staff."), Code: "03-20261124-000138", QR: "03-20261124-000138"}, nil},
+		{"out-of-service", service.OutOfService{Page: none, Why: both("读卡区还有一张身份证，请取走或交给工作人员。", "There is a card on the reader. Please take it or hand it to the staff."), Code: "E-CARD-LEFT"}, nil},
+		{"warning", service.Consent{Page: at(0), Title: both("先核验您的身份", "First, we check your identity")}, func(t *Terminal) { t.warning = true }},
+		{"help", service.Home{Page: open, Tiles: tiles}, func(t *Terminal) { t.help = true }},
+	}
+}
+
+// put shows a sample as the engine would.
+func (t *Terminal) put(s sample) {
+	switch x := s.what.(type) {
+	case service.Prompt:
+		t.show(x, nil, make(chan reply, 1), time.Time{})
+	case service.View:
+		t.show(nil, x, nil, time.Time{})
+	}
+	if s.later != nil {
+		s.later(t)
+		t.build()
+	}
+}
+
+var update = os.Getenv("BUDAYANG_UPDATE") != ""
+
+// half is a picture at half its size.
+func half(img image.Image) *image.NRGBA {
+	b := img.Bounds()
+	out := image.NewNRGBA(image.Rect(0, 0, b.Dx()/2, b.Dy()/2))
+	for y := range out.Rect.Dy() {
+		for x := range out.Rect.Dx() {
+			var s [3]uint32
+			for _, d := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
+				r, g, bl, _ := img.At(b.Min.X+2*x+d[0], b.Min.Y+2*y+d[1]).RGBA()
+				s[0], s[1], s[2] = s[0]+r>>8, s[1]+g>>8, s[2]+bl>>8
+			}
+			out.SetNRGBA(x, y, color.NRGBA{uint8(s[0] / 4), uint8(s[1] / 4), uint8(s[2] / 4), 0xff})
+		}
+	}
+	return out
+}
+
+// differs is the mean difference of two pictures in a channel, 0 to 255.
+func differs(a, b image.Image) float64 {
+	if a.Bounds().Size() != b.Bounds().Size() {
+		return 255
+	}
+	var sum, n float64
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			r1, g1, b1, _ := a.At(x, y).RGBA()
+			r2, g2, b2, _ := b.At(x, y).RGBA()
+			for _, d := range []int{int(r1>>8) - int(r2>>8), int(g1>>8) - int(g2>>8), int(b1>>8) - int(b2>>8)} {
+				sum += float64(max(d, -d))
+				n++
+			}
+		}
+	}
+	return sum / n
+}
+
+func TestGoldenPictures(t *testing.T) {
+	for _, lang := range []string{"zh", "en"} {
+		for _, large := range []bool{false, true} {
+			size := "normal"
+			if large {
+				size = "large"
+			}
+			for _, s := range samples() {
+				name := fmt.Sprintf("%s-%s-%s.png", s.name, lang, size)
+				t.Run(name, func(t *testing.T) {
+					x := newTest(t, portrait, lang, large)
+					x.put(s)
+					got := half(x.opt.Window.Canvas().Capture())
+					golden(t, filepath.Join("testdata", "golden", name), got)
+				})
+			}
+		}
+	}
+}
+
+func golden(t *testing.T, path string, got image.Image) {
+	t.Helper()
+	if update {
+		save(t, path, got)
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatalf("%v (make screens makes it, after you looked)", err)
+	}
+	defer f.Close()
+	want, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := differs(want, got); d > 0.25 {
+		save(t, filepath.Join("testdata", "failed", filepath.Base(path)), got)
+		t.Errorf("picture differs by %.2f; what was drawn is in testdata/failed", d)
+	}
+}
+
+func save(t *testing.T, path string, img image.Image) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, img); err != nil {
+		t.Fatal(err)
+	}
+}
