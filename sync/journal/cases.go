@@ -3,7 +3,6 @@ package journal
 // Cases: opening, states, recorded steps.
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +39,7 @@ func (s State) Desk() bool {
 
 // OpenCase turns a visit's answers into a case: the commit point.
 func (tx *Tx) OpenCase(n NewCase) (Case, error) {
-	if tx.j.Full() {
+	if tx.j.full(tx.tx) {
 		return Case{}, ErrFull
 	}
 	id, err := uuid.NewV7()
@@ -75,13 +74,8 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 
 // receiptCode counts up for ever: a clock set back changes the date in the code, never makes a code twice.
 func (tx *Tx) receiptCode(at time.Time) (string, error) {
-	meta := tx.tx.Bucket(bucketMeta)
-	var n uint64
-	if b := meta.Get([]byte("receipt-counter")); len(b) == 8 {
-		n = binary.BigEndian.Uint64(b)
-	}
-	n++
-	if err := meta.Put([]byte("receipt-counter"), binary.BigEndian.AppendUint64(nil, n)); err != nil {
+	n, err := tx.skipCodes(1)
+	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s-%s-%06d", tx.j.opt.No, at.Local().Format("20060102"), n), nil

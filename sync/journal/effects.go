@@ -24,7 +24,17 @@ func (n EffectName) String() string { return fmt.Sprintf("%s/%s/%04d", n.Case, n
 // outcome is not done either: [ErrUnsettled]. Attempt n+1 is refused ([ErrState]) unless attempt n certainly came to
 // nothing (not sent, failed). act may note facts that must survive a crash; a note that cannot be written is an error to act,
 // which must then not go on. An act that panics leaves the effect without outcome.
+//
+// What happened is recorded even when the case's state does not allow the state that the outcome asks for: the effect gets its
+// outcome, the case keeps its state, and Do returns the effect together with [ErrState]. A ctx that has ended already is
+// returned before anything is intended; after that act alone decides what its end means.
 func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error) {
+	if ctx.Err() != nil {
+		return Effect{}, fmt.Errorf("effect %s: %w", in.Step, context.Cause(ctx))
+	}
+	if in.Step == "" || strings.Contains(in.EffectName.Case+in.Step, "/") {
+		return Effect{}, fmt.Errorf("effect %q: not a name: %w", in.Step, ErrState)
+	}
 	body, err := json.Marshal(in.Body)
 	if err != nil {
 		return Effect{}, fmt.Errorf("effect %s: %w", in.Step, err)
@@ -52,10 +62,16 @@ func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Contex
 			return err
 		}
 		if in.Case != "" {
-			return tx.SetState(in.EffectName.Case, in.Case, "")
+			if err := tx.SetState(in.EffectName.Case, in.Case, ""); err != nil {
+				return err
+			}
 		}
+		j.setActing(in.EffectName, true)
 		return nil
 	})
+	if old == nil {
+		defer j.setActing(in.EffectName, false)
+	}
 	if err != nil {
 		if old != nil {
 			return *old, fmt.Errorf("effect %s: %w", in.EffectName, err)
@@ -71,6 +87,9 @@ func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Contex
 			e, err := readEffect(tx.tx, in.EffectName)
 			if err != nil {
 				return err
+			}
+			if e.State != EffectIntended {
+				return fmt.Errorf("note after the outcome: %w", ErrState)
 			}
 			if e.Notes == nil {
 				e.Notes = map[string]string{}
@@ -90,6 +109,23 @@ func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Contex
 		j.crash(crashEffectEnded)
 	}
 	return ended, err
+}
+
+// setActing marks an effect as being done here, so that Settle leaves it to whoever does it.
+func (j *Journal) setActing(n EffectName, is bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if is {
+		j.acting[n] = true
+	} else {
+		delete(j.acting, n)
+	}
+}
+
+func (j *Journal) isActing(n EffectName) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.acting[n]
 }
 
 // mayAttempt allows a first attempt, and a later one only after the one before came to nothing.
@@ -115,6 +151,30 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 	if out.State == "" || out.State == EffectIntended {
 		out.State, out.Detail = EffectUnknown, strings.TrimSpace("no outcome was given "+out.Detail)
 	}
+	e, err = j.tryEnd(name, out, settled)
+	if !errors.Is(err, ErrState) || out.Case == "" {
+		return e, err
+	}
+	refused := err
+	j.opt.Log.Error("outcome does not fit the case's state", "effect", name.String(), "state", string(out.Case))
+	also := out.Also
+	out.Also = func(tx *Tx) error {
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Audit("effect.state-refused", "system", map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
+	}
+	without := out
+	without.Case = ""
+	if e, err = j.tryEnd(name, without, settled); err != nil {
+		return e, err
+	}
+	return e, refused
+}
+
+func (j *Journal) tryEnd(name EffectName, out Outcome, settled bool) (e Effect, err error) {
 	err = j.Update(func(tx *Tx) error {
 		e, err = readEffect(tx.tx, name)
 		if err != nil {
@@ -139,6 +199,7 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 		}
 		_, err := tx.Emit(wire.LaneTx, name.Case, wire.TypeEffect, 1, wire.EffectOutcome{Effect: name.String(), Kind: e.Kind,
 			State: string(e.State), Detail: e.Detail, Number: e.Number, Settled: settled, At: e.Ended})
+		tx.j.crash(crashEffectEnding)
 		return err
 	})
 	if err != nil {
@@ -148,32 +209,45 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 }
 
 // Settle asks what became of every effect without outcome. by holds a settler for each kind; an effect whose kind has none
-// becomes unknown. Settlers ask and never act. When ctx ends, what is left stays unsettled and its error is returned.
+// becomes unknown. Settlers ask and never act. When ctx ends, what is left stays unsettled and its error is returned; so does
+// an effect whose settler could not say because ctx ended. Effects that are being done in this process are left alone. An
+// outcome that cannot be written does not keep the others from being settled; all such errors are returned together.
 func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled, error) {
 	open, err := j.effects(func(e Effect) bool { return e.State == EffectIntended })
 	if err != nil {
 		return nil, err
 	}
 	var all []Settled
+	var failed []error
 	for _, e := range open {
-		if err := ctx.Err(); err != nil {
-			return all, context.Cause(ctx)
+		if ctx.Err() != nil {
+			return all, errors.Join(append(failed, context.Cause(ctx))...)
+		}
+		if j.isActing(e.EffectName) {
+			continue
 		}
 		out := Outcome{State: EffectUnknown, Detail: "nobody can be asked", Case: Manual, Why: "effect of unknown kind"}
 		if settler := by[e.Kind]; settler != nil {
 			out = settler(ctx, e)
 		}
+		if ctx.Err() != nil && (out.State == "" || out.State == EffectIntended || out.State == EffectUnknown) {
+			return all, errors.Join(append(failed, context.Cause(ctx))...)
+		}
 		ended, err := j.end(e.EffectName, out, true)
 		if err != nil {
-			return all, err
+			failed = append(failed, err)
+			if !errors.Is(err, ErrState) {
+				continue
+			}
 		}
 		c, err := j.Case(e.Case)
 		if err != nil {
-			return all, err
+			failed = append(failed, err)
+			continue
 		}
 		all = append(all, Settled{ended, ended.State, c.State})
 	}
-	return all, nil
+	return all, errors.Join(failed...)
 }
 
 func (tx *Tx) putEffect(e Effect) error {

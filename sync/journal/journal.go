@@ -11,12 +11,18 @@
 //
 // Bodies of records, sealed values and blobs are encrypted with AES-256-GCM. Every case has a data key of its own, wrapped by
 // the key file's key (mode 0600); [Journal.Shred] destroys the data key, and with it everything personal of the case, while
-// chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body.
+// chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Audit entries
+// and records of no case, which carry nothing personal, are sealed with a key of their epoch and outlive the case.
+//
+// bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again.
 //
 // # On disks
 //
 // bbolt runs with fsync on. A file that does not open or does not verify is reported as [ErrDamaged] and left as it is;
-// nothing is ever silently made anew.
+// nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
+// that name is damage too.
+//
+// [Journal.Trim] forgets what the platform has held for long enough; nothing unacknowledged is ever forgotten.
 package journal
 
 import (
@@ -37,7 +43,7 @@ import (
 )
 
 // reserve is what new business leaves free, so that what was begun can be finished.
-const reserve = 8 << 20
+func reserve(size int64) int64 { return min(8<<20, size/4) }
 
 // Buckets.
 var (
@@ -50,8 +56,9 @@ var (
 	bucketLanes   = []byte("lanes")   // lane → JSON laneState
 	bucketRecords = []byte("records") // lane → bucket: seq → stored
 	bucketWaiting = []byte("waiting") // case id → number of records not acknowledged
-	bucketBlobs   = []byte("blobs")   // hash → JSON blobEntry
-	bucketOwned   = []byte("owned")   // case id / name → blob hash
+	bucketBlobs   = []byte("blobs")   // keyed hash of the content / case id / name → nothing
+	bucketOwned   = []byte("owned")   // case id / name → JSON blobEntry
+	bucketArchive = []byte("archive") // lane / epoch → bucket: seq → stored; acknowledged records of earlier epochs
 )
 
 // Journal is the open record. Its methods may be called from any goroutine.
@@ -64,6 +71,8 @@ type Journal struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	offset  time.Duration
+	acting  map[EffectName]bool     // effects that are being done in this process
+	loose   map[wire.Hash]looseBlob // blobs on disk that no change refers to yet
 }
 
 // Open opens the journal or makes a new one.
@@ -93,8 +102,11 @@ func Open(path string, opt Options) (*Journal, error) {
 		return nil, errors.New("journal: no key file")
 	}
 	fresh := false
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	switch st, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		fresh = true
+	case err == nil && st.Size() == 0:
+		return nil, damaged(path, "the file is empty")
 	}
 	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -103,61 +115,51 @@ func Open(path string, opt Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openBolt(path, opt.MaxSize)
-	if err != nil {
+	j := &Journal{opt: opt, key: key, started: time.Now(), changed: make(chan struct{}),
+		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
+	if fresh {
+		if err := j.create(path); err != nil {
+			return nil, fmt.Errorf("new journal: %w", err)
+		}
+		opt.Log.Warn("no journal was there: a new one was made", "path", path)
+	}
+	if j.db, err = openBolt(path, opt.MaxSize); err != nil {
 		return nil, err
 	}
-	j := &Journal{db: db, opt: opt, key: key, started: time.Now(), changed: make(chan struct{})}
-	if err := j.prepare(); err != nil {
-		_ = db.Close()
+	if err := errors.Join(j.prepare(), j.sweepBlobs()); err != nil {
+		_ = j.db.Close()
 		return nil, err
 	}
 	return j, nil
 }
 
-// openBolt turns every way in which bbolt refuses or dies on a file into one of our errors.
-func openBolt(path string, size int64) (db *bolt.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			db, err = nil, fmt.Errorf("%w: %s: %v; keep the file and call support", ErrDamaged, path, r)
-		}
-	}()
-	db, err = bolt.Open(path, 0o600, &bolt.Options{
-		Timeout:         2 * time.Second,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: 64 << 20,
-		MaxSize:         int(size),
-	})
-	switch {
-	case err == nil:
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("journal: %w", err)
-	default:
-		return nil, fmt.Errorf("%w: %s: %v; keep the file and call support", ErrDamaged, path, err)
-	}
-	err = db.View(func(tx *bolt.Tx) error {
-		var first error
-		for e := range tx.Check() {
-			if first == nil {
-				first = e
-			}
-		}
-		return first
-	})
+// create makes an empty journal aside and links it to its name whole; a crash leaves either nothing there or all of it.
+func (j *Journal) create(path string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("%w: %s: %v; keep the file and call support", ErrDamaged, path, err)
+		return err
 	}
-	return db, nil
+	defer func() { _ = os.Remove(f.Name()) }()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if j.db, err = openBolt(f.Name(), j.opt.MaxSize); err != nil {
+		return err
+	}
+	if err := errors.Join(j.prepare(), j.db.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // prepare makes the buckets of a new journal and checks that the key fits an old one.
 func (j *Journal) prepare() error {
 	return j.db.Update(func(tx *bolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketCases, bucketCodes, bucketKeys, bucketSealed, bucketEffects, bucketLanes,
-			bucketRecords, bucketWaiting, bucketBlobs, bucketOwned} {
+			bucketRecords, bucketWaiting, bucketBlobs, bucketOwned, bucketArchive} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return fmt.Errorf("journal: %w", err)
 			}
@@ -184,6 +186,9 @@ func (j *Journal) prepare() error {
 
 // metaKeyProof is sealed with the key file's key, so that a wrong key is noticed at once.
 const metaKeyProof = "key-proof"
+
+// metaReceipts counts receipt codes.
+const metaReceipts = "receipt-counter"
 
 // Close closes the file.
 func (j *Journal) Close() error { return j.db.Close() }
@@ -242,41 +247,58 @@ func (j *Journal) crash(point string) {
 
 // Crash points, in the order in which a print passes them.
 const (
+	crashBlobPut        = "blob.put"
 	crashCaseOpened     = "case.opened"
+	crashStateSet       = "state.set"
 	crashEffectIntended = "effect.intended"
 	crashEffectNoted    = "effect.noted"
 	crashEffectActed    = "effect.acted"
+	crashEffectEnding   = "effect.ending"
 	crashEffectEnded    = "effect.ended"
-	crashStateSet       = "state.set"
-	crashBlobPut        = "blob.put"
 	crashAcked          = "outbox.acked"
+	crashRewound        = "outbox.rewound"
+	crashEpoch          = "epoch.began"
+	crashShredding      = "case.shredding"
+	crashShredded       = "case.shredded"
 )
 
-// CrashPoints are the names with which Options.Crash is called. Points inside a transaction come before its commit.
+// CrashPoints are the names with which Options.Crash is called. case.opened, state.set, effect.ending, outbox.acked,
+// outbox.rewound, epoch.began and case.shredding lie inside a transaction, before its commit; the others after one.
 func CrashPoints() []string {
-	return []string{crashCaseOpened, crashStateSet, crashBlobPut, crashEffectIntended, crashEffectNoted, crashEffectActed,
-		crashEffectEnded, crashAcked}
+	return []string{crashBlobPut, crashCaseOpened, crashStateSet, crashEffectIntended, crashEffectNoted, crashEffectActed,
+		crashEffectEnding, crashEffectEnded, crashAcked, crashRewound, crashEpoch, crashShredding, crashShredded}
 }
 
 // Full says whether new business would eat into the reserve.
 func (j *Journal) Full() bool {
-	st, err := os.Stat(j.db.Path())
-	if err != nil {
-		return true
-	}
-	if st.Size() < j.opt.MaxSize-reserve {
-		return false
-	}
+	full := true
+	_ = j.db.View(func(tx *bolt.Tx) error {
+		full = j.full(tx)
+		return nil
+	})
+	return full
+}
+
+func (j *Journal) full(tx *bolt.Tx) bool {
 	free := int64(j.db.Stats().FreePageN) * int64(j.db.Info().PageSize)
-	return free < reserve
+	return tx.Size()-free > j.opt.MaxSize-reserve(j.opt.MaxSize)
 }
 
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
-	if key == "" || key == metaKeyProof {
+	if key == "" || key == metaKeyProof || key == metaReceipts {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.tx.Bucket(bucketMeta).Put([]byte(key), value)
+}
+
+// Size is what of the quota is used, and the quota, both in bytes.
+func (j *Journal) Size() (used, quota int64) {
+	_ = j.db.View(func(tx *bolt.Tx) error {
+		used = tx.Size() - int64(j.db.Stats().FreePageN)*int64(j.db.Info().PageSize)
+		return nil
+	})
+	return used, j.opt.MaxSize
 }
 
 // Meta returns a small named value, [ErrNotFound] when there is none.

@@ -29,7 +29,21 @@ type laneState struct {
 // stored is a record as it lies in the file: its header in the open, its salted body sealed.
 type stored struct {
 	wire.Header
-	Sealed []byte `json:"sealed"` // salt (32 bytes) and body
+	Gen    uint32 `json:"gen,omitempty"` // generation of the data key
+	Sealed []byte `json:"sealed"`        // salt (32 bytes) and body
+}
+
+// keyID says which data key seals a record's body. The audit chain outlives the cases it tells of.
+func keyID(h wire.Header) string {
+	if h.Case == "" || h.Lane == wire.LaneAudit {
+		return epochKey(h.Epoch)
+	}
+	return h.Case
+}
+
+// about binds a sealed body to its place.
+func about(h wire.Header) []byte {
+	return fmt.Appendf(nil, "record %s|%d|%s|%d|%s", h.Terminal, h.Epoch, h.Lane, h.Seq, h.ID)
 }
 
 // Emit writes a record for the platform. Its body is JSON, at most 64 KiB.
@@ -73,15 +87,15 @@ func (tx *Tx) Audit(event, who string, fields map[string]string) error {
 }
 
 func (tx *Tx) putRecord(r wire.Record) error {
-	k, err := tx.j.dataKey(tx.tx, r.Case, true)
+	k, gen, err := tx.j.dataKey(tx.tx, keyID(r.Header))
 	if err != nil {
 		return err
 	}
-	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), []byte(r.ID))
+	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), about(r.Header))
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(stored{r.Header, sealed})
+	b, err := json.Marshal(stored{r.Header, gen, sealed})
 	if err != nil {
 		return err
 	}
@@ -92,11 +106,11 @@ func (tx *Tx) putRecord(r wire.Record) error {
 
 // openRecord unseals a stored record. A body whose key was destroyed is ErrNotFound.
 func (j *Journal) openRecord(tx *bolt.Tx, s stored) (wire.Record, error) {
-	k, err := j.dataKey(tx, s.Case, false)
+	k, err := j.keyOf(tx, keyID(s.Header), s.Gen)
 	if err != nil {
 		return wire.Record{}, err
 	}
-	plain, err := k.open(s.Sealed, []byte(s.ID))
+	plain, err := k.open(s.Sealed, about(s.Header))
 	if err != nil {
 		return wire.Record{}, err
 	}
@@ -176,7 +190,8 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 }
 
 // Pending returns the next records of a lane, with their bodies opened: at most so many, and no more than so many bytes of
-// bodies (but always at least one).
+// bodies (but always at least one). [ErrNotFound] says that the next one's body was destroyed: the platform held it once and
+// has lost it; only a new epoch goes on from there.
 func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record, err error) {
 	err = j.db.View(func(tx *bolt.Tx) error {
 		st, err := readLane(tx, lane)
@@ -191,6 +206,9 @@ func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record,
 				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 			}
 			r, err := j.openRecord(tx, s)
+			if errors.Is(err, ErrNotFound) && len(all) > 0 {
+				return nil
+			}
 			if err != nil {
 				return fmt.Errorf("lane %s/%d: %w", lane, s.Seq, err)
 			}
@@ -206,25 +224,34 @@ func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record,
 }
 
 // Acked notes what the platform holds durably. The lane moves only when our hash at the acknowledged place is the
-// platform's; otherwise [ErrFork].
+// platform's; otherwise [ErrFork]. An ack that came twice or late changes nothing; one of an earlier epoch, or of another
+// terminal, is [ErrState]. The signature is the caller's to verify.
 func (j *Journal) Acked(a wire.Ack) error {
 	return j.Update(func(tx *Tx) error {
 		st, err := readLane(tx.tx, a.Lane)
 		if err != nil {
 			return err
 		}
-		if a.Epoch != st.Epoch || a.High > st.Head {
+		switch {
+		case a.Terminal != "" && a.Terminal != j.opt.Terminal:
+			return fmt.Errorf("ack for terminal %.40q: %w", a.Terminal, ErrState)
+		case a.Epoch < st.Epoch:
+			return fmt.Errorf("ack of %s for epoch %d, which epoch %d followed: %w", a.Lane, a.Epoch, st.Epoch, ErrState)
+		case a.Epoch > st.Epoch || a.High > st.Head:
 			return fmt.Errorf("ack of %s epoch %d up to %d, ours is epoch %d up to %d: %w", a.Lane, a.Epoch, a.High, st.Epoch, st.Head, ErrFork)
 		}
-		if a.High <= st.Acked {
-			return nil
-		}
 		hash, err := tx.hashAt(a.Lane, a.High)
+		if errors.Is(err, ErrNotFound) && a.High < st.Acked {
+			return nil // trimmed: it was compared when it was acknowledged
+		}
 		if err != nil {
 			return err
 		}
 		if hash != a.Hash {
 			return fmt.Errorf("ack of %s at %d: %w", a.Lane, a.High, ErrFork)
+		}
+		if a.High <= st.Acked {
+			return nil
 		}
 		c := tx.tx.Bucket(bucketRecords).Bucket([]byte(a.Lane)).Cursor()
 		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && bytes.Compare(k, seqKey(a.High)) <= 0; k, v = c.Next() {
@@ -291,59 +318,12 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 			}
 		}
 		st.Acked, st.AckedHash = p.Seq, p.Hash
-		return writeLane(tx.tx, lane, st)
-	})
-}
-
-// NewEpoch chains all unacknowledged records anew under a higher epoch, from sequence 1, keeping their ids.
-func (j *Journal) NewEpoch(epoch uint32) error {
-	return j.Update(func(tx *Tx) error {
-		for _, lane := range wire.Lanes {
-			if err := tx.rechain(lane, epoch); err != nil {
-				return err
-			}
-		}
-		return tx.Audit("epoch.began", "system", map[string]string{"epoch": fmt.Sprint(epoch)})
-	})
-}
-
-func (tx *Tx) rechain(lane wire.Lane, epoch uint32) error {
-	st, err := readLane(tx.tx, lane)
-	if err != nil {
-		return err
-	}
-	if epoch <= st.Epoch {
-		return fmt.Errorf("epoch %d of %s after %d: %w", epoch, lane, st.Epoch, ErrState)
-	}
-	records := tx.tx.Bucket(bucketRecords)
-	var unsent []wire.Record
-	c := records.Bucket([]byte(lane)).Cursor()
-	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
-		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
-			return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
-		}
-		r, err := tx.j.openRecord(tx.tx, s)
-		if err != nil {
+		if err := writeLane(tx.tx, lane, st); err != nil {
 			return err
 		}
-		unsent = append(unsent, r)
-	}
-	if err := records.DeleteBucket([]byte(lane)); err != nil {
-		return err
-	}
-	if _, err := records.CreateBucket([]byte(lane)); err != nil {
-		return err
-	}
-	now := laneState{Epoch: epoch}
-	for _, r := range unsent {
-		r.Epoch, r.Seq, r.Prev = epoch, now.Head+1, now.HeadHash
-		if err := tx.putRecord(r); err != nil {
-			return err
-		}
-		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
-	}
-	return writeLane(tx.tx, lane, now)
+		tx.j.crash(crashRewound)
+		return nil
+	})
 }
 
 // CaseAcked says whether the platform holds all records of a case.

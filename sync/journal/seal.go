@@ -8,6 +8,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// masterKey wraps data keys. It never seals personal data itself.
+// masterKey wraps data keys and names blobs. It never seals personal data itself.
 type masterKey struct{ aead }
 
 // aead seals with a random 96-bit nonce in front.
@@ -109,39 +110,80 @@ func newKey(path string) (masterKey, error) {
 	return masterKey{a}, err
 }
 
-// commonKey is the name under which records without a case find their data key.
-const commonKey = "common"
+// A data key's entry is its generation (4 bytes) and, unless it was destroyed, the wrapped key. What is sealed for a case
+// after its key was destroyed gets a key of the next generation; what the destroyed one sealed stays closed.
 
-// dataKey returns a case's data key, making it when it may be made.
-func (j *Journal) dataKey(tx *bolt.Tx, id string, may bool) (aead, error) {
-	if id == "" {
-		id, may = commonKey, tx.Writable()
-	}
+// epochKey is the name under which records without a case, and the audit chain, find their data key.
+func epochKey(epoch uint32) string { return fmt.Sprintf("epoch-%d", epoch) }
+
+// wrap seals a data key. A second wrap, to the platform's key, belongs here.
+func (j *Journal) wrap(id string, gen uint32, raw []byte) ([]byte, error) {
+	sealed, err := j.key.seal(raw, fmt.Appendf(nil, "data-key %s %d", id, gen))
+	return append(binary.BigEndian.AppendUint32(nil, gen), sealed...), err
+}
+
+// dataKey returns the key that seals for id, made when there is none, and its generation.
+func (j *Journal) dataKey(tx *bolt.Tx, id string) (aead, uint32, error) {
 	keys := tx.Bucket(bucketKeys)
-	var raw [32]byte
-	if wrapped := keys.Get([]byte(id)); wrapped != nil {
-		b, err := j.key.open(wrapped, []byte("data-key "+id))
-		if err != nil {
-			return aead{}, fmt.Errorf("data key: %w", err)
-		}
-		copy(raw[:], b)
-		clear(b)
-		return newAEAD(raw)
+	entry := keys.Get([]byte(id))
+	gen := uint32(0)
+	if len(entry) >= 4 {
+		gen = binary.BigEndian.Uint32(entry)
 	}
-	if !may {
+	if len(entry) > 4 {
+		k, err := j.keyOf(tx, id, gen)
+		return k, gen, err
+	}
+	var raw [32]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return aead{}, 0, err
+	}
+	entry, err := j.wrap(id, gen, raw[:])
+	if err != nil {
+		return aead{}, 0, err
+	}
+	if err := keys.Put([]byte(id), entry); err != nil {
+		return aead{}, 0, err
+	}
+	k, err := newAEAD(raw)
+	return k, gen, err
+}
+
+// keyOf returns the key of a generation, [ErrNotFound] when it was destroyed.
+func (j *Journal) keyOf(tx *bolt.Tx, id string, gen uint32) (aead, error) {
+	entry := tx.Bucket(bucketKeys).Get([]byte(id))
+	if len(entry) <= 4 || binary.BigEndian.Uint32(entry) != gen {
 		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
 	}
-	if _, err := rand.Read(raw[:]); err != nil {
-		return aead{}, err
-	}
-	wrapped, err := j.key.seal(raw[:], []byte("data-key "+id))
+	b, err := j.key.open(entry[4:], fmt.Appendf(nil, "data-key %s %d", id, gen))
 	if err != nil {
-		return aead{}, err
+		return aead{}, fmt.Errorf("data key: %w", err)
 	}
-	if err := keys.Put([]byte(id), wrapped); err != nil {
-		return aead{}, err
+	if len(b) != 32 {
+		return aead{}, fmt.Errorf("data key: %w", ErrDamaged)
 	}
-	return newAEAD(raw)
+	k, err := newAEAD([32]byte(b))
+	clear(b)
+	return k, err
+}
+
+// currentKey returns the key that sealed values and blobs of a case have.
+func (j *Journal) currentKey(tx *bolt.Tx, id string) (aead, error) {
+	entry := tx.Bucket(bucketKeys).Get([]byte(id))
+	if len(entry) < 4 {
+		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
+	}
+	return j.keyOf(tx, id, binary.BigEndian.Uint32(entry))
+}
+
+// destroyKey leaves the next generation's number in the key's place.
+func destroyKey(tx *bolt.Tx, id string) error {
+	keys := tx.Bucket(bucketKeys)
+	entry := keys.Get([]byte(id))
+	if len(entry) <= 4 {
+		return nil
+	}
+	return keys.Put([]byte(id), binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(entry)+1))
 }
 
 // Seal keeps a personal value of a case, at most 64 KiB.
@@ -149,7 +191,10 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if len(value) > 64<<10 {
 		return fmt.Errorf("journal: sealed value %s of %d bytes, limit 64 KiB", name, len(value))
 	}
-	k, err := tx.j.dataKey(tx.tx, caseID, true)
+	if _, err := tx.Case(caseID); err != nil {
+		return err
+	}
+	k, _, err := tx.j.dataKey(tx.tx, caseID)
 	if err != nil {
 		return err
 	}
@@ -167,7 +212,7 @@ func (j *Journal) Sealed(caseID, name string) (value []byte, err error) {
 		if sealed == nil {
 			return fmt.Errorf("sealed value %s: %w", name, ErrNotFound)
 		}
-		k, err := j.dataKey(tx, caseID, false)
+		k, err := j.currentKey(tx, caseID)
 		if err != nil {
 			return err
 		}
@@ -180,12 +225,17 @@ func (j *Journal) Sealed(caseID, name string) (value []byte, err error) {
 // Shred destroys the key to a case's sealed values, blobs and record bodies. Records that the platform does not have yet
 // forbid it ([ErrState]).
 func (j *Journal) Shred(caseID string) error {
-	var files []string
 	err := j.Update(func(tx *Tx) error {
 		if n := tx.waiting(caseID); n > 0 {
 			return fmt.Errorf("shred: %d records not acknowledged: %w", n, ErrState)
 		}
-		if err := tx.tx.Bucket(bucketKeys).Delete([]byte(caseID)); err != nil {
+		if _, err := tx.Case(caseID); err != nil {
+			return err
+		}
+		if err := tx.dropBlobs(caseID); err != nil {
+			return err
+		}
+		if err := destroyKey(tx.tx, caseID); err != nil {
 			return err
 		}
 		prefix := caseID + "/"
@@ -199,18 +249,15 @@ func (j *Journal) Shred(caseID string) error {
 				return err
 			}
 		}
-		var err error
-		files, err = tx.dropBlobs(caseID)
-		if err != nil {
+		if err := tx.Audit("case.shredded", "system", map[string]string{"case": caseID}); err != nil {
 			return err
 		}
-		return tx.Audit("case.shredded", "system", map[string]string{"case": caseID})
+		tx.j.crash(crashShredding)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		_ = os.Remove(f)
-	}
+	j.crash(crashShredded)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -36,7 +38,13 @@ func (j *Journal) Verify(ctx context.Context) (VerifyReport, error) {
 				return err
 			}
 		}
+		if err := j.verifyArchives(tx, &r, bad); err != nil {
+			return err
+		}
 		if err := j.verifyCases(tx, &r, waiting, bad); err != nil {
+			return err
+		}
+		if err := j.verifyBlobs(tx, bad); err != nil {
 			return err
 		}
 		return j.verifyEffects(tx, &r, bad)
@@ -49,9 +57,36 @@ func (j *Journal) verifyLane(tx *bolt.Tx, lane wire.Lane, r *VerifyReport, waiti
 	if err != nil {
 		return err
 	}
-	prev, at := wire.Hash{}, uint64(0)
+	prev, at, err := j.verifyChain(tx, tx.Bucket(bucketRecords).Bucket([]byte(lane)), lane, st, r, waiting, bad)
+	if at != st.Head || (at > 0 && prev != st.HeadHash) {
+		bad("lane %s: ends at %d, head says %d", lane, at, st.Head)
+	}
+	if st.Acked > st.Head {
+		bad("lane %s: acknowledged up to %d of %d", lane, st.Acked, st.Head)
+	}
+	return err
+}
+
+// verifyArchives checks the chains of earlier epochs, all of which are acknowledged.
+func (j *Journal) verifyArchives(tx *bolt.Tx, r *VerifyReport, bad func(string, ...any)) error {
+	archives := tx.Bucket(bucketArchive)
+	return archives.ForEachBucket(func(name []byte) error {
+		lane, epoch, _ := strings.Cut(string(name), "/")
+		n, err := strconv.ParseUint(epoch, 10, 32)
+		if err != nil {
+			bad("archive %q is none", name)
+			return nil
+		}
+		_, _, err = j.verifyChain(tx, archives.Bucket(name), wire.Lane(lane), laneState{Epoch: uint32(n), Acked: math.MaxUint64}, r, nil, bad)
+		return err
+	})
+}
+
+// verifyChain walks one lane's records and returns where it ends.
+func (j *Journal) verifyChain(tx *bolt.Tx, b *bolt.Bucket, lane wire.Lane, st laneState, r *VerifyReport, waiting map[string]uint64,
+	bad func(string, ...any)) (prev wire.Hash, at uint64, err error) {
 	first := true
-	err = tx.Bucket(bucketRecords).Bucket([]byte(lane)).ForEach(func(k, v []byte) error {
+	err = b.ForEach(func(k, v []byte) error {
 		r.Records++
 		if lane == wire.LaneAudit {
 			r.AuditEntries++
@@ -92,13 +127,38 @@ func (j *Journal) verifyLane(tx *bolt.Tx, lane wire.Lane, r *VerifyReport, waiti
 		}
 		return nil
 	})
-	if at != st.Head || (at > 0 && prev != st.HeadHash) {
-		bad("lane %s: ends at %d, head says %d", lane, at, st.Head)
+	return prev, at, err
+}
+
+// verifyBlobs checks that every blob a case has is there, whole, and found by its hash.
+func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
+	err := tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
+		e, err := readOwned(tx, string(k))
+		if err == nil && tx.Bucket(bucketBlobs).Get([]byte(e.Index+"/"+string(k))) == nil {
+			err = errors.New("not in the index")
+		}
+		if err == nil {
+			var key [32]byte
+			var h wire.Hash
+			if key, h, err = j.openEntry(tx, string(k), e); err == nil {
+				_, err = j.readBlob(e.File, key, h)
+			}
+		}
+		if err != nil {
+			bad("blob %s: %v", k, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	if st.Acked > st.Head {
-		bad("lane %s: acknowledged up to %d of %d", lane, st.Acked, st.Head)
-	}
-	return err
+	return tx.Bucket(bucketBlobs).ForEach(func(k, _ []byte) error {
+		_, owned, _ := strings.Cut(string(k), "/")
+		if _, err := readOwned(tx, owned); err != nil {
+			bad("blob index %s leads nowhere", k)
+		}
+		return nil
+	})
 }
 
 func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]uint64, bad func(string, ...any)) error {
@@ -140,7 +200,7 @@ func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]u
 	}
 	return tx.Bucket(bucketSealed).ForEach(func(k, v []byte) error {
 		id, name, _ := strings.Cut(string(k), "/")
-		key, err := j.dataKey(tx, id, false)
+		key, err := j.currentKey(tx, id)
 		if err == nil {
 			_, err = key.open(v, []byte("value "+id+"/"+name))
 		}

@@ -1,0 +1,238 @@
+package journal
+
+// Epochs: beginning the lanes anew after a fork, and forgetting what the platform has held for long enough.
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// codeGap is what a new epoch leaves out of the receipt codes: the image that the disk was restored from may be older than
+// codes that were printed.
+const codeGap = 1000
+
+// NewEpoch chains all unacknowledged records anew under a higher epoch, from sequence 1, keeping their ids. Acknowledged
+// ones are kept aside as the epoch's archive. Records whose bodies were destroyed, which only a platform that lost what it had
+// acknowledged asks for again, cannot be sent any more and are left out; the audit entry counts them.
+func (j *Journal) NewEpoch(epoch uint32) error {
+	return j.Update(func(tx *Tx) error {
+		gone := 0
+		for _, lane := range wire.Lanes {
+			n, err := tx.rechain(lane, epoch)
+			if err != nil {
+				return err
+			}
+			gone += n
+		}
+		n, err := tx.skipCodes(codeGap)
+		if err != nil {
+			return err
+		}
+		err = tx.Audit("epoch.began", "system", map[string]string{"epoch": fmt.Sprint(epoch), "codes_after": fmt.Sprint(n),
+			"destroyed": fmt.Sprint(gone)})
+		if err != nil {
+			return err
+		}
+		j.crash(crashEpoch)
+		return nil
+	})
+}
+
+// rechain begins one lane anew and tells how many records could not come along.
+func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
+	st, err := readLane(tx.tx, lane)
+	if err != nil {
+		return 0, err
+	}
+	if epoch <= st.Epoch {
+		return 0, fmt.Errorf("epoch %d of %s after %d: %w", epoch, lane, st.Epoch, ErrState)
+	}
+	records := tx.tx.Bucket(bucketRecords)
+	var unsent []wire.Record
+	c := records.Bucket([]byte(lane)).Cursor()
+	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
+		var s stored
+		if err := json.Unmarshal(v, &s); err != nil {
+			return 0, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		r, err := tx.j.openRecord(tx.tx, s)
+		if errors.Is(err, ErrNotFound) {
+			gone++
+			if err := tx.addWaiting(s.Case, -1); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("lane %s/%d: %w", lane, s.Seq, err)
+		}
+		unsent = append(unsent, r)
+	}
+	if err := tx.archive(lane, st); err != nil {
+		return 0, err
+	}
+	now := laneState{Epoch: epoch}
+	for _, r := range unsent {
+		r.Epoch, r.Seq, r.Prev = epoch, now.Head+1, now.HeadHash
+		if err := tx.putRecord(r); err != nil {
+			return 0, err
+		}
+		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
+	}
+	return gone, writeLane(tx.tx, lane, now)
+}
+
+// archive moves a lane's acknowledged records aside and leaves the lane empty.
+func (tx *Tx) archive(lane wire.Lane, st laneState) error {
+	records := tx.tx.Bucket(bucketRecords)
+	old := records.Bucket([]byte(lane))
+	if k, _ := old.Cursor().First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0 {
+		dst, err := tx.tx.Bucket(bucketArchive).CreateBucket(archiveKey(lane, st.Epoch))
+		if err != nil {
+			return err
+		}
+		c := old.Cursor()
+		for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0; k, v = c.Next() {
+			if err := dst.Put(bytes.Clone(k), bytes.Clone(v)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := records.DeleteBucket([]byte(lane)); err != nil {
+		return err
+	}
+	_, err := records.CreateBucket([]byte(lane))
+	return err
+}
+
+func archiveKey(lane wire.Lane, epoch uint32) []byte {
+	return fmt.Appendf(nil, "%s/%010d", lane, epoch)
+}
+
+// Trim forgets acknowledged records that were written before a time, archives that hold nothing else, and ended cases
+// that last changed before it and were shredded or never held anything. The last acknowledged record of a lane stays, so
+// that its hash can always be compared. It tells how many records and cases went.
+func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
+	err = j.Update(func(tx *Tx) error {
+		records, cases = 0, 0
+		for _, lane := range wire.Lanes {
+			st, err := readLane(tx.tx, lane)
+			if err != nil {
+				return err
+			}
+			n, err := trimRecords(tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)), st.Acked, before)
+			if err != nil {
+				return err
+			}
+			records += n
+		}
+		n, err := tx.trimArchives(before)
+		if err != nil {
+			return err
+		}
+		records += n
+		if cases, err = tx.trimCases(before); err != nil || records+cases == 0 {
+			return err
+		}
+		return tx.Audit("journal.trimmed", "system", map[string]string{"before": before.UTC().Format(time.RFC3339),
+			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
+	})
+	return records, cases, err
+}
+
+// trimRecords deletes from a lane's beginning: old records before seq last.
+func trimRecords(b *bolt.Bucket, last uint64, before time.Time) (int, error) {
+	var gone [][]byte
+	c := b.Cursor()
+	for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(last)) < 0; k, v = c.Next() {
+		var s stored
+		if err := json.Unmarshal(v, &s); err != nil {
+			return 0, fmt.Errorf("trim: %w", errors.Join(ErrDamaged, err))
+		}
+		if !s.Wall.Before(before) {
+			break
+		}
+		gone = append(gone, bytes.Clone(k))
+	}
+	for _, k := range gone {
+		if err := b.Delete(k); err != nil {
+			return 0, err
+		}
+	}
+	return len(gone), nil
+}
+
+func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
+	archives := tx.tx.Bucket(bucketArchive)
+	var empty [][]byte
+	err = archives.ForEachBucket(func(name []byte) error {
+		b := archives.Bucket(name)
+		gone, err := trimRecords(b, ^uint64(0), before)
+		n += gone
+		if k, _ := b.Cursor().First(); err == nil && k == nil {
+			empty = append(empty, bytes.Clone(name))
+		}
+		return err
+	})
+	for _, name := range empty {
+		err = errors.Join(err, archives.DeleteBucket(name))
+	}
+	return n, err
+}
+
+// trimCases forgets ended cases whose key is gone and of which nothing waits.
+func (tx *Tx) trimCases(before time.Time) (int, error) {
+	var old []Case
+	err := tx.tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
+		c, err := readCase(tx.tx, string(k))
+		if err != nil {
+			return err
+		}
+		shredded := len(tx.tx.Bucket(bucketKeys).Get(k)) <= 4
+		if c.State.Final() && c.Updated.Before(before) && shredded && tx.waiting(c.ID) == 0 {
+			old = append(old, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range old {
+		var effects [][]byte
+		cur := tx.tx.Bucket(bucketEffects).Cursor()
+		prefix := []byte(c.ID + "/")
+		for k, _ := cur.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = cur.Next() {
+			effects = append(effects, bytes.Clone(k))
+		}
+		for _, k := range effects {
+			if err := tx.tx.Bucket(bucketEffects).Delete(k); err != nil {
+				return 0, err
+			}
+		}
+		err := errors.Join(tx.tx.Bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.tx.Bucket(bucketKeys).Delete([]byte(c.ID)),
+			tx.tx.Bucket(bucketCases).Delete([]byte(c.ID)))
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(old), nil
+}
+
+// skipCodes moves the receipt counter on.
+func (tx *Tx) skipCodes(by uint64) (uint64, error) {
+	meta := tx.tx.Bucket(bucketMeta)
+	var n uint64
+	if b := meta.Get([]byte(metaReceipts)); len(b) == 8 {
+		n = binary.BigEndian.Uint64(b)
+	}
+	n += by
+	return n, meta.Put([]byte(metaReceipts), binary.BigEndian.AppendUint64(nil, n))
+}
