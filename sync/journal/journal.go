@@ -279,9 +279,19 @@ func (j *Journal) Full() bool {
 	return full
 }
 
+// full: the file has grown to the reserve, and what is free inside it is less than a third of the quota. Less may be there in
+// crumbs only: big values need pages in a row.
 func (j *Journal) full(tx *bolt.Tx) bool {
-	free := int64(j.db.Stats().FreePageN) * int64(j.db.Info().PageSize)
-	return tx.Size()-free > j.opt.MaxSize-reserve(j.opt.MaxSize)
+	if tx.Size() <= j.opt.MaxSize-growth-reserve(j.opt.MaxSize) {
+		return false
+	}
+	return j.free() < j.opt.MaxSize/3
+}
+
+// free is how many bytes inside the file can be used again, for the next change at the latest.
+func (j *Journal) free() int64 {
+	st := j.db.Stats()
+	return int64(st.FreePageN+st.PendingPageN) * int64(j.db.Info().PageSize)
 }
 
 // SetMeta keeps a small named value.
@@ -295,7 +305,7 @@ func (tx *Tx) SetMeta(key string, value []byte) error {
 // Size is what of the quota is used, and the quota, both in bytes.
 func (j *Journal) Size() (used, quota int64) {
 	_ = j.db.View(func(tx *bolt.Tx) error {
-		used = tx.Size() - int64(j.db.Stats().FreePageN)*int64(j.db.Info().PageSize)
+		used = tx.Size() - j.free()
 		return nil
 	})
 	return used, j.opt.MaxSize

@@ -14,6 +14,10 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
+// growth is how much the file grows at once. bbolt refuses a page when the file would exceed the quota with one such step
+// added, so that this much of the quota is never used.
+const growth = 1 << 20
+
 // lockWait is how long another process may hold the file before we give up.
 const lockWait = 1500 * time.Millisecond
 
@@ -45,6 +49,7 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 	})
 	switch {
 	case err == nil:
+		db.AllocSize = growth
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s: is the kiosk running already?", ErrLocked, path)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
