@@ -4,6 +4,7 @@ package ui
 
 import (
 	"fmt"
+	"image"
 	"image/color"
 
 	"github.com/boombuler/barcode/qr"
@@ -263,13 +264,30 @@ func (p *page) trouble(x service.Trouble) {
 			size := min(m.mm(70), p.end-p.y-m.caption()*lineHeight*2-m.mm(6))
 			if size > m.mm(30) {
 				p.rect(p.x+p.w/2-size/2-m.mm(4), p.y, size+m.mm(8), size+m.mm(8), rgb(0xFFFFFF), p.pal.Line, m.mm(3))
-				p.image(code, p.x+p.w/2-size/2, p.y+m.mm(4), size, size)
+				p.image(modules(code, int(size)), p.x+p.w/2-size/2, p.y+m.mm(4), size, size)
 				p.y += size + m.mm(10)
 				p.para(p.t.ui("trouble.qr"), p.x, p.y, p.w, m.caption(), false, p.pal.Sub, center)
 			}
 		}
 	}
 	p.footer(foot{nextID: "next", next: p.t.ui("understood"), nextDo: p.t.next})
+}
+
+// modules draws a code with whole pixels for each module.
+func modules(code image.Image, size int) *image.NRGBA {
+	b := code.Bounds()
+	step := max(1, size/b.Dx())
+	img := image.NewNRGBA(image.Rect(0, 0, b.Dx()*step, b.Dy()*step))
+	for y := range img.Rect.Dy() {
+		for x := range img.Rect.Dx() {
+			c := color.NRGBA{0xff, 0xff, 0xff, 0xff}
+			if r, _, _, _ := code.At(b.Min.X+x/step, b.Min.Y+y/step).RGBA(); r == 0 {
+				c = color.NRGBA{A: 0xff}
+			}
+			img.SetNRGBA(x, y, c)
+		}
+	}
+	return img
 }
 
 func (p *page) outOfService(o service.OutOfService) {

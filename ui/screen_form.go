@@ -92,22 +92,18 @@ func (p *page) typedField(x service.Field) {
 	m := p.m
 	p.fieldLabel(x)
 	active := x.ID == p.t.state.field
-	k := plain
-	if active {
-		k = soft
-	}
-	b := p.t.newButton("field."+x.ID, p.t.say(x.Label), k, func() { p.t.state.field = x.ID; p.t.build() })
+	b := p.t.newButton("field."+x.ID, p.t.say(x.Label), plain, func() { p.t.state.field = x.ID; p.t.build() })
 	h := m.mm(20)
 	p.place(b, p.x, p.y, p.w, h)
+	if active {
+		b.face.StrokeColor, b.face.StrokeWidth = p.pal.Primary, 4
+	}
 	v := p.t.state.values[x.ID]
 	pad := m.mm(5)
 	ty := p.y + (h-m.heading()*1.4)/2
 	if v == "" {
 		was := p.bg
 		p.bg = p.pal.Card
-		if active {
-			p.bg = p.pal.Tint
-		}
 		size := fit(p.t.say(x.Hint), m.body(), m.caption(), false, p.w-2*pad)
 		p.raw(p.t.say(x.Hint), pad, (h-size*lineHeight)/2, p.w-2*pad, size, false, p.pal.Sub, left, &b.content, false)
 		p.bg = was

@@ -17,23 +17,17 @@ func (p *page) perPage() int {
 func (p *page) attract(a service.Attract) {
 	m := p.m
 	h := p.end - p.y - m.mm(4)
-	band := min(h*0.42, m.mm(170))
+	pad := m.mm(12)
+	band := min(h*0.5, p.height(p.t.ui("attract.title"), p.w-2*pad, m.title()*1.25, true)+p.height(p.t.ui("attract.sub"), p.w-2*pad, m.heading(), true)+2*pad+m.mm(2))
 	p.rect(p.x, p.y, p.w, band, p.pal.Primary, p.pal.Primary, m.radius())
 	was := p.bg
 	p.bg = p.pal.Primary
-	pad := m.mm(12)
 	y := p.y + pad
 	y += p.para(p.t.ui("attract.title"), p.x+pad, y, p.w-2*pad, m.title()*1.25, true, p.pal.OnPrim, left)
 	y += m.mm(2)
-	p.para(p.t.ui("attract.sub"), p.x+pad, y, p.w-2*pad, m.heading(), false, p.pal.OnPrim, left)
+	p.para(p.t.ui("attract.sub"), p.x+pad, y, p.w-2*pad, m.heading(), true, p.pal.OnPrim, left)
 	p.bg = was
 	p.y += band + m.gap()*1.5
-	ready := 0
-	for _, t := range a.Tiles {
-		if t.Ready {
-			ready++
-		}
-	}
 	p.y += p.para(p.t.ui("attract.now"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
 	for _, t := range a.Tiles {
 		line := p.t.say(t.Name)
@@ -57,7 +51,6 @@ func (p *page) attract(a service.Attract) {
 		p.box(s, p.pal.Warn, p.pal.WarnBg, true)
 	}
 	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, nextID: "begin", next: p.t.ui("begin"), nextDo: p.t.next})
-	_ = ready
 }
 
 func (t *Terminal) otherLanguage() {
@@ -77,7 +70,7 @@ func (p *page) home(h service.Home) {
 	at := min(p.t.state.page, max(0, pages-1))
 	tiles := h.Tiles[min(len(h.Tiles), at*per):min(len(h.Tiles), (at+1)*per)]
 	cols := 2
-	if m.landscape() {
+	if m.landscape() && len(h.Tiles) > 4 {
 		cols = 3
 	}
 	if m.scale > 1 && !m.landscape() {

@@ -29,7 +29,7 @@ var Palettes = map[string]Palette{
 	"normal": {
 		Ink: rgb(0x10233F), Sub: rgb(0x4A5C78), Bg: rgb(0xF3F6FA), Card: rgb(0xFFFFFF), Line: rgb(0xD5DEEA),
 		Primary: rgb(0x0B57D0), Deep: rgb(0x083E97), Tint: rgb(0xE4EEFD), OnPrim: rgb(0xFFFFFF),
-		OK: rgb(0x0E7A4B), OKBg: rgb(0xDFF3E9), Warn: rgb(0x8F4D00), WarnBg: rgb(0xFFF0DC), Bad: rgb(0xB3261E), BadBg: rgb(0xFCE7E5),
+		OK: rgb(0x0E7A4B), OKBg: rgb(0xDFF3E9), Warn: rgb(0x7A4100), WarnBg: rgb(0xFFF0DC), Bad: rgb(0xB3261E), BadBg: rgb(0xFCE7E5),
 	},
 	"black-on-white": {
 		Ink: rgb(0x000000), Sub: rgb(0x1A1A1A), Bg: rgb(0xFFFFFF), Card: rgb(0xFFFFFF), Line: rgb(0x000000),
