@@ -26,13 +26,11 @@ func damaged(path string, why any) error {
 }
 
 func openBolt(path string, size int64) (db *bolt.DB, err error) {
-	var file *os.File // to release the lock when bbolt panics with it
+	var file *os.File // to release the lock when bbolt gives up with it
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			if file != nil {
-				_ = file.Close()
-			}
+			release(file)
 			db, err = nil, damaged(path, r)
 		}
 	}()
@@ -55,6 +53,7 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("journal: %w", err)
 	default:
+		release(file)
 		return nil, damaged(path, err)
 	}
 	if err := sound(db); err != nil {

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package journal
+
+// Releasing a file with which bbolt gave up.
+
+import "os"
+
+func release(f *os.File) {
+	if f != nil {
+		_ = f.Close()
+	}
+}
