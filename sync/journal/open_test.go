@@ -26,7 +26,9 @@ func filled(t testing.TB) *journaltest.Journal {
 		c := openCase(t, j.Journal)
 		must(t, j.Update(func(tx *journal.Tx) error { return tx.Seal(c.ID, "v", make([]byte, 3000)) }))
 		_, err := j.Do(context.Background(), journal.Intent{EffectName: name(c.ID, 1), Kind: "k"},
-			func(context.Context, func(k, v string) error) journal.Outcome { return journal.Outcome{State: journal.EffectDone} })
+			func(context.Context, func(k, v string) error) journal.Outcome {
+				return journal.Outcome{State: journal.EffectDone}
+			})
 		must(t, err)
 	}
 	ackAll(t, j.Journal)
