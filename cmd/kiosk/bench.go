@@ -2,8 +2,15 @@
 
 package main
 
+import "path/filepath"
+
 // benchCommands show and test the terminal without hardware.
 type benchCommands struct {
 	Demo demoCmd `cmd:"" help:"Run the terminal with an embedded platform and simulated peripherals."`
 	Sim  simCmd  `cmd:"" help:"Simulate peripherals on the wire, and steer their faults."`
+}
+
+// benchVars are defaults that depend on the machine.
+func benchVars() map[string]string {
+	return map[string]string{"sim_socket": defaultSimSocket(), "sim_dir": filepath.Dir(defaultSimSocket())}
 }

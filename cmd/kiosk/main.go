@@ -38,7 +38,7 @@ func main() { os.Exit(kiosk()) }
 
 // kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused.
 func kiosk() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
 	code := -1
@@ -46,6 +46,7 @@ func kiosk() int {
 		kong.Name("kiosk"),
 		kong.Description("Budayang, the self-service terminal that never closes."),
 		kong.UsageOnError(),
+		kong.Vars(benchVars()),
 		kong.Exit(func(n int) { code = n; panic(exit{}) }),
 		kong.Bind(stdio{os.Stdin, os.Stdout, os.Stderr}),
 		kong.BindTo(ctx, (*context.Context)(nil)),

@@ -66,7 +66,7 @@ var usual = map[string]Act{
 	"consent":     tap("next"),
 	"identify":    func(ctx context.Context, s *Stage, _ Screen) error { return s.props.PutCard("李晓雯") },
 	"verify":      enterCode,
-	"form":        tap("next"),
+	"form":        fillForm,
 	"choose":      chooseFirst,
 	"ink":         draw,
 	"review":      tap("next"),
@@ -102,6 +102,16 @@ func enterCode(ctx context.Context, s *Stage, _ Screen) error {
 	}
 	if err := keys(ctx, s, code); err != nil {
 		return err
+	}
+	return s.Tap(ctx, "next")
+}
+
+// fillForm picks the first option where something must still be chosen, and goes on.
+func fillForm(ctx context.Context, s *Stage, now Screen) error {
+	if c, ok := now.Find("next"); ok && !c.Enabled {
+		if err := chooseFirst(ctx, s, now); err != nil {
+			return err
+		}
 	}
 	return s.Tap(ctx, "next")
 }

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -41,7 +42,7 @@ type Stage struct {
 	world   *World
 	display *Display
 	link    *Link
-	props   *Props
+	props   *sim.Bench
 	probe   string
 	config  string
 

@@ -1,0 +1,174 @@
+//go:build !release
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/budayang/kiosk/cmd/kiosk/journey"
+)
+
+// demoCmd is `kiosk demo`.
+type demoCmd struct {
+	Headless bool   `help:"No window: play journeys under Xvfb by touching the screen, and leave pictures and papers in --out."`
+	Out      string `default:"out/demo" help:"Where pictures, papers and summaries go." type:"path"`
+	Journey  string `default:"certificate" help:"Which journey to play headless; \"all\" plays every one, \"list\" lists them."`
+	Language string `enum:"zh,en" default:"zh" help:"The screen's language: zh or en."`
+	Width    int    `default:"0" help:"The screen's width in pixels; 0 fits the display (540 in a window, 1080 headless)."`
+	Height   int    `default:"0" help:"The screen's height in pixels."`
+	Verbose  bool   `short:"v" help:"Show the terminal's own log."`
+}
+
+// Run plays journeys, or opens terminal and dock side by side.
+func (d demoCmd) Run(ctx context.Context, io stdio) error {
+	if d.Journey == "list" {
+		for _, j := range journey.Journeys() {
+			fmt.Fprintf(io.out, "%-16s %s\n", j.Name, j.Tells)
+		}
+		return nil
+	}
+	if d.Headless {
+		return d.headless(ctx, io)
+	}
+	if os.Getenv("DISPLAY") == "" {
+		return errors.New("no display here: kiosk demo --headless plays a journey without one")
+	}
+	return d.window(ctx, io)
+}
+
+func (d demoCmd) headless(ctx context.Context, io stdio) error {
+	all := journey.Journeys()
+	if d.Journey != "all" {
+		one, err := journey.Find(d.Journey)
+		if err != nil {
+			return err
+		}
+		all = []journey.Journey{one}
+	}
+	var failed error
+	for _, j := range all {
+		dir := d.Out
+		if d.Journey == "all" {
+			dir = filepath.Join(d.Out, j.Name)
+		}
+		opt := journey.Options{Dir: dir, Width: d.Width, Height: d.Height, Language: d.Language}
+		if d.Verbose {
+			opt.Log = io.err
+		}
+		sum, err := journey.Play(ctx, j, opt)
+		t := sum.Totals
+		word := "ok"
+		if err != nil {
+			word = "FAILED"
+			failed = errors.Join(failed, fmt.Errorf("journey %s: %w", j.Name, err))
+		}
+		fmt.Fprintf(io.out, "%-16s %-6s %8s  cases %d, acknowledged %d, duplicates %d, lost %d; certificates %d, slips %d  → %s\n",
+			j.Name, word, sum.Took, t.Cases, t.Acknowledged, t.Duplicates, t.Lost, t.Certificates, t.Receipts, dir)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return failed
+}
+
+// window runs the terminal as a process of its own beside the dock.
+func (d demoCmd) window(ctx context.Context, io stdio) error {
+	if err := withEnvironment(); err != nil {
+		return fmt.Errorf("environment: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "budayang-demo-")
+	if err != nil {
+		return err
+	}
+	world, err := journey.NewWorld(ctx, journey.WorldOptions{Dir: dir, Papers: d.Out})
+	if err != nil {
+		return err
+	}
+	width, height := d.Width, d.Height
+	if width == 0 || height == 0 {
+		width, height = 540, 960
+	}
+	config := filepath.Join(dir, "terminal.toml")
+	if err := world.WriteConfig(config, max(800, width), max(600, height), d.Language, journey.Patience{}); err != nil {
+		return errors.Join(err, world.Close())
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return errors.Join(err, world.Close())
+	}
+	p := &plug{program: self, config: config, io: io}
+	if err := p.in(); err != nil {
+		return errors.Join(err, world.Close())
+	}
+	fmt.Fprintf(io.out, "terminal and dock are open; papers go to %s\n", d.Out)
+	dock := &dock{world: world, plug: p.pull, replug: func() { _ = p.in() }, running: p.running}
+	dock.show(ctx)
+	p.end()
+	return world.Close()
+}
+
+// plug is the terminal's power.
+type plug struct {
+	program, config string
+	io              stdio
+
+	mu    sync.Mutex
+	child *exec.Cmd
+	gone  chan struct{}
+}
+
+// in starts the terminal.
+func (p *plug) in() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := exec.Command(p.program, "run", "--config", p.config, "--log", "warn")
+	c.Stdout, c.Stderr = p.io.out, p.io.err
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("terminal: %w", err)
+	}
+	gone := make(chan struct{})
+	p.child, p.gone = c, gone
+	go func() {
+		_ = c.Wait()
+		close(gone)
+	}()
+	return nil
+}
+
+// pull kills it as a power cut does.
+func (p *plug) pull() { p.signal(syscall.SIGKILL) }
+
+// end stops it in an orderly way.
+func (p *plug) end() {
+	p.signal(syscall.SIGTERM)
+	p.mu.Lock()
+	gone := p.gone
+	p.mu.Unlock()
+	<-gone
+}
+
+func (p *plug) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.child.Process.Signal(s)
+}
+
+func (p *plug) running() bool {
+	p.mu.Lock()
+	gone := p.gone
+	p.mu.Unlock()
+	select {
+	case <-gone:
+		return false
+	default:
+		return true
+	}
+}

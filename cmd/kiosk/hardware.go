@@ -1,0 +1,81 @@
+package main
+
+// Which driver and which bus fill a role.
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/document"
+	"github.com/budayang/kiosk/devices/idcard"
+	"github.com/budayang/kiosk/devices/receipt"
+	"github.com/budayang/kiosk/slip"
+)
+
+// openDevice opens the device that the configuration gives a role, once.
+func openDevice(ctx context.Context, c config.Config, role devices.Role) (devices.Device, error) {
+	d, configured := c.Device[role]
+	if !configured {
+		return nil, fmt.Errorf("%s: not configured: %w", role, devices.ErrNoDevice)
+	}
+	return opener{}.open(ctx, role, d)
+}
+
+// opener makes drivers. report, which may be nil, gets what a driver sees while it works.
+type opener struct{ report func(devices.Status) }
+
+func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (devices.Device, error) {
+	u, err := bus.Parse(d.URI)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", role, devices.ErrUnusable, err)
+	}
+	if d.Driver == "ipp" {
+		return document.Open(ctx, d.URI, document.Options{Media: d.Media, Status: o.report})
+	}
+	b, err := bus.Open(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", role, err)
+	}
+	dev, err := o.drive(ctx, b, u, d)
+	if err != nil {
+		_ = b.Close()
+		return nil, err
+	}
+	return dev, nil
+}
+
+func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device) (devices.Device, error) {
+	switch d.Driver {
+	case "sam":
+		opt := idcard.Options{Fingerprint: d.Fingerprint, Address: true, Baud: u.Line.Baud}
+		if len(d.PhotoHelper) > 0 {
+			opt.Photo = idcard.Helper{Command: d.PhotoHelper, Timeout: 3 * time.Second}
+		}
+		return idcard.Open(ctx, b, opt)
+	case "escpos":
+		name := d.Profile
+		if name == "" {
+			name = "generic-80"
+		}
+		p, err := receipt.LoadProfile(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
+		}
+		face, err := slipFace()
+		if err != nil {
+			return nil, err
+		}
+		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
+	}
+	return nil, fmt.Errorf("driver %q: %w", d.Driver, devices.ErrUnusable)
+}
+
+// slipFace draws what a receipt head has no glyphs for.
+func slipFace() (*slip.Face, error) {
+	return slip.NewFace(assets.Font("wide-regular.ttf"))
+}

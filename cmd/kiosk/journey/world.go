@@ -1,0 +1,258 @@
+//go:build !release
+
+package journey
+
+// The world around a terminal: a platform that listens, a line to it, and peripherals on the wire.
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/devices/sim"
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// WorldOptions of [NewWorld].
+type WorldOptions struct {
+	Dir      string // for keys, journal and sockets; removed by Close
+	Papers   string // receives receipt-NN.png, certificate-NN.pdf and its first page as certificate-NN.png
+	PageTime time.Duration
+}
+
+// World is everything but the terminal.
+type World struct {
+	Link     *Link
+	Props    *sim.Bench
+	Platform *platform.Server
+
+	opt    WorldOptions
+	phone  *pocket
+	stop   context.CancelFunc
+	served chan error
+}
+
+// terminalID is the demonstration's terminal.
+const terminalID = "990000-0003"
+
+// pocket is the citizen's phone: it shows the codes that the platform sent.
+type pocket struct {
+	mu    sync.Mutex
+	codes []string
+}
+
+// Send implements platform.SMS.
+func (p *pocket) Send(_ context.Context, _, _, code string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.codes = append(p.codes, code)
+	return nil
+}
+
+// NewWorld starts platform, line and peripherals.
+func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
+	w = &World{opt: opt, phone: &pocket{}}
+	defer func() {
+		if err != nil {
+			_ = w.Close()
+		}
+	}()
+	for _, d := range []string{opt.Dir, opt.Papers} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return w, fmt.Errorf("world: %w", err)
+		}
+	}
+	var secret [16]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return w, err
+	}
+	word := hex.EncodeToString(secret[:])
+	if err := os.WriteFile(filepath.Join(opt.Dir, "secret"), []byte(word), 0o600); err != nil {
+		return w, fmt.Errorf("world: %w", err)
+	}
+	if err := w.startPlatform(ctx, word); err != nil {
+		return w, err
+	}
+	return w, w.startDevices()
+}
+
+func (w *World) startPlatform(ctx context.Context, secret string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), EnrollSecret: []byte(secret),
+		SMS: w.phone, BaseURL: "https://" + l.Addr().String()})
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(w.opt.Dir, "ca.pem"), w.Platform.CA(), 0o644); err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	serve, cancel := context.WithCancel(context.Background())
+	w.stop, w.served = cancel, make(chan error, 1)
+	go func() { w.served <- w.Platform.Serve(serve, l) }()
+	w.Link, err = NewLink(l.Addr().String())
+	return err
+}
+
+func (w *World) startDevices() (err error) {
+	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
+		Receipt: sim.ReceiptOptions{Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage}})
+	return err
+}
+
+// firstPage draws a certificate's first page beside it, where poppler is installed.
+func (w *World) firstPage(p sim.Paper) {
+	if p.File == "" {
+		return
+	}
+	file := filepath.Join(w.opt.Papers, p.File)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_ = exec.CommandContext(ctx, "pdftoppm", "-r", "80", "-png", "-f", "1", "-l", "1", "-singlefile", file, strings.TrimSuffix(file, ".pdf")).Run()
+}
+
+// Patience of a visit, for journeys that wait for its end; "" keeps the default.
+type Patience struct{ Warn, End string }
+
+// WriteConfig writes the terminal's configuration.
+func (w *World) WriteConfig(path string, width, height int, lang string, p Patience) error {
+	if p.Warn == "" {
+		p = Patience{"40s", "60s"}
+	}
+	text := fmt.Sprintf(`# Written for a demonstration or a journey.
+[terminal]
+id = %q
+no = "03"
+site = "示例区市民之家"
+name = "03 号终端"
+data = "terminal"
+
+[screen]
+width = %d
+height = %d
+diagonal_mm = 546
+full_screen = false
+language = %q
+
+[visit]
+warn = %q
+end = %q
+take_card = "5s"
+take_output = "15s"
+refill = "2m"
+
+[platform]
+url = "https://%s"
+ca = "ca.pem"
+secret_file = "secret"
+
+[device.id-reader]
+driver = "sam"
+uri = %q
+
+[device.receipt-printer]
+driver = "escpos"
+uri = %q
+profile = "cashino-kp628e"
+
+[device.document-printer]
+driver = "ipp"
+uri = %q
+media = "iso_a4_210x297mm"
+`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI())
+	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+// JournalPath is where the terminal keeps its record.
+func (w *World) JournalPath() string { return filepath.Join(w.opt.Dir, "terminal", "journal.db") }
+
+// JournalOptions open it.
+func (w *World) JournalOptions() journal.Options {
+	return journal.Options{Terminal: terminalID, No: "03", KeyFile: filepath.Join(w.opt.Dir, "terminal", "journal.key")}
+}
+
+// PaperDir is where papers lie.
+func (w *World) PaperDir() string { return w.opt.Papers }
+
+// Codes are the one-time codes sent so far.
+func (w *World) Codes() []string {
+	w.phone.mu.Lock()
+	defer w.phone.mu.Unlock()
+	return slices.Clone(w.phone.codes)
+}
+
+// Records is how many records the platform holds.
+func (w *World) Records() int {
+	c, err := w.Platform.Received(context.Background())
+	if err != nil {
+		return 0
+	}
+	return c.Records
+}
+
+// CasesAtPlatform counts by case id how often the platform was told of it.
+func (w *World) CasesAtPlatform() map[string]int {
+	out := map[string]int{}
+	all, err := w.Platform.Cases(context.Background(), 10_000)
+	if err != nil {
+		return out
+	}
+	for _, c := range all {
+		out[c.ID] += c.Times
+	}
+	return out
+}
+
+// Count fills what platform and printers counted.
+func (w *World) Count(t *Totals) {
+	if c, err := w.Platform.Received(context.Background()); err == nil {
+		t.Ratings, t.Quarantined = c.Ratings, c.Quarantined
+	}
+	t.Certificates, t.Receipts = len(w.Props.Document.Documents()), len(w.Props.Receipt.Slips())
+}
+
+// PaperFiles are the papers that came out, by name.
+func (w *World) PaperFiles() []string {
+	var out []string
+	for _, p := range w.Props.Receipt.Slips() {
+		out = append(out, p.File)
+	}
+	for _, p := range w.Props.Document.Documents() {
+		out = append(out, p.File)
+	}
+	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
+}
+
+// Close takes everything down and removes its directory.
+func (w *World) Close() error {
+	var errs []error
+	if w.Props != nil {
+		errs = append(errs, w.Props.Close())
+	}
+	if w.Link != nil {
+		w.Link.Close()
+	}
+	if w.stop != nil {
+		w.stop()
+		errs = append(errs, <-w.served)
+	}
+	if w.Platform != nil {
+		errs = append(errs, w.Platform.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(w.opt.Dir))...)
+}

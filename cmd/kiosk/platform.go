@@ -1,0 +1,143 @@
+package main
+
+// The platform as the engine knows it, fitted to the uplink's client.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/sync/uplink"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// city implements service.Platform.
+type city struct {
+	client *uplink.Client
+	link   *uplink.Uplink
+}
+
+// Link implements service.Platform.
+func (c city) Link() service.Link {
+	switch c.link.State() {
+	case uplink.Up:
+		return service.LinkUp
+	case uplink.Down:
+		return service.LinkDown
+	}
+	return service.LinkUnknown
+}
+
+// Changed implements service.Platform.
+func (c city) Changed() <-chan struct{} { return c.link.Changed() }
+
+// Catalogue implements service.Platform. Before the first contact the forms are empty: nothing is made up.
+func (c city) Catalogue() service.Catalogue {
+	w := c.link.Catalogue()
+	if w == nil {
+		return service.Catalogue{Phone: "12345"}
+	}
+	out := service.Catalogue{Revision: w.Revision, RatingForm: w.Rating.Version, Phone: w.Phone,
+		Unavailable: map[string]service.Text{}, Levels: options(w.Rating.Levels), Hotline: options(w.Hotline)}
+	for item, a := range w.Items {
+		if !a.Available {
+			out.Unavailable[item] = service.Worded(a.Why)
+		}
+	}
+	for _, n := range w.Notices {
+		out.Notices = append(out.Notices, service.Worded(n.Text))
+	}
+	return out
+}
+
+func options(all []wire.Option) []service.Option {
+	var out []service.Option
+	for _, o := range all {
+		out = append(out, service.Option{ID: o.Code, Label: service.Worded(o.Name)})
+	}
+	return out
+}
+
+// SendCode implements service.Platform.
+func (c city) SendCode(ctx context.Context, visit string, who service.Person) (service.Challenge, error) {
+	name, number := who.Reveal()
+	s, err := c.client.SendCode(ctx, wire.CodeRequest{Person: wire.PersonRef{Name: name, Number: number}, Visit: visit})
+	if err != nil {
+		return service.Challenge{}, c.failure(err)
+	}
+	return service.Challenge{ID: s.Challenge, Phone: s.Phone, Until: s.Until, Tries: s.Tries}, nil
+}
+
+// CheckCode implements service.Platform.
+func (c city) CheckCode(ctx context.Context, challenge, code string) (service.Token, error) {
+	s, err := c.client.CheckCode(ctx, wire.CodeCheck{Challenge: challenge, Code: code})
+	if err != nil {
+		return service.Token{}, c.failure(err)
+	}
+	return service.Token{Value: s.Token, Until: s.Until}, nil
+}
+
+// Query implements service.Platform.
+func (c city) Query(ctx context.Context, name, visit string, token service.Token, params map[string]string) (service.Found, error) {
+	a, err := c.client.Query(ctx, name, wire.Query{Token: token.Value, Visit: visit, Params: params})
+	if err != nil {
+		return service.Found{}, c.failure(err)
+	}
+	out := service.Found{Title: service.Worded(a.Title), AsOf: a.AsOf}
+	for _, s := range a.Sections {
+		section := service.Section{Title: service.Worded(s.Title)}
+		for _, r := range s.Rows {
+			section.Rows = append(section.Rows, service.Row{Label: service.Worded(r.Label), Plain: r.Value, Masked: r.Masked, Private: r.Private})
+		}
+		out.Sections = append(out.Sections, section)
+	}
+	return out, nil
+}
+
+// Issue implements service.Platform.
+func (c city) Issue(ctx context.Context, kind, key string, token service.Token, params map[string]string) (service.Document, error) {
+	d, err := c.client.Issue(ctx, wire.DocumentRequest{Key: key, Kind: kind, Token: token.Value, Params: params})
+	if err != nil {
+		return service.Document{}, c.failure(err)
+	}
+	return service.Document{Number: d.Number, Pages: d.Pages, SHA256: d.SHA256.String(), PDF: d.PDF, Verify: d.Verify}, nil
+}
+
+// meanings are the platform's codes in the engine's words.
+var meanings = map[string]error{
+	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
+	"E-CODE-LOCKED": service.ErrLocked, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
+	"E-BACKEND": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
+}
+
+// failure puts an error into the engine's words, with the code for the desk.
+func (c city) failure(err error) error {
+	c.link.Failed(err)
+	var refused *uplink.StatusError
+	switch {
+	case errors.As(err, &refused):
+		meaning := meanings[refused.Body.Code]
+		code := refused.Body.Code
+		switch {
+		case meaning != nil:
+		case refused.Status == 429 || refused.Status == 503:
+			meaning = service.ErrPlatformBusy
+		case refused.Status >= 500:
+			meaning = service.ErrPlatform
+		default:
+			meaning = service.ErrRefused
+		}
+		if code == "" {
+			code = fmt.Sprintf("E-HTTP-%d", refused.Status)
+		}
+		return &service.PlatformError{Err: meaning, Code: code}
+	case errors.Is(err, uplink.ErrForged):
+		return &service.PlatformError{Err: service.ErrForged, Code: "E-FORGED"}
+	case errors.Is(err, uplink.ErrUnreachable):
+		return &service.PlatformError{Err: service.ErrLinkDown, Code: "E-LINK"}
+	case errors.Is(err, uplink.ErrGarbled):
+		return &service.PlatformError{Err: service.ErrPlatform, Code: "E-GARBLED"}
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+//go:build !release
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/devices/sim"
+)
+
+// simCmd is `kiosk sim`.
+type simCmd struct {
+	Start  simStartCmd  `cmd:"" default:"withargs" help:"Start an ID reader, a receipt printer and a document printer; print their URIs."`
+	Fault  simFaultCmd  `cmd:"" help:"Break a device of a running sim."`
+	Clear  simClearCmd  `cmd:"" help:"Mend a device of a running sim."`
+	Faults simFaultsCmd `cmd:"" help:"List what can be wrong with a device."`
+	Card   simCardCmd   `cmd:"" help:"Put a card on the reader, or take it away."`
+	Take   simTakeCmd   `cmd:"" help:"Take what the printers handed out."`
+	State  simStateCmd  `cmd:"" help:"Show the state of a running sim as JSON."`
+}
+
+// simSocket is where a running sim is found.
+type simSocket struct {
+	Socket string `short:"s" default:"${sim_socket}" help:"The running sim's control socket." type:"path"`
+}
+
+func (s simSocket) dial() (*sim.Client, error) {
+	c, err := sim.Dial(s.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("no sim is running at %s (kiosk sim starts one): %w", s.Socket, err)
+	}
+	return c, nil
+}
+
+// defaultSimSocket is in the user's runtime directory.
+func defaultSimSocket() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "budayang-sim", "control")
+}
+
+// simStartCmd is `kiosk sim`.
+type simStartCmd struct {
+	Dir  string `default:"${sim_dir}" help:"Directory of the serial lines' links and the control socket." type:"path"`
+	Out  string `default:"out/sim" help:"Where slips and documents go." type:"path"`
+	Head string `default:"kp628e" help:"Which receipt head: see kiosk sim faults."`
+}
+
+// Run serves until it is interrupted.
+func (c simStartCmd) Run(ctx context.Context, io stdio) error {
+	if !slices.Contains(sim.Heads(), c.Head) {
+		return fmt.Errorf("no receipt head %q: there are %v", c.Head, sim.Heads())
+	}
+	for _, d := range []string{c.Dir, c.Out} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return err
+		}
+	}
+	b, err := sim.StartBench(sim.BenchOptions{Dir: c.Dir, Out: c.Out,
+		Receipt: sim.ReceiptOptions{Head: c.Head, Font: assets.Font("wide-regular.ttf")}})
+	if err != nil {
+		return err
+	}
+	uris := b.URIs()
+	for _, d := range sim.Devices() {
+		fmt.Fprintf(io.out, "[device.%s]\nuri = %q\n\n", d, uris[d])
+	}
+	fmt.Fprintf(io.out, "# control socket: %s\n", b.Socket())
+	<-ctx.Done()
+	return b.Close()
+}
+
+// simFaultCmd is `kiosk sim fault`.
+type simFaultCmd struct {
+	simSocket
+	Device string `arg:"" help:"id-reader, receipt-printer or document-printer."`
+	Fault  string `arg:"" help:"What is wrong (kiosk sim faults lists it)."`
+	Value  string `arg:"" optional:"" help:"A number, for faults that have one."`
+}
+
+// Run breaks one device.
+func (c simFaultCmd) Run() error {
+	x, err := c.dial()
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.Fault(c.Device, c.Fault, c.Value), x.Close())
+}
+
+// simClearCmd is `kiosk sim clear`.
+type simClearCmd struct {
+	simSocket
+	Device string `arg:"" help:"id-reader, receipt-printer or document-printer."`
+	Fault  string `arg:"" optional:"" help:"Which fault; without one, all."`
+}
+
+// Run mends one device.
+func (c simClearCmd) Run() error {
+	x, err := c.dial()
+	if err != nil {
+		return err
+	}
+	if c.Fault == "" {
+		err = x.Clear(c.Device)
+	} else {
+		err = x.ClearFault(c.Device, c.Fault)
+	}
+	return errors.Join(err, x.Close())
+}
+
+// simFaultsCmd is `kiosk sim faults`.
+type simFaultsCmd struct {
+	Device string `arg:"" optional:"" help:"Only this device."`
+}
+
+// Run lists faults; no sim need run.
+func (c simFaultsCmd) Run(io stdio) error {
+	devices := sim.Devices()
+	if c.Device != "" {
+		devices = []string{c.Device}
+	}
+	for _, d := range devices {
+		all, err := sim.Faults(d)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(io.out, d)
+		for _, f := range all {
+			value := ""
+			if f.Value != "" {
+				value = fmt.Sprintf(" [%s, default %d]", f.Value, f.Default)
+			}
+			fmt.Fprintf(io.out, "  %-20s %s%s\n", f.Name, f.About, value)
+		}
+	}
+	fmt.Fprintf(io.out, "receipt heads: %v\n", sim.Heads())
+	return nil
+}
+
+// simCardCmd is `kiosk sim card`.
+type simCardCmd struct {
+	simSocket
+	Name string `arg:"" optional:"" help:"Whose card to put down; without a name the card is taken away."`
+}
+
+// Run puts a card down or takes it away.
+func (c simCardCmd) Run(io stdio) error {
+	x, err := c.dial()
+	if err != nil {
+		return err
+	}
+	if c.Name == "" {
+		return errors.Join(x.TakeCard(), x.Close())
+	}
+	return errors.Join(x.PutCard(c.Name), x.Close())
+}
+
+// simTakeCmd is `kiosk sim take`.
+type simTakeCmd struct{ simSocket }
+
+// Run takes papers.
+func (c simTakeCmd) Run() error {
+	x, err := c.dial()
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.TakeOutput(), x.Close())
+}
+
+// simStateCmd is `kiosk sim state`.
+type simStateCmd struct{ simSocket }
+
+// Run prints the state.
+func (c simStateCmd) Run(io stdio) error {
+	x, err := c.dial()
+	if err != nil {
+		return err
+	}
+	s, err := x.State()
+	if err == nil {
+		e := json.NewEncoder(io.out)
+		e.SetIndent("", "  ")
+		err = e.Encode(s)
+	}
+	return errors.Join(err, x.Close())
+}

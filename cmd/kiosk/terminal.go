@@ -1,0 +1,215 @@
+package main
+
+// The terminal: every room of it wired together, with its goroutines owned and waited for.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/app"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/supervisor"
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/uplink"
+	"github.com/budayang/kiosk/sync/wire"
+	"github.com/budayang/kiosk/ui"
+)
+
+// sweepEvery is how often ended cases are looked through for personal data that may go.
+const sweepEvery = 10 * time.Minute
+
+// terminal is one running terminal.
+type terminal struct {
+	cfg     config.Config
+	log     *slog.Logger
+	journal *journal.Journal
+	client  *uplink.Client
+	link    *uplink.Uplink
+	sup     *supervisor.Supervisor
+	engine  *service.Engine
+}
+
+// newTerminal opens the journal and puts the rooms together; nothing runs yet.
+func newTerminal(c config.Config, log *slog.Logger) (t *terminal, err error) {
+	t = &terminal{cfg: c, log: log}
+	opt := journalOptions(c)
+	opt.Log, opt.Crash = log, crashHook()
+	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = t.journal.Close()
+		}
+	}()
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	if err != nil {
+		return nil, err
+	}
+	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {
+		return nil, err
+	}
+	t.sup = t.devices()
+	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
+		Software: "budayang " + version, Secret: func() ([]byte, error) { return readSecret(c.Platform.SecretFile) },
+		Status: t.status, Message: t.message, Log: log})
+	sub, err := fs.Sub(assets.FS, "items")
+	if err != nil {
+		return nil, err
+	}
+	items, err := service.Load(sub)
+	if err != nil {
+		return nil, err
+	}
+	t.engine, err = service.New(service.Config{Items: items, Journal: t.journal, Devices: t.sup, Platform: city{t.client, t.link},
+		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.Name},
+		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
+			Paper: time.Duration(c.Visit.Refill)},
+		Log: log, Reached: crashHook()})
+	return t, err
+}
+
+// devices prepares the supervisor; a driver that sees its device change says so at once.
+func (t *terminal) devices() *supervisor.Supervisor {
+	var sup *supervisor.Supervisor
+	open := opener{report: func(s devices.Status) { sup.Report(s) }}
+	var roles []supervisor.RoleConfig
+	for role, d := range t.cfg.Device {
+		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: time.Second,
+			Open: func(ctx context.Context) (devices.Device, error) { return open.open(ctx, role, d) }})
+	}
+	sup = supervisor.New(roles, supervisor.Options{Log: t.log, OnStatus: t.noted, BackoffMax: 3 * time.Second})
+	return sup
+}
+
+// noted keeps changes that matter in the audit chain.
+func (t *terminal) noted(role devices.Role, old, now devices.Status) {
+	if old.Unready() == now.Unready() || now.Unready() == devices.UnreadyStarting {
+		return
+	}
+	err := t.journal.Update(func(tx *journal.Tx) error {
+		return tx.Audit("device.changed", "system", map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
+	})
+	if err != nil {
+		t.log.Error("device status could not be recorded", "error", err)
+	}
+}
+
+// status is what the fleet's page shows of the devices.
+func (t *terminal) status() []wire.TerminalRoleStatus {
+	var all []wire.TerminalRoleStatus
+	for _, r := range roles(t.cfg) {
+		s := t.sup.Status(r)
+		all = append(all, wire.TerminalRoleStatus{Role: string(r), Unready: string(s.Unready()), Paper: string(s.Paper)})
+	}
+	return all
+}
+
+// message takes what the platform has for this terminal. What this program does not know is recorded and left.
+func (t *terminal) message(_ context.Context, m wire.Message) error {
+	return t.journal.Update(func(tx *journal.Tx) error {
+		return tx.Audit("inbox.received", "system", map[string]string{"type": m.Type, "id": m.ID})
+	})
+}
+
+// run shows the screen and serves until ctx ends or the window is closed.
+func (t *terminal) run(ctx context.Context) error {
+	defer t.client.Close()
+	words, err := ui.LoadWords(assets.FS, "lang")
+	if err != nil {
+		return errors.Join(err, t.journal.Close())
+	}
+	a := app.NewWithID("org.budayang.kiosk")
+	app.SetMetadata(fyne.AppMetadata{ID: "org.budayang.kiosk", Name: "Budayang", Version: version, Migrations: map[string]bool{"fyneDo": true}})
+	w := a.NewWindow("Budayang")
+	s := t.cfg.Screen
+	w.Resize(fyne.NewSize(float32(s.Width), float32(s.Height)))
+	w.SetFullScreen(s.FullScreen)
+	w.SetCloseIntercept(func() {})
+	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
+		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
+
+	ctx, cancel := context.WithCancel(ctx)
+	var failed error
+	ended := make(chan struct{})
+	a.Lifecycle().SetOnStarted(func() {
+		go func() {
+			defer close(ended)
+			failed = t.serve(ctx, screen)
+			// Told to stop by a signal, Fyne quits by itself; asking it once more then finds no window system.
+			if ctx.Err() == nil {
+				fyne.Do(a.Quit)
+			}
+		}()
+	})
+	w.ShowAndRun()
+	cancel()
+	<-ended
+	return errors.Join(failed, t.journal.Close())
+}
+
+// serve runs every part and waits for all of them.
+func (t *terminal) serve(ctx context.Context, screen *ui.Terminal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var parts sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	run := func(name string, part func(context.Context) error) {
+		parts.Go(func() {
+			err := part(ctx)
+			if err != nil && ctx.Err() == nil {
+				t.log.Error("part ended", "part", name, "error", err)
+				mu.Lock()
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+				mu.Unlock()
+				cancel()
+			}
+		})
+	}
+	closeProbe := serveProbe(screen, t.log)
+	defer closeProbe()
+	run("screen", func(ctx context.Context) error { screen.Run(ctx); return nil })
+	run("devices", t.sup.Run)
+	run("uplink", t.link.Run)
+	run("sweep", t.sweep)
+	run("engine", func(ctx context.Context) error {
+		report, err := t.engine.Recover(ctx)
+		if err != nil {
+			return fmt.Errorf("recover: %w", err)
+		}
+		if n := report.Desk; n > 0 {
+			t.log.Warn("cases that a person must look at", "count", n)
+		}
+		return t.engine.Serve(ctx, screen)
+	})
+	<-ctx.Done()
+	cancel()
+	parts.Wait()
+	return errors.Join(errs...)
+}
+
+func (t *terminal) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := t.engine.Sweep(ctx); err != nil && ctx.Err() == nil {
+				t.log.Error("sweep", "error", err)
+			}
+		}
+	}
+}
