@@ -28,10 +28,8 @@ func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("journey %s took longer than %v", j.Name, wholePatience))
 	defer cancel()
 	sum := &Summary{Journey: j.Name, Began: began}
-	for _, d := range []string{"screens"} {
-		if err := os.MkdirAll(filepath.Join(opt.Dir, d), 0o755); err != nil {
-			return sum, fmt.Errorf("journey: %w", err)
-		}
+	if err := clean(opt.Dir); err != nil {
+		return sum, fmt.Errorf("journey: %w", err)
 	}
 	s, err := open(ctx, j, opt, sum)
 	if err != nil {
@@ -57,6 +55,21 @@ func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
 		err = errors.Join(err, werr)
 	}
 	return sum, err
+}
+
+// clean makes the directory and removes what an earlier play left in it.
+func clean(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, "screens"), 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	for _, pattern := range []string{"screens/*.png", "receipt-*.png", "certificate-*", "summary.json", "journal.db", "terminal.log"} {
+		old, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, f := range old {
+			errs = append(errs, os.Remove(f))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Stage) play(ctx context.Context) error {
@@ -145,8 +158,9 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 		if act == nil {
 			continue
 		}
+		s.acting = now.Screen
 		if err := act(ctx, s, now); err != nil {
-			if s.died() {
+			if s.died() || errors.Is(err, errMoved) {
 				continue
 			}
 			return fmt.Errorf("screen %q: %w", now.Screen, err)
@@ -189,6 +203,9 @@ func (s *Stage) await(ctx context.Context, want func(Screen) bool) (Screen, erro
 	}
 }
 
+// errMoved: the screen went on by itself while the citizen was about to touch it.
+var errMoved = errors.New("the screen moved on")
+
 // Tap touches a control, waiting until it is there and enabled.
 func (s *Stage) Tap(ctx context.Context, id string) error { return s.TapFirst(ctx, id) }
 
@@ -206,6 +223,9 @@ func (s *Stage) TapFirst(ctx context.Context, ids ...string) error {
 		}
 		if s.died() {
 			return errors.New("the terminal died")
+		}
+		if err == nil && s.acting != "" && now.Screen != s.acting {
+			return errMoved
 		}
 		if time.Now().After(deadline) {
 			var there []string

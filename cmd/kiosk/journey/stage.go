@@ -56,6 +56,7 @@ type Stage struct {
 	stopped  context.Context
 	codes    int // one-time codes used so far
 	shots    int
+	acting   string // the screen that the citizen is acting at
 	logFile  *os.File
 }
 
