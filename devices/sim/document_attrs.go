@@ -10,6 +10,12 @@ import (
 
 const mediaA4 = "iso_a4_210x297mm"
 
+// A4 as collections, in hundredths of a millimetre.
+var (
+	mediaSize = goipp.Collection{intAttr("x-dimension", 21000), intAttr("y-dimension", 29700)}
+	mediaCol  = goipp.Collection{attr("media-size", goipp.TagBeginCollection, mediaSize)}
+)
+
 func attr(name string, tag goipp.Tag, values ...goipp.Value) goipp.Attribute {
 	return goipp.MakeAttr(name, tag, values[0], values[1:]...)
 }
@@ -119,6 +125,10 @@ func (p *DocumentPrinter) attributes() goipp.Attributes {
 		intAttr("copies-default", 1),
 		keywordAttr("media-supported", mediaA4),
 		keywordAttr("media-default", mediaA4),
+		attr("media-col-default", goipp.TagBeginCollection, mediaCol),
+		attr("media-col-database", goipp.TagBeginCollection, mediaCol),
+		keywordAttr("media-col-supported", "media-size"),
+		attr("media-size-supported", goipp.TagBeginCollection, mediaSize),
 		keywordAttr("sides-supported", "one-sided"),
 		keywordAttr("sides-default", "one-sided"),
 		keywordAttr("print-scaling-supported", "none", "auto", "fit"),

@@ -66,6 +66,10 @@ func (p *ReceiptPrinter) store(ctx context.Context, c *conn, in []byte) error {
 			room = 0
 		}
 		n := min(room, len(in))
+		bps, slow := p.faults.value("slow")
+		if slow = slow && bps > 0; slow {
+			n = min(n, max(1, bps/20))
+		}
 		p.buffer = append(p.buffer, in[:n]...)
 		in = in[n:]
 		stop := p.opt.XonXoff && !p.full && p.opt.Buffer-len(p.buffer) < p.opt.Buffer/16
@@ -77,7 +81,7 @@ func (p *ReceiptPrinter) store(ctx context.Context, c *conn, in []byte) error {
 		if stop {
 			p.reply(c, []byte{xoff})
 		}
-		if bps, on := p.faults.value("slow"); on && bps > 0 {
+		if slow {
 			if err := sleep(ctx, time.Duration(n)*time.Second/time.Duration(bps)); err != nil {
 				return err
 			}
