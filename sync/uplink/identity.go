@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -30,7 +31,7 @@ type Identity struct {
 	Terminal string
 	dir      string
 	key      *ecdsa.PrivateKey
-	platform *ecdsa.PublicKey // nil until enrolled
+	platform atomic.Pointer[ecdsa.PublicKey] // nil until enrolled
 }
 
 // trust is the enrolment's result on disk.
@@ -43,6 +44,9 @@ type trust struct {
 // LoadIdentity reads the identity from a directory, and makes the key when there is none.
 func LoadIdentity(dir, terminal string) (*Identity, error) {
 	id := &Identity{Terminal: terminal, dir: dir}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("terminal key: %w", err)
+	}
 	path := filepath.Join(dir, "terminal.key")
 	st, err := os.Stat(path)
 	switch {
@@ -73,8 +77,12 @@ func LoadIdentity(dir, terminal string) (*Identity, error) {
 	if t.Terminal != terminal {
 		return nil, fmt.Errorf("enrolment: platform.json is terminal %s's, this is %s", t.Terminal, terminal)
 	}
-	id.platform, err = parseKey(t.PlatformKey)
-	return id, err
+	key, err := parseKey(t.PlatformKey)
+	if err != nil {
+		return nil, fmt.Errorf("enrolment: platform.json: %w", err)
+	}
+	id.platform.Store(key)
+	return id, nil
 }
 
 func (id *Identity) newKey(path string) error {
@@ -146,7 +154,7 @@ func parseKey(der []byte) (*ecdsa.PublicKey, error) {
 }
 
 // Enrolled says whether the platform knows this key.
-func (id *Identity) Enrolled() bool { return id.platform != nil }
+func (id *Identity) Enrolled() bool { return id.platform.Load() != nil }
 
 // accept keeps the platform's keys.
 func (id *Identity) accept(e wire.Enrolled) error {
@@ -161,7 +169,7 @@ func (id *Identity) accept(e wire.Enrolled) error {
 	if err := writeFile(filepath.Join(id.dir, "platform.json"), b); err != nil {
 		return fmt.Errorf("enrolment: %w", err)
 	}
-	id.platform = key
+	id.platform.Store(key)
 	return nil
 }
 
@@ -172,11 +180,12 @@ func (id *Identity) sign(b []byte) ([]byte, error) {
 
 // verify checks the platform's signature.
 func (id *Identity) verify(b, signature []byte) error {
-	if id.platform == nil {
+	key := id.platform.Load()
+	if key == nil {
 		return errors.New("not enrolled")
 	}
 	sum := sha256.Sum256(b)
-	if !ecdsa.VerifyASN1(id.platform, sum[:], signature) {
+	if !ecdsa.VerifyASN1(key, sum[:], signature) {
 		return wire.ErrSignature
 	}
 	return nil

@@ -11,10 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"time"
 
@@ -41,7 +39,8 @@ type Options struct {
 	Software string
 	Secret   func() ([]byte, error) // the enrolment secret, asked for only when not enrolled
 	Status   func() []wire.TerminalRoleStatus
-	// Message handles one inbox message, exactly once if it returns nil; an error leaves it for the next time.
+	// Message handles one inbox message. Messages come in order of their numbers, each until the handler returned nil once;
+	// after a crash between that and the note of it the last one comes again, so that a handler must know a message's ID.
 	Message func(context.Context, wire.Message) error
 	Log     *slog.Logger
 
@@ -59,11 +58,16 @@ type Uplink struct {
 	state     State
 	catalogue *wire.Catalogue
 	changed   chan struct{}
-	beats     int // good beats since the last bad one
+	beats     int                // good beats since the last bad one
+	lost      time.Time          // when the link was last lost
+	spread    time.Duration      // first contact after a long loss is spread over this much
+	most      int                // records in a batch, as the platform wishes
+	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
 	// like a disk restored from an old image.
 	conversation sync.Mutex
+	halved       int // how often the batch size was halved; under conversation
 }
 
 const (
@@ -71,7 +75,11 @@ const (
 	metaInbox     = "uplink.inbox"
 	// good beats until a lost link counts as up again, so that a flapping one does not make tiles flicker.
 	goodBeats = 2
-	callTime  = 8 * time.Second
+	// longLoss makes a return count as one of a whole fleet's, which is spread.
+	longLoss = 2 * time.Minute
+	callTime = 8 * time.Second
+	// slowest line on which a blob is given the time it needs, in bytes per second.
+	slowest = 8 << 10
 	// batchBytes of bodies make about 256 KiB compressed at the very most.
 	batchBytes = 512 << 10
 )
@@ -93,7 +101,7 @@ func New(opt Options) *Uplink {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{})}
+	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), most: wire.MaxBatchRecords}
 	if b, err := opt.Journal.Meta(metaCatalogue); err == nil {
 		var c wire.Catalogue
 		if json.Unmarshal(b, &c) == nil {
@@ -133,13 +141,17 @@ func (u *Uplink) change(do func() bool) {
 	}
 }
 
-// saw notes whether the platform answered.
+// saw notes whether the platform answered. A refusal is an answer when it is the platform's own, with a code: a gateway or a
+// portal in between refuses without one.
 func (u *Uplink) saw(err error) {
 	var refused *StatusError
-	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4
+	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != ""
 	u.change(func() bool {
 		was := u.state
 		if !good {
+			if was != Down {
+				u.lost = time.Now()
+			}
 			u.beats, u.state = 0, Down
 		} else if u.beats++; u.state == Unknown || u.beats >= goodBeats {
 			u.state = Up
@@ -174,12 +186,15 @@ func (u *Uplink) Run(ctx context.Context) error {
 // enrol introduces the terminal, for as long as it takes.
 func (u *Uplink) enrol(ctx context.Context) error {
 	for n := 0; !u.opt.Client.id.Enrolled(); n++ {
+		if u.opt.Secret == nil {
+			return errors.New("not enrolled, and no enrolment secret")
+		}
 		secret, err := u.opt.Secret()
 		if err == nil && len(secret) == 0 {
 			err = errors.New("no enrolment secret")
 		}
 		if err == nil {
-			err = u.bounded(ctx, func(ctx context.Context) error {
+			err = u.bounded(ctx, callTime, func(ctx context.Context) error {
 				return u.opt.Client.Enroll(ctx, u.opt.Site, u.opt.Name, secret)
 			})
 			clear(secret)
@@ -243,8 +258,8 @@ func (u *Uplink) pause(ctx context.Context, n int, err error) bool {
 	}
 }
 
-func (u *Uplink) bounded(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTime, fmt.Errorf("%w: no answer within %v", ErrUnreachable, callTime))
+func (u *Uplink) bounded(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no answer within %v", ErrUnreachable, limit))
 	defer cancel()
 	return do(ctx)
 }
@@ -293,24 +308,13 @@ func (u *Uplink) greet(ctx context.Context) error {
 		return err
 	}
 	u.opt.Journal.SetClockOffset(u.opt.Client.Offset())
+	u.mu.Lock()
+	u.spread = max(0, min(time.Duration(w.Limits.SpreadMS)*time.Millisecond, time.Hour))
+	if n := w.Limits.BatchRecords; n > 0 {
+		u.most = min(n, wire.MaxBatchRecords)
+	}
+	u.mu.Unlock()
 	return errors.Join(u.compare(lanes, w), u.refresh(ctx, w))
-}
-
-// compare acts on what the platform holds: behind means send again, a fork means a new epoch.
-func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
-	if len(w.Fork) > 0 || len(lanes) > 0 && w.Epoch > lanes[0].Epoch {
-		u.opt.Log.Error("lanes have forked from the platform's: new epoch", "lanes", w.Fork, "epoch", w.Epoch)
-		return u.opt.Journal.NewEpoch(w.Epoch)
-	}
-	for _, l := range lanes {
-		if p, known := w.Lanes[l.Lane]; known && p.Seq < l.Acked {
-			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
-			if err := u.opt.Journal.Rewind(l.Lane, p); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
@@ -318,7 +322,7 @@ func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
 		return nil
 	}
 	var c wire.Catalogue
-	err := u.bounded(ctx, func(ctx context.Context) (err error) {
+	err := u.bounded(ctx, callTime, func(ctx context.Context) (err error) {
 		c, err = u.opt.Client.Catalogue(ctx)
 		return err
 	})
@@ -334,136 +338,4 @@ func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
 	}
 	u.change(func() bool { u.catalogue = &c; return true })
 	return nil
-}
-
-// push sends what waits: a round over the lanes in sending order, one batch of each, so that none starves; then blobs.
-func (u *Uplink) push(ctx context.Context) error {
-	changed := u.opt.Journal.Changed()
-	if u.State() == Down {
-		// The beat finds out when it is back; trying here too would only double the noise.
-		return u.until(ctx, u.Changed(), time.Second)
-	}
-	sent := 0
-	for _, lane := range wire.Lanes {
-		n, err := u.pushLane(ctx, lane)
-		if err != nil {
-			return err
-		}
-		sent += n
-	}
-	n, err := u.pushBlobs(ctx)
-	if err != nil || sent+n > 0 {
-		return err
-	}
-	return u.until(ctx, changed, 5*time.Second)
-}
-
-func (u *Uplink) until(ctx context.Context, changed <-chan struct{}, most time.Duration) error {
-	t := time.NewTimer(most)
-	defer t.Stop()
-	select {
-	case <-changed:
-	case <-t.C:
-	case <-ctx.Done():
-	}
-	return nil
-}
-
-func (u *Uplink) pushLane(ctx context.Context, lane wire.Lane) (int, error) {
-	u.conversation.Lock()
-	defer u.conversation.Unlock()
-	records, err := u.opt.Journal.Pending(lane, wire.MaxBatchRecords, batchBytes)
-	if err != nil || len(records) == 0 {
-		return 0, err
-	}
-	b := wire.Batch{V: wire.Version, Terminal: u.opt.Client.id.Terminal, Epoch: records[0].Epoch, Lane: lane, Records: records}
-	var a wire.Ack
-	err = u.bounded(ctx, func(ctx context.Context) (err error) {
-		a, err = u.opt.Client.Push(ctx, b)
-		return err
-	})
-	if err != nil {
-		if ctx.Err() == nil {
-			u.Failed(err)
-		}
-		return 0, err
-	}
-	for _, o := range a.Outcomes {
-		if o.Status == wire.Quarantined {
-			u.opt.Log.Warn("record quarantined at the platform", "lane", lane, "seq", o.Seq, "reason", o.Reason)
-		}
-	}
-	return len(records), u.opt.Journal.Acked(a)
-}
-
-func (u *Uplink) pushBlobs(ctx context.Context) (int, error) {
-	all, err := u.opt.Journal.PendingBlobs()
-	if err != nil {
-		return 0, err
-	}
-	for i, h := range all {
-		data, err := u.opt.Journal.Blob(h)
-		if err != nil {
-			return i, err
-		}
-		err = u.bounded(ctx, func(ctx context.Context) error { return u.opt.Client.PutBlob(ctx, h, data) })
-		clear(data)
-		if err != nil {
-			if ctx.Err() == nil {
-				u.Failed(err)
-			}
-			return i, err
-		}
-		if err := u.opt.Journal.BlobSent(h); err != nil {
-			return i, err
-		}
-	}
-	return len(all), nil
-}
-
-// pull waits for inbox messages and hands them over in order, each once.
-func (u *Uplink) pull(ctx context.Context) error {
-	if u.State() == Down {
-		return u.until(ctx, u.Changed(), time.Second)
-	}
-	var last uint64
-	if b, err := u.opt.Journal.Meta(metaInbox); err == nil {
-		if last, err = strconv.ParseUint(string(b), 10, 64); err != nil {
-			return fmt.Errorf("inbox number: %w", err)
-		}
-	}
-	wait, cancel := context.WithTimeout(ctx, u.opt.PullWait+callTime)
-	defer cancel()
-	in, err := u.opt.Client.Pull(wait, last, u.opt.PullWait)
-	if err != nil {
-		return err
-	}
-	for _, m := range in.Messages {
-		if m.No != last+1 {
-			return fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
-		}
-		if u.opt.Message != nil && (m.Expires.IsZero() || time.Now().Add(u.opt.Client.Offset()).Before(m.Expires)) {
-			if err := u.opt.Message(ctx, m); err != nil {
-				return fmt.Errorf("message %d: %w", m.No, err)
-			}
-		}
-		last = m.No
-		err := u.opt.Journal.Update(func(tx *journal.Tx) error {
-			return tx.SetMeta(metaInbox, strconv.AppendUint(nil, last, 10))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Spread is how long a terminal waits before its first contact after an outage of the whole fleet.
-func Spread(terminal string, window time.Duration) time.Duration {
-	if window <= 0 {
-		return 0
-	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(terminal))
-	return time.Duration(h.Sum64() % uint64(window))
 }
