@@ -98,7 +98,7 @@ func (u *Uplink) push(ctx context.Context) error {
 	if sent+n > 0 {
 		return nil
 	}
-	return u.until(ctx, changed, 5*time.Second)
+	return u.until(ctx, changed, u.opt.Beat) // a lane that was stopped may go on after the next beat
 }
 
 // delay is how long to hold back after the link returned: nothing after a short loss.
