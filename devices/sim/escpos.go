@@ -8,15 +8,16 @@ import (
 
 // A machine is what the interpreter drives.
 type machine interface {
-	read(b []byte) error // the next bytes, whole or an error
-	ready() error        // waits until the head can work
-	move(dots int) error // feeds
-	cut(r *roll)         // a slip is finished
-	away(retract bool)   // clears the mouth
-	say(b ...byte)       // answers in the order of commands
-	setASB(n byte)       // automatic status on or off
-	state() condition    // for answers
-	missed()             // counts a command this head does not have
+	begin() (byte, error) // a command's first byte, once the head can work
+	read(b []byte) error  // the next bytes, whole or an error
+	ready() error         // waits until the head can work
+	move(dots int) error  // feeds
+	cut(r *roll)          // a slip is finished
+	away(retract bool)    // clears the mouth
+	say(b ...byte)        // answers in the order of commands
+	setASB(n byte)        // automatic status on or off
+	state() condition     // for answers
+	missed()              // counts a command this head does not have
 }
 
 // Cells in dots.
@@ -35,8 +36,9 @@ type escpos struct {
 	roll   *roll
 
 	line   []placed
-	x      int // where the next cell goes
-	height int // of the line
+	x      int    // where the next cell goes
+	height int    // of the line
+	words  []rune // of the line, for the transcript
 	align  byte
 
 	style
@@ -86,6 +88,7 @@ func (e *escpos) reset() { e.dropLine() }
 
 func (e *escpos) dropLine() {
 	e.line, e.x, e.height, e.pending = nil, 0, 0, nil
+	e.words = e.words[:0]
 }
 
 func (e *escpos) next() (byte, error) {
@@ -115,10 +118,7 @@ func (e *escpos) skip(n int) error {
 
 // command takes one command, or one byte of text.
 func (e *escpos) command() error {
-	if err := e.m.ready(); err != nil {
-		return err
-	}
-	b, err := e.next()
+	b, err := e.m.begin()
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (e *escpos) put(r rune, w, h int, s style, gap int) error {
 	if err := e.place(g.styled(s), gap); err != nil {
 		return err
 	}
-	e.roll.note(string(r))
+	e.words = append(e.words, r)
 	return nil
 }
 
@@ -266,7 +266,7 @@ func (e *escpos) endLine() error {
 
 // printLine burns the line without feeding.
 func (e *escpos) printLine() error {
-	line, height, x := e.line, e.height, e.left+e.shift(e.x)
+	line, height, x, words := e.line, e.height, e.left+e.shift(e.x), string(e.words)
 	e.dropLine()
 	if len(line) == 0 {
 		return nil
@@ -277,6 +277,7 @@ func (e *escpos) printLine() error {
 	for _, c := range line {
 		e.roll.burn(c.glyph, x+c.x, e.roll.total+height-c.h)
 	}
+	e.roll.note(words)
 	return nil
 }
 
@@ -313,7 +314,7 @@ func (e *escpos) tab() error {
 	for _, s := range stops {
 		if at := s * fontAWidth * e.wide; at > e.x && at < e.area {
 			e.x = at
-			e.roll.note("\t")
+			e.words = append(e.words, '\t')
 			return nil
 		}
 	}

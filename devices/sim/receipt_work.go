@@ -31,6 +31,25 @@ type mechanism struct {
 	resets int
 }
 
+// begin takes a command's first byte, which a stopped head leaves in its buffer.
+func (m *mechanism) begin() (byte, error) {
+	for {
+		m.mu.Lock()
+		waits := m.conditionLocked().stopped() || len(m.buffer) == 0
+		reset := m.resets != m.ReceiptPrinter.resets
+		changed := m.changed
+		m.mu.Unlock()
+		if !waits || reset {
+			var b [1]byte
+			err := m.read(b[:])
+			return b[0], err
+		}
+		if err := m.wait(changed); err != nil {
+			return 0, err
+		}
+	}
+}
+
 // read fills b from the buffer, waiting for what has not come.
 func (m *mechanism) read(b []byte) error {
 	for len(b) > 0 {
