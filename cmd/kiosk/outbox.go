@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -37,6 +38,10 @@ func (o outboxCmd) Run(io stdio) error {
 	c, err := config.Load(o.Config)
 	if err != nil {
 		return err
+	}
+	// Looking never makes a journal.
+	if _, err := os.Stat(journalPath(c)); err != nil {
+		return fmt.Errorf("no journal yet: %w", err)
 	}
 	j, err := journal.Open(journalPath(c), journalOptions(c))
 	if errors.Is(err, journal.ErrLocked) {

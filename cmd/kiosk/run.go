@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,5 +127,5 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enrolment secret: %w", err)
 	}
-	return b, nil
+	return bytes.TrimSpace(b), nil
 }

@@ -45,7 +45,7 @@ func defaultSimSocket() string {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	return filepath.Join(dir, "budayang-sim", "control")
+	return filepath.Join(dir, "budayang-sim", sim.SocketName)
 }
 
 // simStartCmd is `kiosk sim`.

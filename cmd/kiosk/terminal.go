@@ -72,7 +72,7 @@ func newTerminal(c config.Config, log *slog.Logger) (t *terminal, err error) {
 		return nil, err
 	}
 	t.engine, err = service.New(service.Config{Items: items, Journal: t.journal, Devices: t.sup, Platform: city{t.client, t.link},
-		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.Name},
+		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
 		Log: log, Reached: crashHook()})

@@ -279,6 +279,15 @@ func linkDown() Journey {
 }
 
 func cutLink(ctx context.Context, s *Stage) error {
+	// A terminal that never met its platform has no categories to offer: let it come that far first.
+	for deadline := time.Now().Add(20 * time.Second); s.world.Records() == 0 && time.Now().Before(deadline); {
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	if err := sleep(ctx, 2*time.Second); err != nil {
+		return err
+	}
 	s.link.Cut()
 	s.Note("the link to the platform is cut")
 	return sleep(ctx, 12*time.Second) // tiles follow the link within 10 s

@@ -1,0 +1,53 @@
+// Platform is the city's central platform as a program of its own: no window, no cgo.
+//
+//	platform serve --listen :8443 --data DIR --secret-file FILE
+//	platform ca --data DIR        the authority's PEM, for the terminals
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
+	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// stdio is where a command talks.
+type stdio struct{ out, err io.Writer }
+
+func main() { os.Exit(run()) }
+
+// run runs one command line and returns its exit code: 0 done, 1 failed, 2 misused.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parser, err := kong.New(&c, kong.Name("platform"), kong.Description("Budayang's central platform."), kong.UsageOnError(),
+		kong.Bind(stdio{os.Stdout, os.Stderr}), kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "platform:", err)
+		return 2
+	}
+	k, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "platform:", err)
+		return 2
+	}
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "platform:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,451 @@
+package platform
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/google/uuid"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+const testSecret = "a secret of the tests"
+
+// mailbox is the SMS port of a test.
+type mailbox struct{ code string }
+
+func (m *mailbox) Send(_ context.Context, _, _, code string) error { m.code = code; return nil }
+
+func newServer(t testing.TB) (*Server, *mailbox) {
+	t.Helper()
+	box := &mailbox{}
+	s, err := New(context.Background(), Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, box
+}
+
+// peer is a terminal written from the protocol's document alone.
+type peer struct {
+	t    testing.TB
+	s    *Server
+	id   string
+	key  *ecdsa.PrivateKey
+	last wire.Header
+	// break changes a request after it was signed.
+	tamper func(*http.Request)
+}
+
+func newPeer(t testing.TB, s *Server, id string) *peer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &peer{t: t, s: s, id: id, key: key}
+}
+
+func (p *peer) enroll(secret string) *httptest.ResponseRecorder {
+	der, _ := x509.MarshalPKIXPublicKey(&p.key.PublicKey)
+	e := wire.Enroll{Terminal: p.id, Site: "s", Name: "n", PublicKey: der, Nonce: token()}
+	m := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(m, "%s\n%s\n", e.Terminal, e.Nonce)
+	m.Write(der)
+	copy(e.Proof[:], m.Sum(nil))
+	b, _ := json.Marshal(e)
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", wire.PathEnroll, bytes.NewReader(b))
+	r.Header.Set("Content-Type", "application/json")
+	p.s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func (p *peer) sign(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	sig, err := ecdsa.SignASN1(rand.Reader, p.key, sum[:])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return sig
+}
+
+func (p *peer) request(method, path string, body []byte) *http.Request {
+	r := httptest.NewRequest(method, path, bytes.NewReader(body))
+	ms, nonce := time.Now().UnixMilli(), token()
+	sig := p.sign(wire.RequestSigningBytes(method, r.URL.RequestURI(), ms, nonce, sha256.Sum256(body)))
+	r.Header.Set("Authorization", fmt.Sprintf(`%s terminal="%s",time="%d",nonce="%s",signature="%s"`, wire.AuthScheme, p.id, ms, nonce, base64.StdEncoding.EncodeToString(sig)))
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+func (p *peer) do(method, path string, in any) *httptest.ResponseRecorder {
+	var b []byte
+	switch v := in.(type) {
+	case nil:
+	case []byte:
+		b = v
+	default:
+		b, _ = json.Marshal(v)
+	}
+	r := p.request(method, path, b)
+	if p.tamper != nil {
+		p.tamper(r)
+	}
+	w := httptest.NewRecorder()
+	p.s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// record is the next one of the tx lane.
+func (p *peer) record(typ string, caseID string, body any) wire.Record {
+	b, _ := json.Marshal(body)
+	id, _ := uuid.NewV7()
+	r := wire.Record{Header: wire.Header{V: 1, Terminal: p.id, Epoch: 1, Lane: wire.LaneTx, Seq: p.last.Seq + 1, ID: id.String(), Case: caseID,
+		Type: typ, Schema: 1, Wall: time.Now().UTC().Truncate(time.Millisecond), Boot: "b"}, Body: b}
+	if p.last.Seq > 0 {
+		r.Prev = p.last.Hash()
+	}
+	r.BodyHash = wire.HashBody(r.Salt, r.Body)
+	p.last = r.Header
+	return r
+}
+
+func (p *peer) batch(rs ...wire.Record) wire.Batch {
+	b := wire.Batch{V: 1, Terminal: p.id, Epoch: 1, Lane: wire.LaneTx, Records: rs}
+	b.Signature = p.sign(b.SigningBytes())
+	return b
+}
+
+func code(w *httptest.ResponseRecorder) string {
+	var e wire.Error
+	_ = json.Unmarshal(w.Body.Bytes(), &e)
+	return e.Code
+}
+
+func TestDocumentMatchesTheServer(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]bool{}
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			described[method+" "+path] = true
+		}
+	}
+	served := map[string]bool{}
+	for _, r := range Routes {
+		served[strings.ReplaceAll(r, "{$}", "")] = true
+	}
+	for r := range served {
+		if !described[r] {
+			t.Errorf("%s is served and not described", r)
+		}
+	}
+	for r := range described {
+		if !served[r] {
+			t.Errorf("%s is described and not served", r)
+		}
+	}
+}
+
+func TestAnswersAreAsDescribed(t *testing.T) {
+	s, box := newServer(t)
+	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Servers = nil
+	router, err := gorillamux.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPeer(t, s, "990000-0001")
+	check := func(name string, r *http.Request, body []byte, w *httptest.ResponseRecorder, status int) {
+		t.Helper()
+		if w.Code != status {
+			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+		}
+		route, params, err := router.FindRoute(r)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route,
+			Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}}
+		if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil {
+			t.Errorf("%s: request: %v", name, err)
+		}
+		out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: w.Code, Header: w.Header()}
+		out.SetBodyBytes(w.Body.Bytes())
+		if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
+			t.Errorf("%s: answer: %v", name, err)
+		}
+	}
+	call := func(name, method, path string, in any, status int) *httptest.ResponseRecorder {
+		t.Helper()
+		var b []byte
+		if in != nil {
+			b, _ = json.Marshal(in)
+		}
+		w := p.do(method, path, in)
+		r := httptest.NewRequest(method, path, bytes.NewReader(b))
+		if in != nil {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		check(name, r, b, w, status)
+		return w
+	}
+	if w := p.enroll(testSecret); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	call("hello", "POST", wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1, Lanes: map[wire.Lane]wire.LanePoint{}}, 200)
+	id := uuid.NewString()
+	call("push", "POST", wire.PathPush, p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()})), 200)
+	if err := s.Tell(context.Background(), p.id, "notice", map[string]int{"a": 1}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	call("pull", "GET", wire.PathPull+"?after=0&wait=0", nil, 200)
+	call("catalogue", "GET", wire.PathCatalogue, nil, 200)
+	number := numberOf(t, 1)
+	var sent wire.CodeSent
+	_ = json.Unmarshal(call("codes", "POST", wire.PathCode, wire.CodeRequest{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v"}, 200).Body.Bytes(), &sent)
+	call("wrong code", "POST", wire.PathCodeCheck, wire.CodeCheck{Challenge: sent.Challenge, Code: "x"}, 403)
+	var ok wire.CodeChecked
+	_ = json.Unmarshal(call("right code", "POST", wire.PathCodeCheck, wire.CodeCheck{Challenge: sent.Challenge, Code: box.code}, 200).Body.Bytes(), &ok)
+	call("query", "POST", wire.PathQuery+"sb-info", wire.Query{Token: ok.Token, Visit: "v"}, 200)
+	call("query nothing", "POST", wire.PathQuery+"no-such", wire.Query{Token: ok.Token, Visit: "v"}, 404)
+	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
+	call("health", "GET", "/healthz", nil, 200)
+	call("overview", "GET", "/overview.json", nil, 200)
+	if w := p.do("GET", "/", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "<table id=\"cases\">") {
+		t.Errorf("page: %d", w.Code)
+	}
+}
+
+func numberOf(t testing.TB, i int) string {
+	t.Helper()
+	n, err := completed(seedPeople[i].first17)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestHostileRequests(t *testing.T) {
+	s, _ := newServer(t)
+	p := newPeer(t, s, "990000-0001")
+	if got := code(p.do("GET", wire.PathCatalogue, nil)); got != "E-TERMINAL" {
+		t.Errorf("not enrolled: %s", got)
+	}
+	if w := p.enroll("wrong secret that is long"); code(w) != "E-PROOF" {
+		t.Errorf("wrong secret: %s", w.Body)
+	}
+	if w := p.enroll(testSecret); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	other := newPeer(t, s, "990000-0002")
+	other.enroll(testSecret)
+
+	t.Run("another's key", func(t *testing.T) {
+		thief := &peer{t: t, s: s, id: p.id, key: other.key}
+		if got := code(thief.do("GET", wire.PathCatalogue, nil)); got != "E-AUTH" {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("replay", func(t *testing.T) {
+		r := p.request("GET", wire.PathCatalogue, nil)
+		for i, want := range []string{"", "E-REPLAY"} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r.Clone(context.Background()))
+			if got := code(w); got != want {
+				t.Errorf("time %d: %q", i, got)
+			}
+		}
+	})
+	t.Run("tampered body", func(t *testing.T) {
+		p.tamper = func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(`{"challenge":"x"}`)) }
+		defer func() { p.tamper = nil }()
+		if got := code(p.do("POST", wire.PathCodeCheck, wire.CodeCheck{Challenge: "y"})); got != "E-AUTH" {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("another path", func(t *testing.T) {
+		p.tamper = func(r *http.Request) { r.URL.Path = wire.PathHello }
+		defer func() { p.tamper = nil }()
+		if got := code(p.do("POST", wire.PathCodeCheck, wire.CodeCheck{})); got != "E-AUTH" {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("another's batch", func(t *testing.T) {
+		b := other.batch(other.record(wire.TypeAudit, "", wire.AuditEntry{Event: "e"}))
+		if got := code(p.do("POST", wire.PathPush, b)); got != "E-BATCH" {
+			t.Errorf("%s", got)
+		}
+	})
+	t.Run("huge body", func(t *testing.T) {
+		r := p.request("POST", wire.PathHello, nil)
+		r.Body = io.NopCloser(io.LimitReader(zeros{}, 1<<30))
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if code(w) != "E-TOO-LARGE" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+	t.Run("bomb", func(t *testing.T) {
+		if _, err := unpack("gzip", bomb(t), 1<<20); err == nil {
+			t.Error("a gzip bomb was unpacked")
+		}
+	})
+	t.Run("paths", func(t *testing.T) {
+		for _, path := range []string{"/v1/blobs/..%2f..%2fca.key", "/v1/blobs/../ca.key", "/verify/'%20OR%201=1--", "/verify/<script>", "/nothing"} {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest("GET", "/", nil)
+			r.URL.Path, r.URL.RawPath = strings.ReplaceAll(path, "%2f", "/"), path
+			s.Handler().ServeHTTP(w, r)
+			if w.Code < 300 || strings.Contains(w.Body.String(), "PRIVATE KEY") || strings.Contains(w.Body.String(), "<script>") {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	})
+	t.Run("names are words, not markup", func(t *testing.T) {
+		id := uuid.NewString()
+		b := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "<script>alert(1)</script>", ReceiptCode: "r'); DROP TABLE cases;--", State: "S", At: time.Now()}))
+		if w := p.do("POST", wire.PathPush, b); w.Code != 200 {
+			t.Fatal(w.Body)
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/overview.json", nil))
+		if strings.Contains(w.Body.String(), "<script>") || !strings.Contains(w.Body.String(), "DROP TABLE") {
+			t.Errorf("%s", w.Body)
+		}
+	})
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestPushIsExactlyOnce(t *testing.T) {
+	s, _ := newServer(t)
+	p := newPeer(t, s, "990000-0001")
+	p.enroll(testSecret)
+	id := uuid.NewString()
+	first := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "i", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()}),
+		p.record(wire.TypeCaseState, id, wire.CaseState{State: "CLOSED", At: time.Now()}))
+	for range 3 {
+		if w := p.do("POST", wire.PathPush, first); w.Code != 200 {
+			t.Fatal(w.Body)
+		}
+	}
+	all, err := s.Cases(context.Background(), 10)
+	if err != nil || len(all) != 1 || all[0].Times != 1 || all[0].State != "CLOSED" {
+		t.Errorf("%+v %v", all, err)
+	}
+	// a gap is refused, and so is another history
+	p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "skipped"})
+	gap := p.batch(p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "after"}))
+	if got := code(p.do("POST", wire.PathPush, gap)); got != "E-GAP" {
+		t.Errorf("gap: %s", got)
+	}
+	p.last = first.Records[0].Header
+	fork := p.batch(p.record(wire.TypeCaseState, id, wire.CaseState{State: "OTHER", At: time.Now()}))
+	if got := code(p.do("POST", wire.PathPush, fork)); got != "E-FORK" {
+		t.Errorf("fork: %s", got)
+	}
+	// what cannot be understood is kept in quarantine and does not block
+	p.last = first.Records[1].Header
+	odd := p.batch(p.record("no.such.type", id, map[string]int{"x": 1}), p.record(wire.TypeCaseState, id, map[string]int{"state": 7}))
+	w := p.do("POST", wire.PathPush, odd)
+	var ack wire.Ack
+	if err := json.Unmarshal(w.Body.Bytes(), &ack); err != nil || ack.High != 4 || ack.Outcomes[0].Status != wire.Quarantined || ack.Outcomes[1].Status != wire.Quarantined {
+		t.Errorf("%s", w.Body)
+	}
+	if !verify(&s.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
+		t.Error("ack is not signed")
+	}
+}
+
+func TestErrorCodesDocumentIsNotStale(t *testing.T) {
+	want := errorCodes()
+	path := filepath.Join("..", "docs", "error-codes.md")
+	got, err := os.ReadFile(path)
+	if os.Getenv("BUDAYANG_UPDATE") != "" {
+		err = os.WriteFile(path, want, 0o644)
+		got = want
+	}
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("docs/error-codes.md is stale (BUDAYANG_UPDATE=1 go test ./platform writes it): %v", err)
+	}
+	seen := map[string]bool{}
+	for _, e := range Registry {
+		if seen[e.Code] || !ascii(e.Code) || e.Meaning == "" || e.Then == "" {
+			t.Errorf("entry %+v", e)
+		}
+		seen[e.Code] = true
+	}
+}
+
+func ascii(s string) bool {
+	for _, r := range s {
+		if !(r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-') {
+			return false
+		}
+	}
+	return strings.HasPrefix(s, "E-")
+}
+
+func FuzzAuthHeader(f *testing.F) {
+	f.Add(`BUDAYANG-P256 terminal="990000-0001",time="1",nonce="0123456789abcdef",signature="AAAA"`)
+	f.Add(`BUDAYANG-P256 terminal="a",terminal="b"`)
+	f.Add("Bearer x")
+	f.Fuzz(func(t *testing.T, h string) {
+		c, err := parseAuth(h)
+		if err == nil && (!terminalID.MatchString(c.terminal) || len(c.signature) == 0) {
+			t.Errorf("%q was accepted as %+v", h, c)
+		}
+	})
+}
+
+func FuzzPushBody(f *testing.F) {
+	f.Add([]byte(`{"v":1,"terminal":"990000-0001","epoch":1,"lane":"tx","records":[{"v":1,"seq":1,"body":{}}]}`))
+	f.Add([]byte(`{"records":[null]}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var batch wire.Batch
+		if decode(b, &batch) != nil {
+			return
+		}
+		if checkBatch(batch) == nil {
+			for _, r := range batch.Records {
+				_, _ = interpret(r)
+			}
+			_ = batch.SigningBytes()
+		}
+	})
+}

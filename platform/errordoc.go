@@ -1,0 +1,49 @@
+package platform
+
+// The registry as a document.
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// terminalCodes are what a terminal itself shows a citizen for the desk; the platform's own code wins where there is one.
+var terminalCodes = [][2]string{
+	{"E-NOT-READY", "a device that the item needs stopped working after the item was begun"},
+	{"E-READER", "the card reader failed"},
+	{"E-CARD-READ", "the card could not be read in three tries"},
+	{"E-CARD-KIND", "the card is of a kind that this item does not take"},
+	{"E-CARD-DATA", "the card contradicts itself (check digit, birth date, sex)"},
+	{"E-CARD-EXPIRED", "the card is past its last day"},
+	{"E-CARD-LEFT", "an identity card was left on the reader; the terminal waits until it is taken"},
+	{"E-CODE-MANY", "too many codes were asked for"},
+	{"E-LINK", "the platform cannot be reached"},
+	{"E-GARBLED", "the platform's answer could not be understood"},
+	{"E-FORGED", "a document's signature or hash did not verify; nothing was printed"},
+	{"E-REFUSED", "the platform refused"},
+	{"E-PLATFORM", "the platform failed"},
+	{"E-NOT-ISSUED", "the document was not issued in time"},
+	{"E-FULL", "the terminal's journal is full; new business waits until the platform took what waits"},
+	{"E-KIOSK", "the terminal's own program failed; the case is saved"},
+	{"E-OUTPUT", "printed paper was not taken"},
+	{"E-RECEIPT", "the slip could not be printed; the code is on the screen"},
+	{"E-PRINTER-*", "the printer stopped for the reason named (paper-out, jammed, cover-open, …)"},
+	{"E-PRINT-NOT-SENT", "nothing reached the printer"},
+	{"E-PRINT-FAILED", "the printer says that the document is not on paper"},
+	{"E-PRINT-UNKNOWN", "nobody can say whether the document is on paper: look into the tray before anything else"},
+}
+
+// errorCodes is docs/error-codes.md.
+func errorCodes() []byte {
+	var b bytes.Buffer
+	b.WriteString("# Error codes\n\nGenerated from the registry in `platform/errors.go` and `platform/errordoc.go`; a test fails when it is stale.\n\n")
+	b.WriteString("## What the platform answers\n\n| code | HTTP | meaning | what the terminal does |\n| --- | --- | --- | --- |\n")
+	for _, e := range Registry {
+		fmt.Fprintf(&b, "| `%s` | %d | %s | %s |\n", e.Code, e.Status, e.Meaning, e.Then)
+	}
+	b.WriteString("\n## What a terminal shows for the desk\n\n| code | meaning |\n| --- | --- |\n")
+	for _, e := range terminalCodes {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", e[0], e[1])
+	}
+	return b.Bytes()
+}
