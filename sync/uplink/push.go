@@ -69,6 +69,12 @@ func (u *Uplink) begin(l journal.LaneStatus, why error) error {
 // goes wrong with one lane does not hold up the others, unless nobody can be reached at all.
 func (u *Uplink) push(ctx context.Context) error {
 	changed := u.opt.Journal.Changed()
+	u.mu.Lock()
+	told, greeted := u.changed, u.greeted
+	u.mu.Unlock()
+	if !greeted {
+		return u.until(ctx, told, time.Second)
+	}
 	if u.State() == Down {
 		// The beat finds out when it is back; trying here too would only double the noise.
 		if err := u.until(ctx, u.Changed(), time.Second); err != nil || u.State() != Up {

@@ -63,6 +63,7 @@ type Uplink struct {
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
+	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
 	// like a disk restored from an old image.
@@ -314,7 +315,15 @@ func (u *Uplink) greet(ctx context.Context) error {
 		u.most = min(n, wire.MaxBatchRecords)
 	}
 	u.mu.Unlock()
-	return errors.Join(u.compare(lanes, w), u.refresh(ctx, w))
+	err = u.compare(lanes, w)
+	if err == nil {
+		u.change(func() bool {
+			first := !u.greeted
+			u.greeted = true
+			return first
+		})
+	}
+	return errors.Join(err, u.refresh(ctx, w))
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
