@@ -142,6 +142,27 @@ func TestWritingToADeviceThatStopsReadingEnds(t *testing.T) {
 	}
 }
 
+func TestWriteThatIsCalledOffLeavesTheLineWhole(t *testing.T) {
+	b, far := opened(t)
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		_, _ = b.Write(ctx, []byte("0123456789"))
+		cancel()
+	}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			if _, err := far.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	if _, err := b.Write(within(t, time.Second), []byte("still here")); err != nil {
+		t.Errorf("the line died of a caller that gave up: %v", err)
+	}
+}
+
 func TestLineIsClaimed(t *testing.T) {
 	b, _ := opened(t)
 	// Root may open a claimed line all the same, so the claim itself is what is looked at.

@@ -29,6 +29,9 @@ const (
 	closePatience = 400 * time.Millisecond
 	// writePiece is handed to the kernel at once; a PTY and a UART driver both take 4 KiB.
 	writePiece = 1024
+	// stallPatienceSerial is how long a piece may stay with the kernel after its caller gave up: a few bytes are gone at once,
+	// a full buffer is not.
+	stallPatienceSerial = 150 * time.Millisecond
 )
 
 type serialBus struct {
@@ -160,6 +163,9 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 		if err := b.dead(); err != nil {
 			return total, err
 		}
+		if ctx.Err() != nil {
+			return total, ended(ctx)
+		}
 		// The piece is copied: when ctx ends first, the goroutine may still hold it.
 		piece := append([]byte(nil), p[total:min(len(p), total+writePiece)]...)
 		select {
@@ -180,6 +186,17 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 		case <-b.quit:
 			return total, ErrClosed
 		case <-ctx.Done():
+			// A caller that gave up at this moment (a probe that was called off) leaves the line as it is, if only the piece
+			// gets through.
+			select {
+			case r := <-b.wrote:
+				if total += r.n; r.err == nil {
+					return total, ended(ctx)
+				}
+			case <-time.After(stallPatienceSerial):
+			case <-b.quit:
+				return total, ErrClosed
+			}
 			// The device stopped reading in the middle of a piece. How much it took, nobody can say, so the line is done
 			// for: the next opening begins anew.
 			_ = unix.IoctlSetInt(b.side, unix.TCFLSH, unix.TCOFLUSH)
