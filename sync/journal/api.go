@@ -224,6 +224,10 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)
+	func (j *Journal) DropBlob(caseID, name string) error        a printed certificate's file goes
+	func (j *Journal) Trim(before time.Time) (records, cases int, err error)   forgets what was acknowledged and shredded long ago
+	func (j *Journal) Full() bool                                new business would eat into the reserve
+	func (j *Journal) Size() (used, quota int64)
 
 	func (j *Journal) Verify(ctx context.Context) (VerifyReport, error)  chains, ledgers, sealed values, bbolt pages
 */
