@@ -19,7 +19,7 @@ import (
 type demoCmd struct {
 	Headless bool   `help:"No window: play journeys under Xvfb by touching the screen, and leave pictures and papers in --out."`
 	Out      string `default:"out/demo" help:"Where pictures, papers and summaries go." type:"path"`
-	Journey  string `default:"certificate" help:"Which journey to play headless; \"all\" plays every one, \"list\" lists them."`
+	Journey  string `default:"certificate" help:"Which journey to play headless; \"all\" plays every one, \"list\" lists them; \"kill:POINT\" kills the terminal at a point of \"points\"."`
 	Language string `enum:"zh,en" default:"zh" help:"The screen's language: zh or en."`
 	Width    int    `default:"0" help:"The screen's width in pixels; 0 fits the display (540 in a window, 1080 headless)."`
 	Height   int    `default:"0" help:"The screen's height in pixels."`
@@ -28,6 +28,12 @@ type demoCmd struct {
 
 // Run plays journeys, or opens terminal and dock side by side.
 func (d demoCmd) Run(ctx context.Context, io stdio) error {
+	if d.Journey == "points" {
+		for _, p := range journey.Points() {
+			fmt.Fprintln(io.out, p)
+		}
+		return nil
+	}
 	if d.Journey == "list" {
 		for _, j := range journey.Journeys() {
 			fmt.Fprintf(io.out, "%-16s %s\n", j.Name, j.Tells)

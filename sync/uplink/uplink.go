@@ -274,8 +274,12 @@ func (u *Uplink) beat(ctx context.Context) error {
 	if err != nil {
 		u.opt.Log.Debug("hello", "error", err)
 	}
+	next := u.opt.Beat
+	if u.State() != Up {
+		next /= 3 // a link that comes back is noticed soon; two good beats make it up
+	}
 	select {
-	case <-time.After(u.opt.Beat):
+	case <-time.After(next):
 	case <-ctx.Done():
 	}
 	return nil

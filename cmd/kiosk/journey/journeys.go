@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -49,6 +51,9 @@ func Journeys() []Journey {
 
 // Find returns the journey with a name.
 func Find(name string) (Journey, error) {
+	if point, kill := strings.CutPrefix(name, "kill:"); kill {
+		return killedAt(point)
+	}
 	var names []string
 	for _, j := range Journeys() {
 		if j.Name == name {
@@ -57,6 +62,27 @@ func Find(name string) (Journey, error) {
 		names = append(names, j.Name)
 	}
 	return Journey{}, fmt.Errorf("no journey %q: there are %v", name, names)
+}
+
+// Points are all points of the certificate journey at which the terminal can be killed.
+func Points() []string { return append(journal.CrashPoints(), service.Points...) }
+
+// killedAt is the certificate journey with the terminal killed at a named point ("point" or "point:2").
+func killedAt(point string) (Journey, error) {
+	name, _, _ := strings.Cut(point, ":")
+	if !slices.Contains(Points(), name) {
+		return Journey{}, fmt.Errorf("no point %q: there are %v", name, Points())
+	}
+	return Journey{Name: "kill:" + point, Tells: "killed at " + point, Tile: "SB-P", Crash: point,
+		Check: all(nothingLost, onePaperEach)}, nil
+}
+
+// onePaperEach: no certificate is ever on paper twice for one case.
+func onePaperEach(s *Summary) error {
+	if s.Totals.Certificates > s.Totals.Cases {
+		return fmt.Errorf("%d certificates for %d cases", s.Totals.Certificates, s.Totals.Cases)
+	}
+	return nil
 }
 
 // usual is what a cooperative citizen does at each screen.

@@ -206,13 +206,17 @@ func (s *Stage) Code(ctx context.Context) (string, error) {
 // been opened is there. Whether all is acknowledged, the journal says afterwards.
 func (s *Stage) drain(ctx context.Context) error {
 	deadline := time.Now().Add(drainPatience)
+	calm := 3 * time.Second
+	if s.journey.After != nil {
+		calm = 8 * time.Second // the link comes back first
+	}
 	records, quiet := -1, time.Now()
 	for time.Now().Before(deadline) {
 		n := s.world.Records()
 		if n != records {
 			records, quiet = n, time.Now()
 		}
-		if time.Since(quiet) > 4*time.Second && s.link.Up() && n > 0 {
+		if time.Since(quiet) > calm && s.link.Up() && n > 0 {
 			return nil
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {

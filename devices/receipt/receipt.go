@@ -1,0 +1,398 @@
+// Package receipt drives receipt heads that speak ESC/POS, over any bus.
+//
+// What a model can do is data ([Profile]); a slip is laid out by package slip and encoded here ([Encode]); and after a slip
+// was sent, the driver answers honestly whether it is on paper: by the head's process id where it has one, else by a fence
+// (a question that the head answers only after it printed what came before) together with real-time status, else Unknown.
+// A job of which one byte was sent is never sent again by itself.
+package receipt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/slip"
+)
+
+// A Bus is what the head hangs on; bus.Bus fits.
+type Bus interface {
+	Read(ctx context.Context, p []byte) (int, error)
+	Write(ctx context.Context, p []byte) (int, error)
+	Drain()
+	Close() error
+}
+
+// Options of [Open].
+type Options struct {
+	Profile Profile
+	Face    *slip.Face // draws what the head has no glyphs for
+	// Quiet is how long a head may be silent while it prints before it counts as stuck; 0 means 20 s.
+	Quiet time.Duration
+}
+
+const (
+	statusTime = 700 * time.Millisecond
+	// slice is written between looks at the head.
+	slice = 512
+	// twoUnknown in a row stop the printer until a person looked.
+	twoUnknown = 2
+)
+
+// Printer is an open head. It implements [devices.ReceiptPrinter].
+type Printer struct {
+	bus Bus
+	opt Options
+
+	mu      sync.Mutex
+	in      replies
+	unknown int // results in a row of which nobody knows
+	jobs    map[string]devices.PrintResult
+}
+
+// Open opens a head: it asks for its status and prints nothing.
+func Open(ctx context.Context, b Bus, opt Options) (*Printer, error) {
+	if opt.Quiet == 0 {
+		opt.Quiet = 20 * time.Second
+	}
+	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}}
+	p.in.mouth7 = opt.Profile.Mouth == "dle-eot-1-bit-7"
+	if _, err := p.Probe(ctx); err != nil {
+		return nil, fmt.Errorf("receipt printer: %w", err)
+	}
+	return p, nil
+}
+
+// Close implements [devices.Device].
+func (p *Printer) Close() error { return p.bus.Close() }
+
+// fresh is a status of nothing known yet.
+func (p *Printer) fresh() devices.Status {
+	return devices.Status{Role: devices.RoleReceiptPrinter, Connection: devices.ConnectionOnline, Media: devices.MediaNotSupported,
+		Paper: devices.SupplyUnknown, Toner: devices.SupplyNotSupported, Cover: devices.CoverUnknown,
+		Identity: devices.Identity{Model: "ESC/POS"}}
+}
+
+// Probe implements [devices.Device]: DLE EOT 1 to 4, and the mouth where the head can tell.
+func (p *Printer) Probe(ctx context.Context) (devices.Status, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bus.Drain()
+	s, err := p.status(ctx)
+	if err == nil && p.unknown >= twoUnknown {
+		s.Connection, s.Reasons = devices.ConnectionHardwareError, append(s.Reasons, "two-unknown")
+	}
+	return s, err
+}
+
+// ask sends a question and waits for the first reply of a kind.
+func (p *Printer) ask(ctx context.Context, patience time.Duration, question []byte, want replyKind) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if _, err := p.bus.Write(ctx, question); err != nil {
+		return nil, err
+	}
+	return p.await(ctx, want)
+}
+
+// await reads until a reply of a kind comes; others on the way are dropped.
+func (p *Printer) await(ctx context.Context, want replyKind) ([]byte, error) {
+	var buf [256]byte
+	for {
+		n, err := p.bus.Read(ctx, buf[:])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range p.in.push(buf[:n]) {
+			if r.kind == want {
+				return r.data, nil
+			}
+		}
+	}
+}
+
+// status asks everything there is to ask in real time.
+func (p *Printer) status(ctx context.Context) (devices.Status, error) {
+	s := p.fresh()
+	p.in = replies{mouth7: p.in.mouth7}
+	if !p.opt.Profile.DLEEOT {
+		s.Paper, s.Cover = devices.SupplyUnknown, devices.CoverUnknown
+		return s, nil
+	}
+	var four [5]byte
+	for n := byte(1); n <= 4; n++ {
+		b, err := p.ask(ctx, statusTime, []byte{0x10, 0x04, n}, replyRealTime)
+		if err != nil {
+			return s, err
+		}
+		four[n] = b[0]
+	}
+	translate(&s, p.opt.Profile, four)
+	if p.opt.Profile.Mouth == "full-status" {
+		if b, err := p.ask(ctx, statusTime, []byte{0x10, 0x04, 0x14}, replyFull); err == nil {
+			s.Media = devices.MediaNotPresent
+			if b[0]&0x20 != 0 {
+				s.Media = devices.MediaPresent
+			}
+			if b[3]&0x40 != 0 {
+				s.Paper = devices.SupplyJammed
+			}
+		} else {
+			s.Media = devices.MediaUnknown
+		}
+	}
+	return s, nil
+}
+
+// translate turns the four real-time bytes into status words.
+//
+//	n=1  b3 off line            (b7 ticket in the mouth: 1, on heads that have it)
+//	n=2  b2 cover open, b5 paper end stop, b6 error
+//	n=3  b2 mechanical, b3 cutter, b5 unrecoverable, b6 recovers by itself (head hot)
+//	n=4  b2+b3 near end, b5+b6 paper end
+func translate(s *devices.Status, p Profile, b [5]byte) {
+	s.Cover, s.Paper = devices.CoverClosed, devices.SupplyFull
+	if b[1]&0x08 != 0 {
+		s.Connection = devices.ConnectionOffline
+	}
+	if b[2]&0x04 != 0 {
+		s.Cover, s.Connection = devices.CoverOpen, devices.ConnectionUserError
+		s.Reasons = append(s.Reasons, "cover-open")
+	}
+	if b[4]&0x0C != 0 {
+		s.Paper = devices.SupplyLow
+	}
+	if b[4]&0x60 != 0 || b[2]&0x20 != 0 {
+		s.Paper = devices.SupplyOut
+		s.Reasons = append(s.Reasons, "paper-out")
+	}
+	for _, f := range []struct {
+		bit  byte
+		word string
+	}{{0x04, "mechanical"}, {0x08, "cutter"}, {0x20, "unrecoverable"}, {0x40, "overheated"}} {
+		if b[3]&f.bit != 0 {
+			s.Connection = devices.ConnectionHardwareError
+			s.Reasons = append(s.Reasons, f.word)
+		}
+	}
+	if b[2]&0x40 != 0 && s.Connection == devices.ConnectionOnline {
+		s.Connection = devices.ConnectionHardwareError
+		s.Reasons = append(s.Reasons, "error")
+	}
+	if p.Mouth == "dle-eot-1-bit-7" {
+		s.Media = devices.MediaNotPresent
+		if b[1]&0x80 != 0 {
+			s.Media = devices.MediaPresent
+		}
+	}
+}
+
+// Output implements [devices.ReceiptPrinter].
+func (p *Printer) Output(ctx context.Context) (devices.Media, error) {
+	if p.opt.Profile.Mouth == "" {
+		return devices.MediaNotSupported, nil
+	}
+	s, err := p.Probe(ctx)
+	return s.Media, err
+}
+
+// Retract takes a slip that nobody took back in, where the head can.
+func (p *Printer) Retract(ctx context.Context) error {
+	if len(p.opt.Profile.Retract) == 0 {
+		return errors.New("receipt printer: this head cannot retract")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.bus.Write(ctx, p.opt.Profile.Retract)
+	return err
+}
+
+// Settle implements [devices.ReceiptPrinter]: what this very process printed it remembers; heads themselves forget.
+func (p *Printer) Settle(_ context.Context, id string) devices.PrintResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, known := p.jobs[id]; known {
+		return r
+	}
+	return devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: -1, Detail: "heads forget"}
+}
+
+// Print implements [devices.ReceiptPrinter].
+func (p *Printer) Print(ctx context.Context, job devices.ReceiptJob) devices.PrintResult {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, known := p.jobs[job.ID]; known && r.Outcome != devices.PrintNotSent {
+		return r
+	}
+	r := p.print(ctx, job)
+	if r.Outcome == devices.PrintUnknown {
+		p.unknown++
+	} else if r.Outcome == devices.PrintConfirmed {
+		p.unknown = 0
+	}
+	if len(p.jobs) > 200 {
+		clear(p.jobs)
+	}
+	p.jobs[job.ID] = r
+	return r
+}
+
+func notSent(why devices.Unready, detail string) devices.PrintResult {
+	return devices.PrintResult{Outcome: devices.PrintNotSent, Why: why, Sheets: -1, Detail: detail}
+}
+
+func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.PrintResult {
+	l, err := slip.Lay(job.Slip, slip.Metrics{Dots: p.opt.Profile.Dots})
+	if err != nil {
+		return notSent(devices.UnreadyBroken, "layout")
+	}
+	data := Encode(l, p.opt.Profile, p.opt.Face)
+	p.bus.Drain()
+	if p.unknown >= twoUnknown {
+		return notSent(devices.UnreadyBroken, "two results in a row are unknown: a person must look")
+	}
+	if p.opt.Profile.DLEEOT {
+		s, err := p.status(ctx)
+		if err != nil {
+			return notSent(devices.UnreadyNoDevice, brief(err))
+		}
+		if why := s.Unready(); why != devices.UnreadyNot {
+			return notSent(why, "")
+		}
+	}
+	if sent, r := p.send(ctx, data); r != nil {
+		if sent == 0 {
+			return notSent(r.Why, r.Detail)
+		}
+		return *r
+	}
+	return p.prove(ctx, job.ID)
+}
+
+// send writes the job in slices, looking at what the head says meanwhile.
+func (p *Printer) send(ctx context.Context, data []byte) (int, *devices.PrintResult) {
+	sent := 0
+	for sent < len(data) {
+		n, err := p.bus.Write(ctx, data[sent:min(len(data), sent+slice)])
+		sent += n
+		if err != nil {
+			return sent, p.lost(ctx, err)
+		}
+	}
+	return sent, nil
+}
+
+// lost is what an error in the middle means: Failed only when the head itself says that it stopped.
+func (p *Printer) lost(ctx context.Context, err error) *devices.PrintResult {
+	r := &devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: -1, Why: devices.UnreadyNoDevice, Detail: brief(err)}
+	if errors.Is(err, devices.ErrNoDevice) || ctx.Err() != nil {
+		return r
+	}
+	s, serr := p.status(ctx)
+	if serr != nil {
+		return r
+	}
+	if why := s.Unready(); why != devices.UnreadyNot {
+		r.Why = why
+	}
+	return r
+}
+
+// prove finds out whether the slip is on paper.
+func (p *Printer) prove(ctx context.Context, id string) devices.PrintResult {
+	r := devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: -1, Output: devices.MediaNotSupported}
+	wait, cancel := context.WithTimeout(ctx, p.opt.Quiet)
+	defer cancel()
+	var err error
+	switch p.opt.Profile.Fence {
+	case "process-id":
+		err = p.processID(wait, id)
+		r.By = "process-id"
+	case "gs-r":
+		err = p.fence(wait)
+		r.By = "fence"
+	default:
+		r.Detail = "head has no fence"
+		return r
+	}
+	if err != nil {
+		r.By = ""
+		r.Why, r.Detail = devices.UnreadyNoDevice, brief(err)
+		if s, serr := p.status(ctx); serr == nil {
+			if why := s.Unready(); why != devices.UnreadyNot {
+				// The head stopped and said so: paper is out or the cover is open with the slip unfinished.
+				r.Why, r.Outcome = why, devices.PrintFailed
+			} else {
+				r.Why = devices.UnreadyNot
+			}
+		}
+		return r
+	}
+	s, err := p.status(ctx)
+	if err != nil {
+		r.By, r.Why, r.Detail = "", devices.UnreadyNoDevice, brief(err)
+		return r
+	}
+	r.Output = s.Media
+	if why := s.Unready(); why != devices.UnreadyNot && why != devices.UnreadyPaperOut {
+		// It answered the fence and is in trouble all the same: a jam behind the head looks like this.
+		r.By, r.Why = "", why
+		return r
+	}
+	r.Outcome, r.Sheets = devices.PrintConfirmed, 1
+	return r
+}
+
+// processID asks the head to echo a number when everything before it is on paper (GS ( H fn 48).
+func (p *Printer) processID(ctx context.Context, id string) error {
+	sum := crc32.ChecksumIEEE([]byte(id))
+	// four printable characters, 20h to 7Eh
+	var d [4]byte
+	for i := range d {
+		d[i] = 0x20 + byte(sum>>(8*i))%0x5F
+	}
+	if _, err := p.bus.Write(ctx, append([]byte{0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30}, d[:]...)); err != nil {
+		return err
+	}
+	for {
+		b, err := p.await(ctx, replyBlock)
+		if err != nil {
+			return err
+		}
+		if len(b) == 6 && b[0] == 0x37 && b[1] == 0x22 && [4]byte(b[2:]) == d {
+			return nil
+		}
+	}
+}
+
+// fence asks a question that the head answers in order (GS r 1).
+func (p *Printer) fence(ctx context.Context) error {
+	if _, err := p.bus.Write(ctx, []byte{0x1D, 0x72, 0x01}); err != nil {
+		return err
+	}
+	b, err := p.await(ctx, replyFIFO)
+	if err != nil {
+		return err
+	}
+	if b[0]&0x0C != 0 {
+		// paper ended: the answer came from the queue, what stands before it may not be whole
+		return fmt.Errorf("paper ended: %w", devices.ErrSilent)
+	}
+	return nil
+}
+
+// brief is an error as ASCII without addresses.
+func brief(err error) string {
+	switch {
+	case errors.Is(err, devices.ErrNoDevice):
+		return "hung up"
+	case errors.Is(err, devices.ErrSilent), errors.Is(err, context.DeadlineExceeded):
+		return "silent"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return "bus error"
+}

@@ -1,0 +1,129 @@
+// Package journeys plays every journey with the real program: Fyne's window under Xvfb, touched by X events, with the
+// peripherals on the wire and the platform behind TLS.
+package journeys
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program is built by make build, or here.
+func program(t *testing.T) string {
+	t.Helper()
+	for _, tool := range []string{"Xvfb", "matchbox-window-manager", "xdotool", "import"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("BUDAYANG_REQUIRE_PEERS") != "" {
+				t.Fatal(err)
+			}
+			t.Skipf("%v (deploy/setup/install.sh run installs it)", err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "kiosk")
+	out, err := exec.Command("go", "build", "-tags", "x11,migrated_fynedo", "-o", path, "github.com/budayang/kiosk/cmd/kiosk").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	return path
+}
+
+// summary is what the test reads of summary.json.
+type summary struct {
+	Totals struct {
+		Cases, Acknowledged, Duplicates, Lost, Quarantined int
+	}
+	Screens []string
+	Failed  string
+	Verify  []string `json:"verify_problems"`
+}
+
+func TestJourneys(t *testing.T) {
+	kiosk := program(t)
+	list, err := exec.Command(kiosk, "demo", "--journey", "list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(list)) {
+		names = append(names, strings.Fields(line)[0])
+	}
+	if len(names) < 11 {
+		t.Fatalf("journeys: %v", names)
+	}
+	keep := os.Getenv("BUDAYANG_JOURNEYS")
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if keep != "" {
+				dir = filepath.Join(keep, name)
+			}
+			out, err := exec.Command(kiosk, "demo", "--headless", "--journey", name, "--out", dir).CombinedOutput()
+			if err != nil {
+				log, _ := os.ReadFile(filepath.Join(dir, "terminal.log"))
+				t.Fatalf("%v: %s\nterminal:\n%s", err, out, log)
+			}
+			t.Logf("%s", out)
+			b, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s summary
+			if err := json.Unmarshal(b, &s); err != nil {
+				t.Fatal(err)
+			}
+			if s.Failed != "" || s.Totals.Lost+s.Totals.Duplicates+s.Totals.Quarantined > 0 || s.Totals.Acknowledged != s.Totals.Cases || len(s.Verify) > 0 {
+				t.Errorf("%s", b)
+			}
+			for _, screen := range s.Screens {
+				if st, err := os.Stat(filepath.Join(dir, "screens", screen)); err != nil || st.Size() < 2000 {
+					t.Errorf("picture %s: %v", screen, err)
+				}
+			}
+			noPersonalData(t, dir)
+		})
+	}
+}
+
+// noPersonalData looks for planted names and numbers in what a journey left behind: the record, the log, the summary.
+func noPersonalData(t *testing.T, dir string) {
+	t.Helper()
+	for _, file := range []string{"journal.db", "terminal.log", "summary.json"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		for _, secret := range []string{"李晓雯", "99000019921105022", "13800000002"} {
+			if strings.Contains(string(b), secret) {
+				t.Errorf("%s contains %q", file, secret)
+			}
+		}
+	}
+}
+
+// Every named point of the certificate journey: the process dies there, is started again, and nothing is lost or doubled.
+func TestKilledAtEveryPoint(t *testing.T) {
+	kiosk := program(t)
+	list, err := exec.Command(kiosk, "demo", "--journey", "points").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := strings.Fields(string(list))
+	if len(points) < 8 {
+		t.Fatalf("points: %v", points)
+	}
+	for _, point := range points {
+		t.Run(point, func(t *testing.T) {
+			dir := t.TempDir()
+			out, err := exec.Command(kiosk, "demo", "--headless", "--journey", "kill:"+point, "--out", dir).CombinedOutput()
+			if err != nil {
+				log, _ := os.ReadFile(filepath.Join(dir, "terminal.log"))
+				t.Fatalf("%v: %s\nterminal:\n%s", err, out, log)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}
