@@ -34,7 +34,6 @@ var (
 	errProof           = register("E-PROOF", 403, "the enrolment's proof does not fit the shared secret", "waits for a technician")
 	errEnrolled        = register("E-ENROLLED", 409, "the terminal is enrolled with another key", "waits until an operator resets it at the platform")
 	errNotFound        = register("E-NOT-FOUND", 404, "there is no such thing", "tells the citizen what was not found")
-	errMethod          = register("E-METHOD", 405, "the path does not take this method", "reports it")
 	errTooLarge        = register("E-TOO-LARGE", 413, "the body is larger than the limit, incomplete, or packed in an unknown way", "reports it; sends smaller batches")
 	errBatch           = register("E-BATCH", 422, "the batch is not contiguous, not chained or not signed as it must be", "says hello and compares lanes")
 	errFork            = register("E-FORK", 409, "the lane's history differs from the platform's", "says hello and begins the epoch it is given")

@@ -128,7 +128,9 @@ func (p *inkPad) to(q image.Point) {
 	p.picture.Refresh()
 }
 
-func (p *inkPad) segment(a, b image.Point) { segment(p.img, a, b, 5, color.NRGBA{0x10, 0x23, 0x3F, 0xff}) }
+func (p *inkPad) segment(a, b image.Point) {
+	segment(p.img, a, b, 5, color.NRGBA{0x10, 0x23, 0x3F, 0xff})
+}
 
 // segment draws a round pen from a to b.
 func segment(img *image.NRGBA, a, b image.Point, r int, c color.NRGBA) {

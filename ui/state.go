@@ -18,7 +18,6 @@ type state struct {
 	strokes [][]image.Point
 	late    bool // a wait grew long
 	shift   bool
-	symbols bool
 }
 
 func newState(p service.Prompt) state {

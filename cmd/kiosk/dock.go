@@ -49,7 +49,7 @@ type dock struct {
 // show runs the dock until its window is closed or ctx ends.
 func (d *dock) show(ctx context.Context) {
 	a := app.NewWithID("org.budayang.kiosk.dock")
-	a.Settings().SetTheme(dockTheme{theme.LightTheme()})
+	a.Settings().SetTheme(dockTheme{theme.DefaultTheme()})
 	w := a.NewWindow("Budayang 演示台 · dock")
 	w.SetContent(d.content())
 	w.Resize(fyne.NewSize(520, 900))
@@ -194,8 +194,13 @@ func (d *dock) refresh(code string, up, running bool, t journey.Totals, cases in
 
 func last(all []string, n int) []string { return all[max(0, len(all)-n):] }
 
-// dockTheme is Fyne's own with our Chinese face.
+// dockTheme is Fyne's own, light, with our Chinese face.
 type dockTheme struct{ fyne.Theme }
+
+// Color is the light variant's whatever the desktop prefers.
+func (d dockTheme) Color(n fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color {
+	return d.Theme.Color(n, theme.VariantLight)
+}
 
 var (
 	dockRegular = fyne.NewStaticResource("ui-regular.otf", assets.Font("ui-regular.otf"))

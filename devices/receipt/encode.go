@@ -41,7 +41,6 @@ type encoder struct {
 	out  []byte
 	bold bool
 	size int
-	enc  [8]byte
 }
 
 func (e *encoder) put(b ...byte) { e.out = append(e.out, b...) }

@@ -84,8 +84,14 @@ var hostile = map[string]func(w http.ResponseWriter, r *http.Request) bool{
 		_, _ = io.WriteString(w, "<html>")
 		return true
 	},
-	"a portal's refusal": func(w http.ResponseWriter, _ *http.Request) bool { http.Error(w, "<html>", 403); return true },
-	"a redirect":         func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/login", 302); return true },
+	"a portal's refusal": func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "<html>", http.StatusForbidden)
+		return true
+	},
+	"a redirect": func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, "/login", http.StatusFound)
+		return true
+	},
 	"half a body": func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", "1000")
