@@ -110,19 +110,22 @@ func (p *ReceiptPrinter) Close() error {
 	return err
 }
 
-// change does something to the state under the lock and wakes whoever waits for a change.
+// change does something to the state under the lock and wakes whoever waits for a change. The automatic status goes out
+// first: what a head answers because it may go on comes after the news that it may.
 func (p *ReceiptPrinter) change(do func()) {
 	p.mu.Lock()
 	before := p.conditionLocked()
 	do()
 	after := p.conditionLocked()
-	close(p.changed)
-	p.changed = make(chan struct{})
 	host, asb := p.host, p.asb
 	p.mu.Unlock()
 	if asb != 0 && host != nil && !slices.Equal(p.head.automatic(before), p.head.automatic(after)) {
 		p.reply(host, p.head.automatic(after))
 	}
+	p.mu.Lock()
+	close(p.changed)
+	p.changed = make(chan struct{})
+	p.mu.Unlock()
 }
 
 // conditionLocked adds what is broken on purpose to what came about by itself.
