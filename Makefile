@@ -48,6 +48,7 @@ vet:
 
 unit:
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v /test/journeys)
+	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 
 # The real program under Xvfb, touched by real X events.
 journeys: build

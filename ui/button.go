@@ -122,3 +122,32 @@ func (r *buttonRenderer) Destroy()           {}
 func (r *buttonRenderer) Objects() []fyne.CanvasObject {
 	return append([]fyne.CanvasObject{r.b.face}, r.b.content...)
 }
+
+// ground lies under everything: a finger that rests beside the buttons is a person who is still there.
+type ground struct {
+	widget.BaseWidget
+	t *Terminal
+}
+
+func newGround(t *Terminal) *ground {
+	g := &ground{t: t}
+	g.ExtendBaseWidget(g)
+	return g
+}
+
+// CreateRenderer implements fyne.Widget.
+func (g *ground) CreateRenderer() fyne.WidgetRenderer {
+	return widget.NewSimpleRenderer(canvas.NewRectangle(color.Transparent))
+}
+
+// MouseDown implements desktop.Mouseable.
+func (g *ground) MouseDown(*desktop.MouseEvent) { g.t.touched() }
+
+// MouseUp implements desktop.Mouseable.
+func (g *ground) MouseUp(*desktop.MouseEvent) {
+	if was := g.t.pressed; was != nil {
+		g.t.pressed = nil
+		was.paint(false)
+		was.face.Refresh()
+	}
+}

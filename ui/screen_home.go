@@ -30,17 +30,10 @@ func (p *page) attract(a service.Attract) {
 	p.y += band + m.gap()*1.5
 	p.y += p.para(p.t.ui("attract.now"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
 	for _, t := range a.Tiles {
-		line := p.t.say(t.Name)
-		col := p.pal.Ink
-		if !t.Ready {
-			line += " — " + p.t.say(t.Why)
-			col = p.pal.Sub
-		}
-		need := p.height(line, p.w, m.body(), false)
-		if p.y+need > p.end-m.mm(10) {
+		if p.y+p.m.mm(24) > p.end-m.mm(4) {
 			break
 		}
-		p.y += p.para(line, p.x, p.y, p.w, m.body(), false, col, left) + m.mm(1)
+		p.offer(t)
 	}
 	for _, n := range a.Notices {
 		s := p.t.say(n)
@@ -51,6 +44,44 @@ func (p *page) attract(a service.Attract) {
 		p.box(s, p.pal.Warn, p.pal.WarnBg, true)
 	}
 	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, nextID: "begin", next: p.t.ui("begin"), nextDo: p.t.next})
+}
+
+// offer is one item in a row over the whole width: it can be chosen at once, or says why not.
+func (p *page) offer(t service.Tile) {
+	m := p.m
+	name, why := p.t.say(t.Name), p.t.say(t.Why)
+	b := p.t.newButton("tile."+t.Code, name, card, func() { p.t.answer(service.ItemChosen{Code: t.Code}) })
+	pad, icon := m.mm(5), m.mm(14)
+	tx := pad + icon + m.mm(5)
+	tw := p.w - tx - pad - m.mm(8)
+	h := max(m.mm(24), m.heading()*lineHeight+m.mm(7))
+	ink, under, bg := p.pal.Ink, p.pal.Card, p.pal.Tint
+	if !t.Ready {
+		b.off = true
+		b.paint(false)
+		ink, under, bg = p.pal.Sub, p.pal.Bg, p.pal.Line
+		h = max(h, (m.heading()+m.caption()*float32(len(wrap(why, m.caption(), false, tw))))*lineHeight+m.mm(7))
+	}
+	p.place(b, p.x, p.y, p.w, h)
+	b.face.CornerRadius = m.radius()
+	was := p.bg
+	p.bg = under
+	p.tileIcon(b, t.Icon, pad, (h-icon)/2, icon, bg)
+	size := fit(name, m.heading(), m.caption(), true, tw)
+	if t.Ready {
+		p.raw(name, tx, (h-size*lineHeight)/2, tw, size, true, ink, left, &b.content, true)
+		p.raw("›", p.w-pad-m.mm(6), (h-m.heading()*lineHeight)/2, m.mm(6), m.heading(), true, p.pal.Primary, right, &b.content, true)
+	} else {
+		y := m.mm(3)
+		p.raw(name, tx, y, tw, size, true, ink, left, &b.content, true)
+		y += roundPx(size * lineHeight)
+		for _, l := range wrap(why, m.caption(), false, tw) {
+			p.raw(l, tx, y, tw, m.caption(), false, ink, left, &b.content, false)
+			y += roundPx(m.caption() * lineHeight)
+		}
+	}
+	p.bg = was
+	p.y += h + m.gap()
 }
 
 func (t *Terminal) otherLanguage() {

@@ -20,6 +20,7 @@ func (t *Terminal) build() {
 	t.private, t.countdown, t.pressed, t.pad = nil, nil, nil, nil
 	p := &page{t: t, m: t.m, pal: t.palette(), bg: t.palette().Bg}
 	p.rect(0, 0, t.m.w, t.m.h, p.pal.Bg, color.NRGBA{}, 0)
+	p.add(newGround(t), 0, 0, t.m.w, t.m.h)
 	p.x, p.w = t.m.margin(), t.m.w-2*t.m.margin()
 	// On a wide screen the column stays readable.
 	if most := t.m.mm(300); p.w > most {

@@ -1,0 +1,6 @@
+//go:build race
+
+package ui
+
+// underRace: drawing every variant of every screen takes minutes with the race detector, and draws nothing else than without.
+const underRace = true
