@@ -15,7 +15,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 SET_UP := deploy/setup/install.sh
 
-.PHONY: demo build release test vet lint unit journeys vuln fuzz bench screens fonts clean
+.PHONY: demo build release test vet lint unit journeys vuln fuzz bench screens pictures fonts clean
 
 demo: build
 	@$(SET_UP) run
@@ -74,6 +74,11 @@ bench: build
 # Golden pictures of the screens, made anew.
 screens:
 	BUDAYANG_UPDATE=1 CGO_ENABLED=0 $(GO) test -tags $(TEST_TAGS) -run Golden ./ui/...
+
+# The pictures of the README, from a journey.
+pictures: build
+	@$(SET_UP) run
+	test/pictures.sh out/pictures
 
 fonts:
 	/usr/bin/python3 assets/fonts/make.py

@@ -28,6 +28,10 @@ import (
 // sweepEvery is how often ended cases are looked through for personal data that may go.
 const sweepEvery = 10 * time.Minute
 
+// keepAcknowledged is how many months the journal keeps what the platform has acknowledged, for the desk's questions and the
+// technician's reconciliation.
+const keepAcknowledged = 6
+
 // terminal is one running terminal.
 type terminal struct {
 	cfg     config.Config
@@ -209,6 +213,13 @@ func (t *terminal) sweep(ctx context.Context) error {
 		case <-tick.C:
 			if _, err := t.engine.Sweep(ctx); err != nil && ctx.Err() == nil {
 				t.log.Error("sweep", "error", err)
+			}
+			records, cases, err := t.journal.Trim(time.Now().AddDate(0, -keepAcknowledged, 0))
+			switch {
+			case err != nil && ctx.Err() == nil:
+				t.log.Error("trim the journal", "error", err)
+			case records+cases > 0:
+				t.log.Info("trimmed the journal", "records", records, "cases", cases)
 			}
 		}
 	}

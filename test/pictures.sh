@@ -1,0 +1,24 @@
+#!/bin/bash
+# Makes the pictures of the README: plays the certificate journey on the real program and keeps what it left behind.
+#
+#   test/pictures.sh OUT      OUT is where the journey leaves its pictures (out/pictures)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-out/pictures}
+to=docs/pictures
+rm -rf "$out"
+bin/kiosk demo --headless --journey certificate --out "$out"
+mkdir -p "$to"
+shot() { # NAME...: one row of screens
+	local row=$1
+	shift
+	local files=()
+	for n in "$@"; do
+		files+=("$(ls "$out"/screens/*-"$n".png | head -1)")
+	done
+	montage "${files[@]}" -resize 300x -bordercolor '#D5DEEA' -border 1 -geometry +7+7 -background white -tile x1 -strip +dither -colors 96 "$to/$row.png"
+}
+shot begin attract home consent identify
+shot finish form review progress done
+convert "$out"/certificate-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 32 "$to/certificate.png"
+convert "$out"/receipt-01.png -resize 300x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 8 "$to/receipt.png"
