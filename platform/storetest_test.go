@@ -194,7 +194,9 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 
 	t.Run("a document's key and number are given once", func(t *testing.T) {
 		s := begin(t)
-		update(t, s, func(tx Tx) error { return tx.PutDocument(DocumentRow{Document: wire.Document{Key: "k", Number: "1", PDF: []byte("%PDF"), Signature: []byte("s")}}) })
+		update(t, s, func(tx Tx) error {
+			return tx.PutDocument(DocumentRow{Document: wire.Document{Key: "k", Number: "1", PDF: []byte("%PDF"), Signature: []byte("s")}})
+		})
 		for _, d := range []wire.Document{{Key: "k", Number: "2"}, {Key: "l", Number: "1"}} {
 			d.PDF, d.Signature = []byte("%PDF"), []byte("s")
 			if err := s.Update(ctx, func(tx Tx) error { return tx.PutDocument(DocumentRow{Document: d}) }); err == nil {
