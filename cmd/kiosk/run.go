@@ -76,7 +76,7 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 	if err := prepareData(c.Terminal.Data); err != nil {
 		return err
 	}
-	t, err := newTerminal(c, log)
+	t, err := newTerminal(c, log, crashHook())
 	if err != nil {
 		return err
 	}

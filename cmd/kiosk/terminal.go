@@ -44,10 +44,11 @@ type terminal struct {
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
-func newTerminal(c config.Config, log *slog.Logger) (t *terminal, err error) {
+// reached, which may be nil, hears of every named point that is passed.
+func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
 	t = &terminal{cfg: c, log: log}
 	opt := journalOptions(c)
-	opt.Log, opt.Crash = log, crashHook()
+	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func newTerminal(c config.Config, log *slog.Logger) (t *terminal, err error) {
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: crashHook()})
+		Log: log, Reached: reached})
 	return t, err
 }
 
@@ -126,8 +127,8 @@ func (t *terminal) message(_ context.Context, m wire.Message) error {
 	})
 }
 
-// run shows the screen and serves until ctx ends or the window is closed.
-func (t *terminal) run(ctx context.Context) error {
+// run shows the screen and serves until it is told to stop.
+func (t *terminal) run(told context.Context) error {
 	defer t.client.Close()
 	words, err := ui.LoadWords(assets.FS, "lang")
 	if err != nil {
@@ -144,15 +145,22 @@ func (t *terminal) run(ctx context.Context) error {
 		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
-	ctx, cancel := context.WithCancel(ctx)
+	stopped := func() bool { return told.Err() != nil }
+	ctx, cancel := context.WithCancel(told)
 	var failed error
 	ended := make(chan struct{})
 	a.Lifecycle().SetOnStarted(func() {
 		go func() {
 			defer close(ended)
+			closeProbe := serveProbe(screen, t.log)
+			defer closeProbe()
+			var clock sync.WaitGroup
+			clock.Go(func() { screen.Run(ctx) })
 			failed = t.serve(ctx, screen)
+			cancel()
+			clock.Wait()
 			// Told to stop by a signal, Fyne quits by itself; asking it once more then finds no window system.
-			if ctx.Err() == nil {
+			if !stopped() {
 				fyne.Do(a.Quit)
 			}
 		}()
@@ -163,8 +171,8 @@ func (t *terminal) run(ctx context.Context) error {
 	return errors.Join(failed, t.journal.Close())
 }
 
-// serve runs every part and waits for all of them.
-func (t *terminal) serve(ctx context.Context, screen *ui.Terminal) error {
+// serve runs every part for whoever stands in front, and waits for all of them.
+func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	var mu sync.Mutex
@@ -181,9 +189,6 @@ func (t *terminal) serve(ctx context.Context, screen *ui.Terminal) error {
 			}
 		})
 	}
-	closeProbe := serveProbe(screen, t.log)
-	defer closeProbe()
-	run("screen", func(ctx context.Context) error { screen.Run(ctx); return nil })
 	run("devices", t.sup.Run)
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
@@ -195,7 +200,7 @@ func (t *terminal) serve(ctx context.Context, screen *ui.Terminal) error {
 		if n := report.Desk; n > 0 {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
-		return t.engine.Serve(ctx, screen)
+		return t.engine.Serve(ctx, citizen)
 	})
 	<-ctx.Done()
 	cancel()

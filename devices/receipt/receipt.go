@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"sync"
 	"time"
 
@@ -38,6 +39,10 @@ const (
 	statusTime = 700 * time.Millisecond
 	// slice is written between looks at the head.
 	slice = 512
+	// lateTime is how long an answer that nobody waited for any more may take to come, and the silence after which none will.
+	lateTime = 300 * time.Millisecond
+	// idleTime is how long a head with nothing to do may take to answer a question in its queue.
+	idleTime = 2 * time.Second
 	// twoUnknown in a row stop the printer until a person looked.
 	twoUnknown = 2
 )
@@ -49,7 +54,9 @@ type Printer struct {
 
 	mu      sync.Mutex
 	in      replies
-	unknown int // results in a row of which nobody knows
+	late    int  // real-time questions that were given up: their answers may still come and look like any other
+	queued  bool // the same of a fence: an old answer must not prove a new slip
+	unknown int  // results in a row of which nobody knows
 	jobs    map[string]devices.PrintResult
 }
 
@@ -58,7 +65,8 @@ func Open(ctx context.Context, b Bus, opt Options) (*Printer, error) {
 	if opt.Quiet == 0 {
 		opt.Quiet = 20 * time.Second
 	}
-	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}}
+	// Whoever used the head before may have left questions.
+	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}, queued: true}
 	p.in.mouth7 = opt.Profile.Mouth == "dle-eot-1-bit-7"
 	if _, err := p.Probe(ctx); err != nil {
 		return nil, fmt.Errorf("receipt printer: %w", err)
@@ -80,7 +88,6 @@ func (p *Printer) fresh() devices.Status {
 func (p *Printer) Probe(ctx context.Context) (devices.Status, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.bus.Drain()
 	s, err := p.status(ctx)
 	if err == nil && p.unknown >= twoUnknown {
 		s.Connection, s.Reasons = devices.ConnectionHardwareError, append(s.Reasons, "two-unknown")
@@ -92,10 +99,42 @@ func (p *Printer) Probe(ctx context.Context) (devices.Status, error) {
 func (p *Printer) ask(ctx context.Context, patience time.Duration, question []byte, want replyKind) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := p.bus.Write(ctx, question); err != nil {
-		return nil, err
+	_, err := p.bus.Write(ctx, question)
+	var answer []byte
+	if err == nil {
+		answer, err = p.await(ctx, want)
 	}
-	return p.await(ctx, want)
+	if err != nil {
+		p.late++
+	}
+	return answer, err
+}
+
+// hush lets answers that nobody waits for any more come and go: until that many came or nothing comes for lateTime, and for
+// two of it at most from a head that talks by itself.
+func (p *Printer) hush(ctx context.Context, answers int) error {
+	var buf [256]byte
+	for end := time.Now().Add(2 * lateTime); answers > 0 && time.Now().Before(end); {
+		quiet, cancel := context.WithTimeout(ctx, lateTime)
+		n, err := p.bus.Read(quiet, buf[:])
+		silent := quiet.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			for _, r := range p.in.push(buf[:n]) {
+				if r.kind == replyRealTime || r.kind == replyFull {
+					answers--
+				}
+			}
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case silent || errors.Is(err, devices.ErrSilent):
+			return nil
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // await reads until a reply of a kind comes; others on the way are dropped.
@@ -117,6 +156,13 @@ func (p *Printer) await(ctx context.Context, want replyKind) ([]byte, error) {
 // status asks everything there is to ask in real time.
 func (p *Printer) status(ctx context.Context) (devices.Status, error) {
 	s := p.fresh()
+	if p.late > 0 {
+		if err := p.hush(ctx, p.late); err != nil {
+			return s, err
+		}
+		p.late = 0
+	}
+	p.bus.Drain()
 	p.in = replies{mouth7: p.in.mouth7}
 	if !p.opt.Profile.DLEEOT {
 		s.Paper, s.Cover = devices.SupplyUnknown, devices.CoverUnknown
@@ -250,7 +296,6 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 		return notSent(devices.UnreadyBroken, "layout")
 	}
 	data := Encode(l, p.opt.Profile, p.opt.Face)
-	p.bus.Drain()
 	if p.unknown >= twoUnknown {
 		return notSent(devices.UnreadyBroken, "two results in a row are unknown: a person must look")
 	}
@@ -261,6 +306,11 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 		}
 		if why := s.Unready(); why != devices.UnreadyNot {
 			return notSent(why, "")
+		}
+	}
+	if p.queued && p.opt.Profile.Fence == "gs-r" {
+		if err := p.emptied(ctx); err != nil {
+			return notSent(devices.UnreadyNoDevice, brief(err))
 		}
 	}
 	if sent, r := p.send(ctx, data); r != nil {
@@ -368,8 +418,28 @@ func (p *Printer) processID(ctx context.Context, id string) error {
 	}
 }
 
+// emptied makes sure that no answer to an older fence is on its way: one more is asked, and when it is quiet after the
+// answers that come, the last of them was that one's.
+func (p *Printer) emptied(ctx context.Context) error {
+	idle, cancel := context.WithTimeout(ctx, idleTime)
+	defer cancel()
+	if _, err := p.bus.Write(idle, []byte{0x1D, 0x72, 0x01}); err != nil {
+		return err
+	}
+	if _, err := p.await(idle, replyFIFO); err != nil {
+		return err
+	}
+	if err := p.hush(ctx, math.MaxInt); err != nil {
+		return err
+	}
+	p.queued = false
+	p.in = replies{mouth7: p.in.mouth7}
+	return nil
+}
+
 // fence asks a question that the head answers in order (GS r 1).
 func (p *Printer) fence(ctx context.Context) error {
+	p.queued = true
 	if _, err := p.bus.Write(ctx, []byte{0x1D, 0x72, 0x01}); err != nil {
 		return err
 	}
@@ -377,6 +447,7 @@ func (p *Printer) fence(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.queued = false
 	if b[0]&0x0C != 0 {
 		// paper ended: the answer came from the queue, what stands before it may not be whole
 		return fmt.Errorf("paper ended: %w", devices.ErrSilent)

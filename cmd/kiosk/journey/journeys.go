@@ -183,11 +183,11 @@ func rate(ctx context.Context, s *Stage, _ Screen) error {
 
 func certificate() Journey {
 	return Journey{Name: "certificate", Tells: "a certificate of insurance, from the card to the rating", Tile: "SB-P",
-		Check: all(everyCaseAcked, papers(1, 1), finals(journal.Closed), ratings(1))}
+		Check: all(everyCaseAcked, papers(1, 1), finals(journal.Closed), ratings(1), untroubled)}
 }
 
 func query() Journey {
-	return Journey{Name: "query", Tells: "one's own insurance on the screen", Tile: "SB-Q", Check: all(nothingLost, papers(0, -1))}
+	return Journey{Name: "query", Tells: "one's own insurance on the screen", Tile: "SB-Q", Check: all(everyCaseAcked, papers(0, 0), seen("result"), seen("done"), untroubled)}
 }
 
 func guideOffline() Journey {
@@ -195,19 +195,19 @@ func guideOffline() Journey {
 		Before: cutLink,
 		At:     map[string]Act{"guide": once("slip", "next")},
 		After:  restoreLink,
-		Check:  all(nothingLost, papers(0, 1))}
+		Check:  all(nothingLost, papers(0, 1), seen("guide"), untroubled)}
 }
 
 func hotlineOffline() Journey {
 	return Journey{Name: "hotline-offline", Tells: "a request to 12345 while the link is down, delivered when it is back",
 		Tile: "12345", Before: cutLink, At: map[string]Act{"form": phone}, After: restoreLink,
-		Check: all(everyCaseAcked, papers(0, 1))}
+		Check: all(everyCaseAcked, papers(0, 1), untroubled)}
 }
 
 func walkAway() Journey {
 	return Journey{Name: "walk-away", Tells: "the citizen leaves at the review: everything is wiped, no case remains",
 		Tile: "SB-P", Quick: true, At: map[string]Act{"review": nothing, "take-card": usual["take-card"]},
-		Check: all(nothingLost, papers(0, 0), cases(0))}
+		Check: all(nothingLost, papers(0, 0), cases(0), untroubled)}
 }
 
 func cardPulled() Journey {
@@ -232,7 +232,7 @@ func cardPulled() Journey {
 			}
 			return s.props.PutCard("李晓雯")
 		}},
-		Check: all(everyCaseAcked, papers(1, 1))}
+		Check: all(everyCaseAcked, papers(1, 1), untroubled)}
 }
 
 func paperOut() Journey {
@@ -249,7 +249,7 @@ func paperOut() Journey {
 				return s.Tap(ctx, "next")
 			},
 		},
-		Check: all(everyCaseAcked, papers(1, 1))}
+		Check: all(everyCaseAcked, papers(1, 1), untroubled)}
 }
 
 func cardLeft() Journey {
@@ -273,7 +273,7 @@ func cardLeft() Journey {
 				return nil
 			},
 		},
-		Check: all(everyCaseAcked, papers(1, 1), seen("take-card"))}
+		Check: all(everyCaseAcked, papers(1, 1), seen("take-card"), untroubled)}
 }
 
 func outputLeft() Journey {
@@ -290,7 +290,7 @@ func outputLeft() Journey {
 				return nil
 			},
 		},
-		Check: all(everyCaseAcked, papers(2, 2), seen("take-output"))}
+		Check: all(everyCaseAcked, papers(2, 2), seen("take-output"), untroubled)}
 }
 
 func powerCut() Journey {
@@ -301,7 +301,7 @@ func powerCut() Journey {
 func linkDown() Journey {
 	return Journey{Name: "link-down", Tells: "ten requests while the link is down; it comes back, each is acknowledged once",
 		Tile: "12345", Visits: 10, Before: cutLink, At: map[string]Act{"form": phone}, After: restoreLink,
-		Check: all(everyCaseAcked, cases(10), papers(0, 10))}
+		Check: all(everyCaseAcked, cases(10), papers(0, 10), untroubled)}
 }
 
 func cutLink(ctx context.Context, s *Stage) error {
@@ -448,6 +448,14 @@ func seen(screen string) check {
 		}
 		return nil
 	}
+}
+
+// untroubled: nothing went wrong in front of the citizen.
+func untroubled(s *Summary) error {
+	if seen("trouble")(s) == nil {
+		return errors.New("the citizen was shown a trouble")
+	}
+	return nil
 }
 
 func settled(kind string) check {
