@@ -79,14 +79,10 @@ func Check(number string) error {
 // Birth is the birth date in an 18-character number, at midnight UTC. It is false for dates that do not exist or lie
 // before 1800.
 func Birth(number string) (time.Time, bool) {
-	if len(number) != 18 {
+	if len(number) != 18 || !digits(number[:17]) {
 		return time.Time{}, false
 	}
-	at := 6
-	if number[0] == '9' && !digits(number[:6]) {
-		return time.Time{}, false
-	}
-	t, err := time.Parse("20060102", number[at:at+8])
+	t, err := time.Parse("20060102", number[6:14])
 	if err != nil || t.Year() < 1800 {
 		return time.Time{}, false
 	}
@@ -101,21 +97,24 @@ func Male(number string) (male, ok bool) {
 	return (number[16]-'0')%2 == 1, true
 }
 
-// Age is the age in completed years at a time.
-func Age(number string, at time.Time) (int, bool) {
+// Age is the age in completed years on the day that a time has in its own zone; ok is false before the day of birth.
+func Age(number string, at time.Time) (age int, ok bool) {
 	b, ok := Birth(number)
-	if !ok || at.Before(b) {
+	if !ok {
 		return 0, false
 	}
 	years := at.Year() - b.Year()
 	if at.Month() < b.Month() || at.Month() == b.Month() && at.Day() < b.Day() {
 		years--
 	}
+	if years < 0 {
+		return 0, false
+	}
 	return years, true
 }
 
-// CheckPR checks the number of a foreigner's permanent residence card: three letters and twelve digits, the last by ICAO
-// weights 7-3-1 (2017), or 18 characters that begin with 9 under MOD 11-2 (2023): 9, province (2), country (3), birth (8),
+// CheckPR checks the number of a foreigner's permanent residence card: three letters of nationality, four digits of area,
+// birth YYMMDD, one digit of sequence and a check digit by ICAO weights 7-3-1 (2017), or 18 characters that begin with 9 under MOD 11-2 (2023): 9, province (2), country (3), birth (8),
 // sequence (3), check.
 func CheckPR(number string) error {
 	switch len(number) {
@@ -146,6 +145,10 @@ func check731(number string) error {
 	if number[14] < '0' || number[14] > '9' {
 		return ErrChar
 	}
+	// Two digits of year name no century, so a day that exists in one of them is accepted.
+	if _, err := time.Parse("060102", number[7:13]); err != nil {
+		return ErrDate
+	}
 	if int(number[14]-'0') != sum%10 {
 		return ErrCheck
 	}
@@ -154,10 +157,10 @@ func check731(number string) error {
 
 // CheckAny accepts whatever an identity card can carry.
 func CheckAny(number string) error {
-	if len(number) == 15 || strings.HasPrefix(number, "9") && Check(number) != nil {
+	if len(number) == 15 {
 		return CheckPR(number)
 	}
-	return Check(number)
+	return Check(number) // the 18 characters of 2023 follow the citizen's rule
 }
 
 func digits(s string) bool {
@@ -192,9 +195,10 @@ func Mask(number string) string {
 	return string(r)
 }
 
-// MaskPhone keeps the first three and last four digits of a mobile number ("138****0001").
+// MaskPhone keeps the first three and last four digits of a mobile number ("138****0001"); what is not eleven digits is
+// masked as [Mask] does.
 func MaskPhone(number string) string {
-	if len(number) != 11 {
+	if len(number) != 11 || !digits(number) {
 		return Mask(number)
 	}
 	return number[:3] + "****" + number[7:]
