@@ -6,9 +6,10 @@ package receipt
 //	DLE EOT n   one byte  0xx1xx10   (bit 7 too, on heads that report the mouth there)
 //	GS r n      one byte  0xx0xxxx
 //	ASB         0xx1xx00, then three bytes with bits 4 and 7 clear
-//	blocks      35 37 39 3B 3D 5F …, ended by NUL
+//	blocks      37 3B 3D 5F …, ended by NUL
+//	            35 39 (automatic status of ink, extended): four bytes, no NUL
 //	FULL STATUS 10 0F, then four bytes
-//	XON XOFF    11 13
+//	XON XOFF    11 13; no other reply has a byte of that value
 
 type replyKind int
 
@@ -16,7 +17,7 @@ const (
 	replyRealTime replyKind = iota // DLE EOT: one byte
 	replyFIFO                      // GS r: one byte
 	replyASB                       // four bytes
-	replyBlock                     // header to before NUL
+	replyBlock                     // header to before NUL, or all four bytes
 	replyFull                      // four bytes after 10 0F
 	replyFlow                      // XON or XOFF
 )
@@ -40,6 +41,8 @@ type replies struct {
 func (r *replies) push(p []byte) (out []reply) {
 	for _, b := range p {
 		switch {
+		case b == 0x11 || b == 0x13:
+			out = append(out, reply{replyFlow, []byte{b}})
 		case r.full != nil:
 			if r.full = append(r.full, b); len(r.full) == 4 {
 				out = append(out, reply{replyFull, r.full})
@@ -55,18 +58,30 @@ func (r *replies) push(p []byte) (out []reply) {
 			r.asb = append(r.asb[:0], 0x10)
 			out = r.inASB(b, out)
 		case r.block != nil:
-			if b == 0 || len(r.block) >= maxBlock {
-				out = append(out, reply{replyBlock, r.block})
-				r.block = nil
-				continue
-			}
-			r.block = append(r.block, b)
-		case b == 0x11 || b == 0x13:
-			out = append(out, reply{replyFlow, []byte{b}})
+			out = r.inBlock(b, out)
 		case len(r.asb) > 0:
 			out = r.inASB(b, out)
 		default:
 			out = r.first(b, out)
+		}
+	}
+	return out
+}
+
+func (r *replies) inBlock(b byte, out []reply) []reply {
+	counted := r.block[0] == 0x35 || r.block[0] == 0x39
+	switch {
+	case !counted && b == 0:
+		out = append(out, reply{replyBlock, r.block})
+		r.block = nil
+	case len(r.block) == maxBlock:
+		// no head says so much: what was begun is dropped
+		r.block = nil
+		return r.first(b, out)
+	default:
+		if r.block = append(r.block, b); counted && len(r.block) == 4 {
+			out = append(out, reply{replyBlock, r.block})
+			r.block = nil
 		}
 	}
 	return out
