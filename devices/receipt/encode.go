@@ -5,6 +5,7 @@ package receipt
 
 import (
 	"image"
+	"strings"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
@@ -23,6 +24,9 @@ var (
 // Encode turns a layout into the bytes of one slip: initialised, printed, cut and presented. Every line ends with LF before
 // any ESC @, because heads differ in what ESC @ does to an unfinished one.
 func Encode(l slip.Layout, p Profile, face *slip.Face) []byte {
+	if face == nil {
+		face = &slip.Face{} // rules and codes need no font
+	}
 	e := encoder{p: p, face: face, out: make([]byte, 0, 4096)}
 	e.put(escInit...)
 	e.put(escSpacing...)
@@ -49,7 +53,7 @@ func (e *encoder) line(l slip.Line, dots int) {
 	switch {
 	case l.Picture != nil:
 		e.picture(l.Picture)
-	case l.Code != nil && e.p.QR == "native":
+	case l.Code != nil && e.p.QR == "native" && !strings.ContainsRune(l.Code.Data, dle):
 		e.code(l.Code)
 	case l.Rule != nil, l.Code != nil, !deviceText(l):
 		e.drawn(l, dots)
@@ -69,14 +73,15 @@ func (e *encoder) feed(dots int) {
 	}
 }
 
-// deviceText says whether a head's own font can print a line: characters whose GB 18030 form has four bytes it cannot.
+// deviceText says whether a head's own font can print a line: characters whose GB 18030 form has four bytes it cannot, nor
+// those for private use, whose two bytes every maker fills as it likes.
 func deviceText(l slip.Line) bool {
 	for _, s := range l.Spans {
 		for _, r := range s.Text {
 			if r < 0x80 {
 				continue
 			}
-			if _, ok := gbk(r); !ok {
+			if _, ok := gbk(r); !ok || r >= 0xE000 && r <= 0xF8FF {
 				return false
 			}
 		}
@@ -172,9 +177,7 @@ func (e *encoder) drawn(l slip.Line, dots int) {
 	for i := range img.Pix {
 		img.Pix[i] = 0xff
 	}
-	if e.face != nil {
-		e.face.DrawLine(img, l, 0)
-	}
+	e.face.DrawLine(img, l, 0)
 	rows, stride := threshold(img)
 	e.raster(rows, stride, l.Height, 0)
 }
@@ -191,7 +194,8 @@ func (e *encoder) picture(p *slip.Picture) {
 	e.feed(slip.Leading)
 }
 
-// raster sends one-bit rows in bands. White rows are fed, not sent; the header's length is always that of the data.
+// raster sends one-bit rows in bands. White rows are fed and a white right margin is left out, because a picture takes the
+// line longer than the head; the header's length is always that of the data.
 func (e *encoder) raster(rows []byte, stride, height, x int) {
 	if shift := x / 8; shift > 0 {
 		wide := make([]byte, (stride+shift)*height)
@@ -220,23 +224,57 @@ func (e *encoder) raster(rows []byte, stride, height, x int) {
 		}
 		// A band ends at a long white gap or at the head's limit.
 		white := 0
-		for y+n < height && n < e.p.Band {
+		for y+n < height && n < e.p.Band && white <= 8 {
 			if blank(y + n) {
-				if white++; white > 8 {
-					n -= white - 1
-					break
-				}
+				white++
 			} else {
 				white = 0
 			}
 			n++
 		}
+		n -= white
 		e.band(rows[y*stride:(y+n)*stride], stride, n)
 		y += n
 	}
 }
 
+// dle begins the questions and commands that heads obey in real time, inside a picture too.
+const dle = 0x10
+
+// inert keeps a picture from being obeyed: 10 04 would be answered like a status question, 10 05 and 10 14 can empty the
+// buffer or open a drawer. One dot more between them is not seen.
+func inert(data []byte) {
+	for i, b := range data[:max(0, len(data)-1)] {
+		if next := data[i+1]; b == dle && (next == 0x04 || next == 0x05 || next == 0x14) {
+			data[i] = 0x18
+		}
+	}
+}
+
+// crop leaves out the bytes that are white in every row, from the right.
+func crop(data []byte, stride int) ([]byte, int) {
+	wide := 1
+	for at := 0; at < len(data); at += stride {
+		for x := stride; x > wide; x-- {
+			if data[at+x-1] != 0 {
+				wide = x
+				break
+			}
+		}
+	}
+	if wide == stride {
+		return data, stride
+	}
+	cut := make([]byte, 0, len(data)/stride*wide)
+	for at := 0; at < len(data); at += stride {
+		cut = append(cut, data[at:at+wide]...)
+	}
+	return cut, wide
+}
+
 func (e *encoder) band(data []byte, stride, n int) {
+	data, stride = crop(data, stride)
+	inert(data)
 	if e.p.Image == "gs-8-l" {
 		k := len(data) + 10
 		e.put(0x1D, 0x38, 0x4C, byte(k), byte(k>>8), byte(k>>16), byte(k>>24), 0x30, 0x70, 0x30, 1, 1, 0x31,
