@@ -37,7 +37,7 @@ type Options struct {
 
 const (
 	statusTime = 700 * time.Millisecond
-	// slice is written between looks at the head.
+	// slice is written at once: a head that takes none of it for as long as it may be quiet is stuck.
 	slice = 512
 	// lateTime is how long an answer that nobody waited for any more may take to come, and the silence after which none will.
 	lateTime = 300 * time.Millisecond
@@ -54,9 +54,12 @@ type Printer struct {
 
 	mu      sync.Mutex
 	in      replies
+	heard   []reply // came together with what was waited for, and after it
 	late    int  // real-time questions that were given up: their answers may still come and look like any other
 	queued  bool // the same of a fence: an old answer must not prove a new slip
 	unknown int  // results in a row of which nobody knows
+	owed    int  // bytes that the head may still take for the rest of a picture that was cut short
+	torn    bool // a slip that nobody confirmed may be half on paper
 	jobs    map[string]devices.PrintResult
 }
 
@@ -65,8 +68,8 @@ func Open(ctx context.Context, b Bus, opt Options) (*Printer, error) {
 	if opt.Quiet == 0 {
 		opt.Quiet = 20 * time.Second
 	}
-	// Whoever used the head before may have left questions.
-	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}, queued: true}
+	// Whoever used the head before may have left questions, and half a picture.
+	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}, queued: true, owed: picture(opt.Profile)}
 	p.in.mouth7 = opt.Profile.Mouth == "dle-eot-1-bit-7"
 	if _, err := p.Probe(ctx); err != nil {
 		return nil, fmt.Errorf("receipt printer: %w", err)
@@ -99,6 +102,7 @@ func (p *Printer) Probe(ctx context.Context) (devices.Status, error) {
 func (p *Printer) ask(ctx context.Context, patience time.Duration, question []byte, want replyKind) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	p.forget()
 	_, err := p.bus.Write(ctx, question)
 	var answer []byte
 	if err == nil {
@@ -141,17 +145,23 @@ func (p *Printer) hush(ctx context.Context, answers int) error {
 func (p *Printer) await(ctx context.Context, want replyKind) ([]byte, error) {
 	var buf [256]byte
 	for {
+		for i, r := range p.heard {
+			if r.kind == want {
+				p.heard = p.heard[i+1:]
+				return r.data, nil
+			}
+		}
+		p.heard = nil
 		n, err := p.bus.Read(ctx, buf[:])
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range p.in.push(buf[:n]) {
-			if r.kind == want {
-				return r.data, nil
-			}
-		}
+		p.heard = p.in.push(buf[:n])
 	}
 }
+
+// forget drops what was heard before a question: it cannot be the answer.
+func (p *Printer) forget() { p.heard = nil }
 
 // status asks everything there is to ask in real time.
 func (p *Printer) status(ctx context.Context) (devices.Status, error) {
@@ -179,13 +189,7 @@ func (p *Printer) status(ctx context.Context) (devices.Status, error) {
 	translate(&s, p.opt.Profile, four)
 	if p.opt.Profile.Mouth == "full-status" {
 		if b, err := p.ask(ctx, statusTime, []byte{0x10, 0x04, 0x14}, replyFull); err == nil {
-			s.Media = devices.MediaNotPresent
-			if b[0]&0x20 != 0 {
-				s.Media = devices.MediaPresent
-			}
-			if b[3]&0x40 != 0 {
-				s.Paper = devices.SupplyJammed
-			}
+			translateFull(&s, [4]byte(b))
 		} else {
 			s.Media = devices.MediaUnknown
 		}
@@ -236,6 +240,23 @@ func translate(s *devices.Status, p Profile, b [5]byte) {
 	}
 }
 
+// translateFull adds what FULL STATUS (DLE EOT 14h) tells beyond the four real-time bytes.
+//
+//	1st  b0 no paper, b2 near end, b5 ticket at the output
+//	2nd  b0 head up, b1 cover open
+//	3rd  b0 head temperature, b3 voltage, b6 paper jam
+//	4th  b0 cutter
+func translateFull(s *devices.Status, b [4]byte) {
+	s.Media = devices.MediaNotPresent
+	if b[0]&0x20 != 0 {
+		s.Media = devices.MediaPresent
+	}
+	if b[2]&0x40 != 0 {
+		s.Paper = devices.SupplyJammed
+		s.Reasons = append(s.Reasons, "jam")
+	}
+}
+
 // Output implements [devices.ReceiptPrinter].
 func (p *Printer) Output(ctx context.Context) (devices.Media, error) {
 	if p.opt.Profile.Mouth == "" {
@@ -274,10 +295,12 @@ func (p *Printer) Print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 		return r
 	}
 	r := p.print(ctx, job)
-	if r.Outcome == devices.PrintUnknown {
-		p.unknown++
-	} else if r.Outcome == devices.PrintConfirmed {
+	switch {
+	case r.Outcome == devices.PrintConfirmed:
 		p.unknown = 0
+	case r.Outcome == devices.PrintUnknown && p.opt.Profile.Fence != "" && (r.Why == devices.UnreadyNot || r.Why == devices.UnreadyNoDevice):
+		// A head that says what stopped it is understood, and one that cannot answer at all never is.
+		p.unknown++
 	}
 	if len(p.jobs) > 200 {
 		clear(p.jobs)
@@ -308,25 +331,78 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 			return notSent(why, "")
 		}
 	}
+	if err := p.part(ctx, job.ID); err != nil {
+		return notSent(devices.UnreadyNoDevice, brief(err))
+	}
 	if p.queued && p.opt.Profile.Fence == "gs-r" {
 		if err := p.emptied(ctx); err != nil {
 			return notSent(devices.UnreadyNoDevice, brief(err))
 		}
 	}
-	if sent, r := p.send(ctx, data); r != nil {
-		if sent == 0 {
-			return notSent(r.Why, r.Detail)
-		}
-		return *r
+	sent, r := p.send(ctx, data)
+	switch {
+	case r != nil && sent == 0:
+		return notSent(r.Why, r.Detail)
+	case r == nil:
+		r = new(p.prove(ctx, job.ID))
 	}
-	return p.prove(ctx, job.ID)
+	if r.Outcome != devices.PrintConfirmed {
+		p.torn = true
+		if sent < len(data) {
+			p.owed = picture(p.opt.Profile)
+		}
+	}
+	return *r
 }
 
-// send writes the job in slices, looking at what the head says meanwhile.
+// picture is the longest that one image command of a profile can be, in bytes.
+func picture(p Profile) int { return p.Band*((p.Dots+7)/8) + 32 }
+
+// part ends what came before: a picture that was cut short is filled with white, or it would swallow the beginning of the
+// next slip, and a slip that may be half on paper is cut off, or the next citizen would get it.
+func (p *Printer) part(ctx context.Context, id string) error {
+	if p.owed == 0 && !p.torn {
+		return nil
+	}
+	end := make([]byte, p.owed, p.owed+128)
+	if p.torn {
+		end = append(append(append(end, 0x0A), escInit...), p.opt.Profile.Cut...)
+		if len(p.opt.Profile.Retract) > 0 {
+			end = append(end, p.opt.Profile.Retract...)
+		} else {
+			end = append(end, p.opt.Profile.Present...)
+		}
+	}
+	for len(end) > 0 {
+		n, err := p.write(ctx, end[:min(len(end), slice)])
+		if err != nil {
+			return err
+		}
+		end = end[n:]
+	}
+	p.owed, p.torn = 0, false
+	if p.opt.Profile.Fence == "process-id" {
+		// All of it is done with before the slip comes: a full buffer would hide why a head stopped.
+		wait, cancel := context.WithTimeout(ctx, idleTime)
+		defer cancel()
+		return p.processID(wait, "before "+id)
+	}
+	return nil
+}
+
+// write hands over a slice, for as long as a head may be quiet.
+func (p *Printer) write(ctx context.Context, b []byte) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.opt.Quiet)
+	defer cancel()
+	return p.bus.Write(ctx, b)
+}
+
+// send writes the job in slices. ESC @ goes first and alone: it prints nothing, so while nothing else was tried, nothing of
+// the slip can be on paper.
 func (p *Printer) send(ctx context.Context, data []byte) (int, *devices.PrintResult) {
 	sent := 0
-	for sent < len(data) {
-		n, err := p.bus.Write(ctx, data[sent:min(len(data), sent+slice)])
+	for next := len(escInit); sent < len(data); next = min(len(data), sent+slice) {
+		n, err := p.write(ctx, data[sent:next])
 		sent += n
 		if err != nil {
 			return sent, p.lost(ctx, err)
@@ -335,20 +411,50 @@ func (p *Printer) send(ctx context.Context, data []byte) (int, *devices.PrintRes
 	return sent, nil
 }
 
-// lost is what an error in the middle means: Failed only when the head itself says that it stopped.
+// lost is what an error in the middle means.
 func (p *Printer) lost(ctx context.Context, err error) *devices.PrintResult {
 	r := &devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: -1, Why: devices.UnreadyNoDevice, Detail: brief(err)}
 	if errors.Is(err, devices.ErrNoDevice) || ctx.Err() != nil {
 		return r
 	}
-	s, serr := p.status(ctx)
-	if serr != nil {
-		return r
-	}
-	if why := s.Unready(); why != devices.UnreadyNot {
-		r.Why = why
+	if s, serr := p.status(ctx); serr == nil {
+		p.stopped(ctx, r, s.Unready())
 	}
 	return r
+}
+
+// stopped is for a head that said why it stopped in the middle of a slip. It keeps the rest in its buffer and would print it
+// when it is mended, perhaps for somebody else, so it is told to drop it. Only where it acknowledges that, the slip will
+// certainly not come out any more.
+func (p *Printer) stopped(ctx context.Context, r *devices.PrintResult, why devices.Unready) {
+	if why == devices.UnreadyNot {
+		return
+	}
+	r.Why = why
+	clearing := p.opt.Profile.Clear
+	if len(clearing) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	p.forget()
+	if _, err := p.bus.Write(ctx, clearing); err != nil || !acknowledged(clearing) {
+		return
+	}
+	for {
+		switch b, err := p.await(ctx, replyBlock); {
+		case err != nil:
+			return
+		case string(b) == "\x37\x25":
+			r.Outcome = devices.PrintFailed
+			return
+		}
+	}
+}
+
+// acknowledged says whether heads answer a clearing command: DLE DC4 8 with 37 25 00, DLE ENQ 2 not at all.
+func acknowledged(clearing []byte) bool {
+	return len(clearing) > 2 && clearing[0] == dle && clearing[1] == 0x14 && clearing[2] == 8
 }
 
 // prove finds out whether the slip is on paper.
@@ -372,12 +478,8 @@ func (p *Printer) prove(ctx context.Context, id string) devices.PrintResult {
 		r.By = ""
 		r.Why, r.Detail = devices.UnreadyNoDevice, brief(err)
 		if s, serr := p.status(ctx); serr == nil {
-			if why := s.Unready(); why != devices.UnreadyNot {
-				// The head stopped and said so: paper is out or the cover is open with the slip unfinished.
-				r.Why, r.Outcome = why, devices.PrintFailed
-			} else {
-				r.Why = devices.UnreadyNot
-			}
+			r.Why = devices.UnreadyNot
+			p.stopped(ctx, &r, s.Unready())
 		}
 		return r
 	}
@@ -404,6 +506,7 @@ func (p *Printer) processID(ctx context.Context, id string) error {
 	for i := range d {
 		d[i] = 0x20 + byte(sum>>(8*i))%0x5F
 	}
+	p.forget()
 	if _, err := p.bus.Write(ctx, append([]byte{0x1D, 0x28, 0x48, 0x06, 0x00, 0x30, 0x30}, d[:]...)); err != nil {
 		return err
 	}
@@ -423,12 +526,14 @@ func (p *Printer) processID(ctx context.Context, id string) error {
 func (p *Printer) emptied(ctx context.Context) error {
 	idle, cancel := context.WithTimeout(ctx, idleTime)
 	defer cancel()
+	p.forget()
 	if _, err := p.bus.Write(idle, []byte{0x1D, 0x72, 0x01}); err != nil {
 		return err
 	}
 	if _, err := p.await(idle, replyFIFO); err != nil {
 		return err
 	}
+	p.forget()
 	if err := p.hush(ctx, math.MaxInt); err != nil {
 		return err
 	}
@@ -440,6 +545,7 @@ func (p *Printer) emptied(ctx context.Context) error {
 // fence asks a question that the head answers in order (GS r 1).
 func (p *Printer) fence(ctx context.Context) error {
 	p.queued = true
+	p.forget()
 	if _, err := p.bus.Write(ctx, []byte{0x1D, 0x72, 0x01}); err != nil {
 		return err
 	}
