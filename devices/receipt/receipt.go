@@ -55,11 +55,11 @@ type Printer struct {
 	mu      sync.Mutex
 	in      replies
 	heard   []reply // came together with what was waited for, and after it
-	late    int  // real-time questions that were given up: their answers may still come and look like any other
-	queued  bool // the same of a fence: an old answer must not prove a new slip
-	unknown int  // results in a row of which nobody knows
-	owed    int  // bytes that the head may still take for the rest of a picture that was cut short
-	torn    bool // a slip that nobody confirmed may be half on paper
+	late    int     // real-time questions that were given up: their answers may still come and look like any other
+	queued  bool    // the same of a fence: an old answer must not prove a new slip
+	unknown int     // results in a row of which nobody knows
+	owed    int     // bytes that the head may still take for the rest of a picture that was cut short
+	torn    bool    // a slip that nobody confirmed may be half on paper
 	jobs    map[string]devices.PrintResult
 }
 
