@@ -527,3 +527,14 @@ func TestNameWithARareCharacterIsDrawn(t *testing.T) {
 		}
 	}
 }
+
+func TestSlowLineIsNotTakenForADeadHead(t *testing.T) {
+	p, err := sim.StartReceiptPrinter(sim.ReceiptOptions{Head: "kp628e", Speed: -1, Line: sim.LineOptions{Baud: 19200}})
+	must(t, err)
+	t.Cleanup(func() { must(t, p.Close()) })
+	opt := options(t, "cashino-kp628e")
+	opt.Quiet = 20 * time.Second
+	t.Parallel()
+	d := opened(t, line(t, p), opt)
+	expect(t, d.Print(t.Context(), job("a")), devices.PrintConfirmed, "fence", "")
+}

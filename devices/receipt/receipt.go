@@ -331,13 +331,8 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 			return notSent(why, "")
 		}
 	}
-	if err := p.part(ctx, job.ID); err != nil {
+	if err := p.ready(ctx, job.ID); err != nil {
 		return notSent(devices.UnreadyNoDevice, brief(err))
-	}
-	if p.queued && p.opt.Profile.Fence == "gs-r" {
-		if err := p.emptied(ctx); err != nil {
-			return notSent(devices.UnreadyNoDevice, brief(err))
-		}
 	}
 	sent, r := p.send(ctx, data)
 	switch {
@@ -358,12 +353,31 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 // picture is the longest that one image command of a profile can be, in bytes.
 func picture(p Profile) int { return p.Band*((p.Dots+7)/8) + 32 }
 
+// ready leaves the head with an empty line, an empty buffer and no answer on its way.
+func (p *Printer) ready(ctx context.Context, id string) error {
+	patience := idleTime
+	parted := p.owed > 0 || p.torn
+	if parted {
+		if err := p.part(ctx); err != nil {
+			return err
+		}
+		patience += p.opt.Quiet // for what is still on the line
+	}
+	idle, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	switch {
+	case p.opt.Profile.Fence == "process-id" && parted:
+		// A buffer that is full of what came before would hide why a head stopped.
+		return p.processID(idle, "before "+id)
+	case p.opt.Profile.Fence == "gs-r" && p.queued:
+		return p.emptied(idle)
+	}
+	return nil
+}
+
 // part ends what came before: a picture that was cut short is filled with white, or it would swallow the beginning of the
 // next slip, and a slip that may be half on paper is cut off, or the next citizen would get it.
-func (p *Printer) part(ctx context.Context, id string) error {
-	if p.owed == 0 && !p.torn {
-		return nil
-	}
+func (p *Printer) part(ctx context.Context) error {
 	end := make([]byte, p.owed, p.owed+128)
 	if p.torn {
 		end = append(append(append(end, 0x0A), escInit...), p.opt.Profile.Cut...)
@@ -381,12 +395,6 @@ func (p *Printer) part(ctx context.Context, id string) error {
 		end = end[n:]
 	}
 	p.owed, p.torn = 0, false
-	if p.opt.Profile.Fence == "process-id" {
-		// All of it is done with before the slip comes: a full buffer would hide why a head stopped.
-		wait, cancel := context.WithTimeout(ctx, idleTime)
-		defer cancel()
-		return p.processID(wait, "before "+id)
-	}
 	return nil
 }
 
@@ -524,13 +532,11 @@ func (p *Printer) processID(ctx context.Context, id string) error {
 // emptied makes sure that no answer to an older fence is on its way: one more is asked, and when it is quiet after the
 // answers that come, the last of them was that one's.
 func (p *Printer) emptied(ctx context.Context) error {
-	idle, cancel := context.WithTimeout(ctx, idleTime)
-	defer cancel()
 	p.forget()
-	if _, err := p.bus.Write(idle, []byte{0x1D, 0x72, 0x01}); err != nil {
+	if _, err := p.bus.Write(ctx, []byte{0x1D, 0x72, 0x01}); err != nil {
 		return err
 	}
-	if _, err := p.await(idle, replyFIFO); err != nil {
+	if _, err := p.await(ctx, replyFIFO); err != nil {
 		return err
 	}
 	p.forget()
