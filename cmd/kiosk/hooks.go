@@ -2,11 +2,13 @@
 
 package main
 
-// Hooks for tests and demonstrations, left out of release builds: the probe that says where the screen's buttons are, and
-// crash points.
+// Hooks for tests and demonstrations, left out of release builds: the probe that says where the screen's buttons are, crash
+// points, and profiles.
 
 import (
 	"log/slog"
+	"net/http"
+	_ "net/http/pprof" // served by serveProfiles only
 	"os"
 	"strconv"
 	"strings"
@@ -19,6 +21,7 @@ import (
 
 // serveProbe answers on the socket that the environment names, if it names one.
 func serveProbe(screen *ui.Terminal, log *slog.Logger) (stop func()) {
+	serveProfiles(log)
 	path := os.Getenv(journey.ProbeEnv)
 	if path == "" {
 		return func() {}
@@ -29,6 +32,15 @@ func serveProbe(screen *ui.Terminal, log *slog.Logger) (stop func()) {
 		return func() {}
 	}
 	return func() { _ = c.Close() }
+}
+
+// profileEnv names a loopback address at which go tool pprof finds this process.
+const profileEnv = "BUDAYANG_PPROF"
+
+func serveProfiles(log *slog.Logger) {
+	if at := os.Getenv(profileEnv); at != "" {
+		go func() { log.Error("profiles", "error", http.ListenAndServe(at, nil)) }()
+	}
 }
 
 // crashHook kills this process without a word, as a power cut would, at the point that the environment names ("point" or
