@@ -19,7 +19,8 @@ func (t *Terminal) build() {
 	}
 	t.private, t.countdown, t.pressed, t.pad = nil, nil, nil, nil
 	p := &page{t: t, m: t.m, pal: t.palette(), bg: t.palette().Bg}
-	p.rect(0, 0, t.m.w, t.m.h, p.pal.Bg, color.NRGBA{}, 0)
+	// The window clears itself to the theme's background; a rectangle of that colour would be drawn over all of it in every
+	// frame once more, which takes longer than all the rest where OpenGL is software.
 	p.add(newGround(t), 0, 0, t.m.w, t.m.h)
 	p.x, p.w = t.m.margin(), t.m.w-2*t.m.margin()
 	// On a wide screen the column stays readable.
