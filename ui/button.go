@@ -5,6 +5,7 @@ package ui
 
 import (
 	"image/color"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -95,22 +96,37 @@ func (b *Button) MouseDown(*desktop.MouseEvent) {
 func (b *Button) MouseUp(e *desktop.MouseEvent) {
 	was := b.term.pressed
 	b.term.pressed = nil
-	if was != nil {
-		was.paint(false)
-		was.face.Refresh()
-	}
 	s := b.Size()
 	if was != b || b.off || e.Position.X < 0 || e.Position.Y < 0 || e.Position.X >= s.Width || e.Position.Y >= s.Height {
+		was.release()
 		return
 	}
 	now := b.term.opt.Now()
 	if !b.repeat && b.term.lastTap == b.ID && now.Sub(b.term.lastTapAt) < debounce {
+		b.release()
 		return
 	}
 	b.term.lastTap, b.term.lastTapAt = b.ID, now
+	waited := b.term.answers != nil
 	if b.do != nil {
 		b.do()
 	}
+	if waited && b.term.answers == nil {
+		// The answer brings a new page, as a rule within milliseconds: drawing the released button first would hold that up
+		// by a frame. tick releases it when the page takes longer.
+		b.term.glowing = b
+		return
+	}
+	b.release()
+}
+
+// release shows the button as no longer pressed, if it is still on the screen.
+func (b *Button) release() {
+	if b == nil || b.term.pressed == b || !slices.Contains(b.term.buttons, b) {
+		return
+	}
+	b.paint(false)
+	b.face.Refresh()
 }
 
 type buttonRenderer struct{ b *Button }
@@ -147,7 +163,6 @@ func (g *ground) MouseDown(*desktop.MouseEvent) { g.t.touched() }
 func (g *ground) MouseUp(*desktop.MouseEvent) {
 	if was := g.t.pressed; was != nil {
 		g.t.pressed = nil
-		was.paint(false)
-		was.face.Refresh()
+		was.release()
 	}
 }

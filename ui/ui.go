@@ -71,6 +71,7 @@ type Terminal struct {
 	lastPage *page         // for the rules that tests hold pages to
 
 	pressed   *Button
+	glowing   *Button // tapped, and drawn as pressed until the page that its answer brings
 	lastTap   string
 	lastTapAt time.Time
 
@@ -304,6 +305,8 @@ func (t *Terminal) patient() bool {
 // tick is a second.
 func (t *Terminal) tick() {
 	now := t.opt.Now()
+	t.glowing.release()
+	t.glowing = nil
 	if c := now.Format("15:04"); t.clock != nil && t.clock.Text != c {
 		t.clock.Text = c
 		t.clock.Refresh()

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -145,30 +148,76 @@ func (t *terminal) run(told context.Context) error {
 		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
-	stopped := func() bool { return told.Err() != nil }
-	ctx, cancel := context.WithCancel(told)
-	var failed error
-	ended := make(chan struct{})
+	told, stop := context.WithCancel(told)
+	defer stop()
+	ended := make(chan error, 1)
+	shown := make(chan struct{})
 	a.Lifecycle().SetOnStarted(func() {
+		toldAlone(told, stop)
 		go func() {
-			defer close(ended)
-			closeProbe := serveProbe(screen, t.log)
-			defer closeProbe()
-			var clock sync.WaitGroup
-			clock.Go(func() { screen.Run(ctx) })
-			failed = t.serve(ctx, screen)
-			cancel()
-			clock.Wait()
-			// Told to stop by a signal, Fyne quits by itself; asking it once more then finds no window system.
-			if !stopped() {
-				fyne.Do(a.Quit)
-			}
+			err := t.serveOn(told, screen)
+			ended <- err
+			t.takeDown(a, shown, err)
 		}()
 	})
 	w.ShowAndRun()
+	close(shown)
+	stop()
+	return <-ended
+}
+
+// toldAlone takes the signals that ask to stop away from Fyne, which would take its window down at once, under the hands of
+// whatever still draws; from here on they only call stop. Fyne listens from before it says that it has started.
+func toldAlone(ctx context.Context, stop func()) {
+	ask := make(chan os.Signal, 1)
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	signal.Notify(ask, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(ask)
+		select {
+		case <-ask:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// serveOn serves on a screen that is shown until ctx ends, then closes the journal.
+func (t *terminal) serveOn(ctx context.Context, screen *ui.Terminal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	closeProbe := serveProbe(screen, t.log)
+	defer closeProbe()
+	var clock sync.WaitGroup
+	clock.Go(func() { screen.Run(ctx) })
+	err := t.serve(ctx, screen)
 	cancel()
-	<-ended
-	return errors.Join(failed, t.journal.Close())
+	clock.Wait()
+	return errors.Join(err, t.journal.Close())
+}
+
+// quitGrace is how long Fyne may take to take its window down.
+const quitGrace = 3 * time.Second
+
+// takeDown ends Fyne when everything of ours has ended, and the process when Fyne does not come to its end: v2.8.1 waits
+// for ever for an event that was queued while its loop drained (runGL, WaitForEvents).
+func (t *terminal) takeDown(a fyne.App, shown <-chan struct{}, err error) {
+	select {
+	case <-shown: // it went by itself, and no longer has a window system to be asked at
+		return
+	default:
+		fyne.Do(a.Quit)
+	}
+	select {
+	case <-shown:
+	case <-time.After(quitGrace):
+		t.log.Warn("the window system did not let go; leaving without it")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "kiosk:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 }
 
 // serve runs every part for whoever stands in front, and waits for all of them.

@@ -239,7 +239,12 @@ func (s *Stage) close(ctx context.Context) error {
 		case <-gone:
 		case <-time.After(15 * time.Second):
 			errs = append(errs, errors.New("the terminal did not stop within 15 s of SIGTERM"))
-			_ = child.Process.Kill()
+			_ = child.Process.Signal(syscall.SIGQUIT) // its goroutines go to the log
+			select {
+			case <-gone:
+			case <-time.After(3 * time.Second):
+				_ = child.Process.Kill()
+			}
 		}
 	}
 	s.timers.Wait()
