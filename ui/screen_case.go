@@ -168,7 +168,7 @@ func (p *page) progress(g service.Progress) {
 		p.y += m.mm(5)
 	})
 	if note := p.t.say(g.Note); note != "" {
-		p.box(note, p.pal.Warn, p.pal.WarnBg, false)
+		p.box(note, p.pal.Deep, p.pal.Tint, false)
 	}
 	if len(g.Rows) > 0 {
 		p.card(func() { p.rows(g.Rows, "p") })
