@@ -234,7 +234,10 @@ func (p *page) done(d service.Done) {
 		p.y += p.para(p.t.ui("rate.title"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
 		n := len(d.Levels)
 		cols := n
-		if m.scale > 1 && !m.landscape() {
+		switch {
+		case m.scale > 1 && m.landscape():
+			cols = 3
+		case m.scale > 1:
 			cols = 2
 		}
 		gap := m.mm(3)

@@ -117,7 +117,11 @@ func (t *Terminal) otherLanguage() {
 
 func (p *page) home(h service.Home) {
 	m := p.m
-	p.head(p.t.ui("home.title"), p.t.ui("home.sub"))
+	sub := p.t.ui("home.sub")
+	if m.landscape() && m.scale > 1 {
+		sub = "" // the tiles need the room
+	}
+	p.head(p.t.ui("home.title"), sub)
 	per := p.perPage()
 	pages := (len(h.Tiles) + per - 1) / per
 	at := min(p.t.state.page, max(0, pages-1))
@@ -226,7 +230,11 @@ func (p *page) tile(t service.Tile, x, y, w, h float32) {
 		hint = p.t.say(t.Why)
 		sub = p.pal.Sub
 	}
-	for _, l := range wrap(hint, size, false, tw) {
+	lines := wrap(hint, size, false, tw)
+	if t.Ready && ty+roundPx(size*lineHeight)*float32(len(lines)) > h-m.mm(2) {
+		lines = nil // the name says enough; a reason would not be left out
+	}
+	for _, l := range lines {
 		if ty+size*lineHeight > h-m.mm(2) {
 			p.over = true
 			break
