@@ -65,7 +65,7 @@ func chars(b []byte) string {
 		}
 		u = append(u, c)
 	}
-	return strings.TrimRightFunc(string(utf16.Decode(u)), func(r rune) bool { return r == ' ' || r == '\u3000' })
+	return strings.TrimRightFunc(places.Replace(string(utf16.Decode(u))), func(r rune) bool { return r == ' ' || r == '\u3000' })
 }
 
 // field is a slice of the record by offset and length.
@@ -190,7 +190,9 @@ func contradictions(c *devices.IDCard, now time.Time) []string {
 	if today.Before(c.ValidFrom) {
 		w = append(w, "not-yet-valid")
 	}
-	if strings.ContainsFunc(c.Name+c.NameEN, func(r rune) bool { return r == unicode.ReplacementChar || unicode.IsControl(r) }) {
+	if strings.ContainsFunc(c.Name+c.NameEN, func(r rune) bool {
+		return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Co, r)
+	}) {
 		w = append(w, "name")
 	}
 	return w
