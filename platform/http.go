@@ -101,7 +101,10 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, errMalformed, "terminal id, nonce or key is not as it must be")
 		return
 	}
-	if !s.codes.allow("enroll", 60, time.Minute, s.now()) {
+	if ok, err := s.allowed(r.Context(), &s.codes, "enroll", 60, time.Minute); err != nil {
+		s.fail(w, err)
+		return
+	} else if !ok {
 		s.refuseAfter(w, errBusy, "too many enrolments", time.Minute)
 		return
 	}
