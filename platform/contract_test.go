@@ -39,7 +39,11 @@ func (m *mailbox) Send(_ context.Context, _, _, code string) error { m.code = co
 func newServer(t testing.TB) (*Server, *mailbox) {
 	t.Helper()
 	box := &mailbox{}
-	s, err := New(context.Background(), Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box})
+	cfg := Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box}
+	if storeOfTests != nil {
+		cfg.Store = storeOfTests(t)
+	}
+	s, err := New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,19 @@ func opened(t testing.TB, open func(context.Context, string) (Store, error), pla
 	return s
 }
 
+// storeOfTests is what newServer stands on; nil is the embedded store.
+var storeOfTests func(testing.TB) Store
+
+// The whole contract with terminals once more, over PostgreSQL.
+func TestContractOverPostgres(t *testing.T) {
+	c := pgtest.Start(t)
+	storeOfTests = func(t testing.TB) Store { return opened(t, OpenPostgres, c.Database(t)) }
+	defer func() { storeOfTests = nil }()
+	t.Run("answers", TestAnswersAreAsDescribed)
+	t.Run("hostile", TestHostileRequests)
+	t.Run("once", TestPushIsExactlyOnce)
+}
+
 func TestPasswordsStayOutOfAddresses(t *testing.T) {
 	for address, want := range map[string]bool{
 		"postgres://u@h/db":                        false,

@@ -317,4 +317,8 @@ func storeSuite(t *testing.T, e anEngine) {
 		}
 		update(t, s, func(tx Tx) error { return tx.PutSetting("a", "2") })
 	})
+
+	serverRows(t, e)
+	foreignBytes(t, e)
+	batches(t, e)
 }
