@@ -31,8 +31,9 @@ func (c *changes) write(tx Tx) error {
 	return nil
 }
 
-// applyRecords takes the next records of a lane, or recognises those that are held, and moves the lane's place.
-func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record) ([]wire.Outcome, error) {
+// applyRecords takes the next records of a lane, or recognises those that are held, and moves the lane's place. hashes are
+// the records' own.
+func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wire.Hash) ([]wire.Outcome, error) {
 	outcomes := make([]wire.Outcome, len(rs))
 	var held map[uint64]wire.Hash
 	if first := rs[0]; first.Seq <= row.Seq {
@@ -45,7 +46,7 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record) ([]wire.Out
 	var told []func(*changes)
 	var at []int
 	for i, r := range rs {
-		h := r.Header.Hash()
+		h := hashes[i]
 		outcomes[i] = wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}
 		if r.Seq <= row.Seq {
 			// A record that is held under an earlier epoch, by its id, has no place here to compare.

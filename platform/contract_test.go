@@ -445,7 +445,7 @@ func FuzzPushBody(f *testing.F) {
 		if decode(b, &batch) != nil {
 			return
 		}
-		if checkBatch(batch) == nil {
+		if _, err := checkBatch(batch); err == nil {
 			for _, r := range batch.Records {
 				_, _ = interpret(r)
 			}

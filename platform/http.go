@@ -74,11 +74,7 @@ func (s *Server) secure(h http.Handler) http.Handler {
 
 // decode reads JSON strictly enough to notice rubbish, and lets unknown fields through: newer terminals may say more.
 func decode(body []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	if err := d.Decode(v); err != nil {
-		return errMalformed
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if err := json.Unmarshal(body, v); err != nil {
 		return errMalformed
 	}
 	return nil

@@ -123,7 +123,8 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 
 // apply checks a batch, applies what is new and acknowledges, in one transaction.
 func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
-	if err := checkBatch(b); err != nil {
+	hashes, err := checkBatch(b)
+	if err != nil {
 		s.cfg.Log.Warn("batch refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
 		return ack, errBatch
 	}
@@ -149,7 +150,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if b.Records[0].Seq > row.Seq+1 {
 			return errGap
 		}
-		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records); err != nil {
+		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes); err != nil {
 			return err
 		}
 		t.Epoch, t.Seen = max(t.Epoch, b.Epoch), s.now()
@@ -166,36 +167,38 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 	return ack, err
 }
 
-// checkBatch looks at everything that needs no store: size, contiguity, the chain inside the batch.
-func checkBatch(b wire.Batch) error {
+// checkBatch looks at everything that needs no store: size, contiguity, the chain inside the batch. It returns the records'
+// hashes.
+func checkBatch(b wire.Batch) ([]wire.Hash, error) {
 	known := false
 	for _, l := range wire.Lanes {
 		known = known || l == b.Lane
 	}
 	switch {
 	case b.V != wire.Version:
-		return fmt.Errorf("version %d", b.V)
+		return nil, fmt.Errorf("version %d", b.V)
 	case !known:
-		return fmt.Errorf("lane %.20q", b.Lane)
+		return nil, fmt.Errorf("lane %.20q", b.Lane)
 	case len(b.Records) == 0 || len(b.Records) > wire.MaxBatchRecords:
-		return fmt.Errorf("%d records", len(b.Records))
+		return nil, fmt.Errorf("%d records", len(b.Records))
 	case b.Epoch == 0:
-		return errors.New("epoch 0")
+		return nil, errors.New("epoch 0")
 	}
-	prev := b.Records[0].Prev
+	prev, hashes := b.Records[0].Prev, make([]wire.Hash, len(b.Records))
 	for i, r := range b.Records {
 		if r.Terminal != b.Terminal || r.Epoch != b.Epoch || r.Lane != b.Lane || r.Seq != b.Records[0].Seq+uint64(i) || r.Seq == 0 {
-			return fmt.Errorf("record %d is out of place", i)
+			return nil, fmt.Errorf("record %d is out of place", i)
 		}
 		if _, err := uuid.Parse(r.ID); err != nil || len(r.Case) > 64 || len(r.Type) > 64 || len(r.Boot) > 64 {
-			return fmt.Errorf("record %d: malformed header", i)
+			return nil, fmt.Errorf("record %d: malformed header", i)
 		}
 		if err := r.Check(prev); err != nil {
-			return err
+			return nil, err
 		}
 		prev = r.Header.Hash()
+		hashes[i] = prev
 	}
-	return nil
+	return hashes, nil
 }
 
 func (s *Server) signedBy(t Terminal, b wire.Batch) bool {
