@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Dir          string // keys, blobs, and the store unless one is given
 	Store        Store  // nil opens platform.db in Dir
+	Blobs        Blobs  // nil keeps them in Dir
 	EnrollSecret []byte // shared with the technicians
 	BaseURL      string // in verification codes, "https://platform.example"
 	Hosts        []string
@@ -71,8 +72,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if len(cfg.EnrollSecret) < 16 {
 		return nil, errors.New("platform: the enrolment secret has fewer than 16 bytes")
 	}
-	for _, d := range []string{cfg.Dir, filepath.Join(cfg.Dir, "blobs")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	if cfg.Blobs == nil {
+		var err error
+		if cfg.Blobs, err = OpenBlobDir(filepath.Join(cfg.Dir, "blobs")); err != nil {
 			return nil, fmt.Errorf("platform: %w", err)
 		}
 	}

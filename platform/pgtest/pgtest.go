@@ -205,16 +205,27 @@ func (c *Cluster) end(sig syscall.Signal) error {
 	}
 }
 
-// URL is the address of a database, without the password.
+// Address of a database as at a site: without a password, and without a word where to find it.
+func (c *Cluster) Address(database string) string {
+	return fmt.Sprintf("postgres://budayang@/%s?host=%s", database, c.Dir)
+}
+
+// URL is [Cluster.Address] with the passfile.
 func (c *Cluster) URL(database string) string {
-	return fmt.Sprintf("postgres://budayang@/%s?host=%s&passfile=%s", database, c.Dir, filepath.Join(c.Dir, "pgpass"))
+	return c.Address(database) + "&passfile=" + c.PassFile()
 }
 
 // PassFile is the file with the password, as PGPASSFILE takes it.
 func (c *Cluster) PassFile() string { return filepath.Join(c.Dir, "pgpass") }
 
-// Database makes an empty database and returns its address.
+// Database makes an empty database and returns its URL.
 func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	return c.URL(c.Create(t))
+}
+
+// Create makes an empty database and returns its name.
+func (c *Cluster) Create(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d", c.next.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -222,7 +233,7 @@ func (c *Cluster) Database(t testing.TB) string {
 	if err := c.ask(ctx, "postgres", "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
-	return c.URL(name)
+	return name
 }
 
 func (c *Cluster) ask(ctx context.Context, database, q string) error {
