@@ -68,7 +68,7 @@ fuzz:
 
 bench: build
 	@$(SET_UP) run test
-	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/...
+	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/... ./test/link
 	test/bench/screen.sh
 
 # Golden pictures of the screens, made anew.

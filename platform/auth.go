@@ -108,7 +108,12 @@ func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Requ
 			s.refuse(w, errAuth, "signature does not verify")
 			return
 		}
-		if !s.nonces.fresh(c.terminal+c.nonce, s.now()) {
+		fresh, err := s.firstSeen(r.Context(), c.terminal, c.nonce)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		if !fresh {
 			s.refuse(w, errReplay, "request was seen before")
 			return
 		}
@@ -158,34 +163,6 @@ func proven(e wire.Enroll, secret []byte) bool {
 	fmt.Fprintf(m, "%s\n%s\n", e.Terminal, e.Nonce)
 	m.Write(e.PublicKey)
 	return hmac.Equal(m.Sum(nil), e.Proof[:])
-}
-
-// nonces remembers requests for as long as their time would be accepted.
-type nonces struct {
-	mu   sync.Mutex
-	seen map[string]time.Time
-	next time.Time
-}
-
-func (n *nonces) fresh(id string, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.seen == nil {
-		n.seen = map[string]time.Time{}
-	}
-	if now.After(n.next) {
-		for k, t := range n.seen {
-			if now.Sub(t) > 2*wire.MaxSkew {
-				delete(n.seen, k)
-			}
-		}
-		n.next = now.Add(time.Minute)
-	}
-	if _, old := n.seen[id]; old {
-		return false
-	}
-	n.seen[id] = now
-	return true
 }
 
 // limiter counts per key in a window.

@@ -39,7 +39,11 @@ func (m *mailbox) Send(_ context.Context, _, _, code string) error { m.code = co
 func newServer(t testing.TB) (*Server, *mailbox) {
 	t.Helper()
 	box := &mailbox{}
-	s, err := New(context.Background(), Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box})
+	cfg := Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box}
+	if storeOfTests != nil {
+		cfg.Store = storeOfTests(t)
+	}
+	s, err := New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +445,7 @@ func FuzzPushBody(f *testing.F) {
 		if decode(b, &batch) != nil {
 			return
 		}
-		if checkBatch(batch) == nil {
+		if _, err := checkBatch(batch); err == nil {
 			for _, r := range batch.Records {
 				_, _ = interpret(r)
 			}

@@ -31,11 +31,16 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errNotFound, "no such kind of document")
 		return
 	}
-	if _, busy := s.issuing.LoadOrStore(req.Key, true); busy {
+	mine, release, err := s.claim(r.Context(), "document "+req.Key)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if !mine {
 		s.refuseAfter(w, errInProgress, "the same key is being worked on", 1e9)
 		return
 	}
-	defer s.issuing.Delete(req.Key)
+	defer release()
 	d, err := s.issue(r.Context(), req)
 	if err != nil {
 		s.fail(w, err)
@@ -79,6 +84,10 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 	err = s.store.Update(ctx, func(tx Tx) error {
 		return tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)})
 	})
+	if errors.Is(err, ErrHeld) || errors.Is(err, ErrInDoubt) {
+		// Another server thought this one dead, or the store did not say: the document that is held is the document.
+		return s.heldDocument(ctx, req.Key, asked)
+	}
 	return d, err
 }
 

@@ -83,6 +83,11 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 		s.refuse(w, e, e.Meaning)
 		return
 	}
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnreachable) {
+		s.cfg.Log.Warn("store", "error", err)
+		s.refuseAfter(w, errBusy, "the store is busy or out of reach", time.Second)
+		return
+	}
 	s.cfg.Log.Error("request failed", "error", err)
 	s.refuse(w, errInternal, "internal error")
 }

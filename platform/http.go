@@ -12,11 +12,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -74,11 +71,7 @@ func (s *Server) secure(h http.Handler) http.Handler {
 
 // decode reads JSON strictly enough to notice rubbish, and lets unknown fields through: newer terminals may say more.
 func decode(body []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	if err := d.Decode(v); err != nil {
-		return errMalformed
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if err := json.Unmarshal(body, v); err != nil {
 		return errMalformed
 	}
 	return nil
@@ -101,7 +94,10 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, errMalformed, "terminal id, nonce or key is not as it must be")
 		return
 	}
-	if !s.codes.allow("enroll", 60, time.Minute, s.now()) {
+	if ok, err := s.allowed(r.Context(), &s.codes, "enroll", 60, time.Minute); err != nil {
+		s.fail(w, err)
+		return
+	} else if !ok {
 		s.refuseAfter(w, errBusy, "too many enrolments", time.Minute)
 		return
 	}
@@ -131,8 +127,6 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, wire.Enrolled{Terminal: e.Terminal, PlatformKey: s.keys.public, SealKey: s.keys.seal.PublicKey().Bytes(), Time: now})
 }
 
-func (s *Server) blobPath(h wire.Hash) string { return filepath.Join(s.cfg.Dir, "blobs", h.String()) }
-
 func (s *Server) putBlob(w http.ResponseWriter, r *http.Request, body []byte) {
 	var h wire.Hash
 	if h.UnmarshalText([]byte(r.PathValue("hash"))) != nil {
@@ -143,37 +137,16 @@ func (s *Server) putBlob(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errBlob, "bytes do not have this hash")
 		return
 	}
-	path := s.blobPath(h)
-	if _, err := os.Stat(path); err == nil {
-		w.WriteHeader(http.StatusOK)
-		return
-	}
-	if err := writeDurably(path, body); err != nil {
+	made, err := s.cfg.Blobs.Put(r.Context(), h, body)
+	if err != nil {
 		s.fail(w, err)
 		return
 	}
+	if !made {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	w.WriteHeader(http.StatusCreated)
-}
-
-func writeDurably(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("blob: %w", err)
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("blob: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (s *Server) headBlob(w http.ResponseWriter, r *http.Request, _ []byte) {
@@ -182,7 +155,12 @@ func (s *Server) headBlob(w http.ResponseWriter, r *http.Request, _ []byte) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if _, err := os.Stat(s.blobPath(h)); err != nil {
+	has, err := s.cfg.Blobs.Has(r.Context(), h)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if !has {
 		w.WriteHeader(http.StatusNotFound)
 	}
 }

@@ -101,6 +101,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	o := overview{Terminals: []terminalLine{}, Cases: []caseLine{}}
 	now := s.now()
 	err := s.store.View(r.Context(), func(tx Tx) error {
+		o.Terminals, o.Cases = o.Terminals[:0], o.Cases[:0]
 		n, err := tx.Count()
 		if err != nil {
 			return err
@@ -144,7 +145,10 @@ var documentNumber = regexp.MustCompile(`^[A-Z]{2,6}-[0-9]{6}-[0-9]{8}-[0-9]{6}$
 
 func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if !s.verify.allow(host, 60, time.Minute, s.now()) {
+	if ok, err := s.allowed(r.Context(), &s.verify, "verify "+host, 60, time.Minute); err != nil {
+		s.fail(w, err)
+		return
+	} else if !ok {
 		s.refuseAfter(w, errBusy, "too many look-ups", time.Minute)
 		return
 	}

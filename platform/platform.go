@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Dir          string // keys, blobs, and the store unless one is given
 	Store        Store  // nil opens platform.db in Dir
+	Blobs        Blobs  // nil keeps them in Dir
 	EnrollSecret []byte // shared with the technicians
 	BaseURL      string // in verification codes, "https://platform.example"
 	Hosts        []string
@@ -48,15 +49,13 @@ type Server struct {
 	store  Store
 	keys   *keys
 	mux    *http.ServeMux
-	nonces nonces
 	codes  limiter
 	verify limiter
+	mail   *mailroom
+	faults faults
 
-	mu   sync.Mutex
-	bell chan struct{} // closed when an inbox got a message
-
-	issuing sync.Map // document keys being issued
-	faults  faults
+	stop    context.CancelFunc
+	working sync.WaitGroup // what runs until Close
 }
 
 // New opens the platform. The caller closes it.
@@ -73,8 +72,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if len(cfg.EnrollSecret) < 16 {
 		return nil, errors.New("platform: the enrolment secret has fewer than 16 bytes")
 	}
-	for _, d := range []string{cfg.Dir, filepath.Join(cfg.Dir, "blobs")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	if cfg.Blobs == nil {
+		var err error
+		if cfg.Blobs, err = OpenBlobDir(filepath.Join(cfg.Dir, "blobs")); err != nil {
 			return nil, fmt.Errorf("platform: %w", err)
 		}
 	}
@@ -82,7 +85,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: keys: %w", err)
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, keys: k, bell: make(chan struct{})}
+	s := &Server{cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom()}
 	if s.store == nil {
 		if s.store, err = OpenSQLite(ctx, filepath.Join(cfg.Dir, "platform.db")); err != nil {
 			return nil, err
@@ -92,12 +95,24 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		_ = s.store.Close()
 		return nil, fmt.Errorf("platform: seed: %w", err)
 	}
+	if err := s.sameKeys(ctx); err != nil {
+		_ = s.store.Close()
+		return nil, fmt.Errorf("platform: %w", err)
+	}
 	s.mux = s.routes()
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.working.Go(func() { s.watchMail(working) })
+	s.working.Go(func() { s.sweep(working) })
 	return s, nil
 }
 
-// Close closes the store.
-func (s *Server) Close() error { return s.store.Close() }
+// Close ends what runs beside requests, and closes the store.
+func (s *Server) Close() error {
+	s.stop()
+	s.working.Wait()
+	return s.store.Close()
+}
 
 // CA is the PEM of the authority that terminals trust.
 func (s *Server) CA() []byte { return s.keys.caPEM }

@@ -1,6 +1,7 @@
 // Platform is the city's central platform as a program of its own: no window, no cgo.
 //
 //	platform serve --listen :8443 --data DIR --secret-file FILE
+//	platform serve … --store postgres://platform@db/city --store-password-file FILE --blobs 's3://blobs?endpoint=https://s3'
 //	platform ca --data DIR        the authority's PEM, for the terminals
 package main
 

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/budayang/kiosk/platform/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -12,3 +17,33 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) { testscript.Run(t, testscript.Params{Dir: "testdata"}) }
+
+// Scripts in testdata/postgres find a database at $STORE, with its password in $PASSFILE; "served" waits until a server
+// has made the database its own.
+func TestScriptsWithPostgres(t *testing.T) {
+	c := pgtest.Start(t)
+	testscript.Run(t, testscript.Params{Dir: "testdata/postgres",
+		Setup: func(e *testscript.Env) error {
+			name := c.Create(t)
+			e.Setenv("STORE", c.Address(name))
+			e.Setenv("PASSFILE", c.PassFile())
+			e.Values["url"] = c.URL(name)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"served": func(ts *testscript.TestScript, _ bool, _ []string) {
+			var err error
+			for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+				var conn *pgx.Conn
+				if conn, err = pgx.Connect(context.Background(), ts.Value("url").(string)); err != nil {
+					continue
+				}
+				var key string
+				err = conn.QueryRow(context.Background(), "SELECT value FROM settings WHERE name = 'platform-key'").Scan(&key)
+				_ = conn.Close(context.Background())
+				if err == nil {
+					return
+				}
+			}
+			ts.Fatalf("no server came: %v", err)
+		}}})
+}

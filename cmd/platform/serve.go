@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // serveCmd is `platform serve`.
@@ -19,6 +21,9 @@ type serveCmd struct {
 	SecretFile string   `required:"" help:"File with the enrolment secret, mode 0600, at least 16 bytes." type:"path"`
 	Host       []string `help:"Names and addresses in the server's certificate, beside localhost."`
 	BaseURL    string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
+	Store      string   `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
+	StorePass  string   `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
+	Blobs      string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
 	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
@@ -29,11 +34,25 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(io.err, nil))
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
+	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	if c.Blobs != "" {
+		if cfg.Blobs, err = platform.OpenBlobs(c.Blobs); err != nil {
+			return err
+		}
+		if _, err := cfg.Blobs.Has(ctx, wire.Hash{}); err != nil {
+			log.Warn("blobs cannot be kept now; what needs them is refused until they can", "error", err)
+		}
+	}
+	if cfg.Store, err = c.openStore(ctx); err != nil {
 		return err
 	}
-	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		if cfg.Store != nil {
+			err = errors.Join(err, cfg.Store.Close())
+		}
+		return err
+	}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://" + l.Addr().String()
 	}
@@ -46,6 +65,30 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintf(io.out, "listening on https://%s\n", l.Addr())
 	return errors.Join(s.Serve(ctx, l), s.Close())
+}
+
+// openStore opens PostgreSQL where one is named; nil leaves it to the platform's own.
+func (c serveCmd) openStore(ctx context.Context) (platform.Store, error) {
+	if c.Store == "" {
+		return nil, nil
+	}
+	if !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://") {
+		return nil, errors.New("--store takes an address that begins with postgres://; without it the records are in the data directory")
+	}
+	if c.StorePass != "" {
+		st, err := os.Stat(c.StorePass)
+		if err != nil {
+			return nil, fmt.Errorf("PostgreSQL's password: %w", err)
+		}
+		if st.Mode().Perm()&0o077 != 0 {
+			return nil, fmt.Errorf("PostgreSQL's password in %s can be read by others: chmod 600 %s", c.StorePass, c.StorePass)
+		}
+		// The driver reads the file itself, so that the password is in no argument and no address.
+		if err := os.Setenv("PGPASSFILE", c.StorePass); err != nil {
+			return nil, err
+		}
+	}
+	return platform.OpenPostgres(ctx, c.Store)
 }
 
 func readSecret(path string) ([]byte, error) {

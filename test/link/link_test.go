@@ -53,12 +53,18 @@ type city struct {
 	ca    string
 }
 
-func newCity(t *testing.T) *city {
+func newCity(t testing.TB) *city {
+	t.Helper()
+	return newCityOn(t, nil)
+}
+
+// newCityOn stands on a store; nil is the embedded one.
+func newCityOn(t testing.TB, store platform.Store) *city {
 	t.Helper()
 	dir := t.TempDir()
 	c := &city{phone: &phone{}}
 	var err error
-	c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, EnrollSecret: secret, SMS: c.phone})
+	c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, Store: store, EnrollSecret: secret, SMS: c.phone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +98,7 @@ type terminal struct {
 	gone   bool // closed by the test
 }
 
-func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
+func newTerminal(t testing.TB, c *city, dir, id string) *terminal {
 	t.Helper()
 	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Terminal: id, No: "03", KeyFile: filepath.Join(dir, "journal.key")})
 	if err != nil {
@@ -113,7 +119,7 @@ func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
 }
 
 // run serves the uplink until the test ends or stop is called.
-func (x *terminal) run(t *testing.T) (stop func()) {
+func (x *terminal) run(t testing.TB) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- x.link.Run(ctx) }()
@@ -156,7 +162,7 @@ func (x *terminal) open(t *testing.T, item string) journal.Case {
 	return c
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if is() {
