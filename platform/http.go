@@ -30,7 +30,7 @@ var Routes = []string{
 	"POST " + wire.PathEnroll, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
-	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json",
+	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -53,6 +53,7 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /openapi.yaml":                    s.describe,
 		"GET /{$}":                             s.page,
 		"GET /overview.json":                   s.overview,
+		"GET /font.otf":                        s.font,
 	}
 	for _, r := range Routes {
 		m.HandleFunc(r, handle[r])
@@ -67,7 +68,7 @@ func (s *Server) secure(h http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; frame-ancestors 'none'")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; font-src 'self'; frame-ancestors 'none'")
 		h.ServeHTTP(w, r)
 	})
 }
