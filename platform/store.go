@@ -24,6 +24,8 @@ type Store interface {
 
 // Tx is one transaction.
 type Tx interface {
+	IdentityTx
+
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error
 	Terminals() ([]Terminal, error)

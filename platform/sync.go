@@ -123,13 +123,20 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 
 // apply checks a batch, applies what is new and acknowledges, in one transaction.
 func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
+	if b.V != wire.Version {
+		return ack, errVersion
+	}
 	if err := checkBatch(b); err != nil {
 		s.cfg.Log.Warn("batch refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
 		return ack, errBatch
 	}
+	var profile wire.Profile
 	err = s.store.Update(ctx, func(tx Tx) error {
 		t, err := tx.Terminal(b.Terminal)
 		if err != nil {
+			return err
+		}
+		if profile, err = profileOf(tx, b.Terminal); err != nil {
 			return err
 		}
 		if !s.signedBy(t, b) {
@@ -166,7 +173,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 	if err != nil {
 		return ack, err
 	}
-	ack.Signature, err = s.keys.signature(ack.SigningBytes())
+	ack.Signature, err = s.keys.signature(profile, ack.SigningBytes())
 	return ack, err
 }
 
@@ -203,8 +210,8 @@ func checkBatch(b wire.Batch) error {
 }
 
 func (s *Server) signedBy(t Terminal, b wire.Batch) bool {
-	pub, err := parsePublic(t.PublicKey)
-	return err == nil && verify(pub, b.SigningBytes(), b.Signature)
+	pub, _, err := wire.ParsePublicKey(t.PublicKey)
+	return err == nil && wire.Verify(pub, b.SigningBytes(), b.Signature)
 }
 
 // applyRecord takes the next record of a lane, or recognises one that is held.
@@ -228,7 +235,14 @@ func (s *Server) applyRecord(tx Tx, row *LaneRow, r wire.Record) (wire.Outcome, 
 	}
 	out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
 	change, reason := interpret(r)
+	if reason == "" {
+		var err error
+		if reason, err = s.foreign(tx, r); err != nil {
+			return out, err
+		}
+	}
 	if reason != "" {
+		change = nil
 		out.Status, out.Reason = wire.Quarantined, reason
 	}
 	added, _, err := tx.AddRecord(RecordRow{Record: r, Hash: h, Outcome: out.Status, Reason: out.Reason, Received: s.now()})
@@ -243,6 +257,21 @@ func (s *Server) applyRecord(tx Tx, row *LaneRow, r wire.Record) (wire.Outcome, 
 		err = change(tx)
 	}
 	return out, err
+}
+
+// foreign says why a record of a case that another terminal opened is not applied.
+func (s *Server) foreign(tx Tx, r wire.Record) (string, error) {
+	if r.Case == "" {
+		return "", nil
+	}
+	c, err := tx.Case(r.Case)
+	if errors.Is(err, ErrNoRow) {
+		return "", nil
+	}
+	if err == nil && c.Terminal != "" && c.Terminal != r.Terminal {
+		return "case of another terminal", addEvent(tx, SecurityEvent{At: s.now(), Event: "quarantined", Terminal: r.Terminal, Why: "case of another terminal"})
+	}
+	return "", err
 }
 
 // interpret reads a body. What cannot be understood is kept and put into quarantine, never refused: a lane must not stand
@@ -343,6 +372,12 @@ func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
 		s.mu.Unlock()
 		in := wire.Inbox{Messages: []wire.Message{}, Time: s.now()}
 		err := s.store.View(r.Context(), func(tx Tx) error {
+			// A terminal that was put out while it waited gets nothing more.
+			if st, err := standing(tx, id); err != nil {
+				return err
+			} else if st.State != Active {
+				return errRevoked
+			}
 			all, err := tx.Inbox(id, after, 100)
 			in.Messages = append(in.Messages, all...)
 			return err
@@ -382,7 +417,11 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 			return err
 		}
 		m := wire.Message{No: last + 1, ID: id.String(), Type: typ, Expires: expires.UTC().Truncate(time.Millisecond), Body: raw}
-		if m.Signature, err = s.keys.signature(m.SigningBytes(terminal)); err != nil {
+		p, err := profileOf(tx, terminal)
+		if err != nil {
+			return err
+		}
+		if m.Signature, err = s.keys.signature(p, m.SigningBytes(terminal)); err != nil {
 			return err
 		}
 		return tx.PutMessage(terminal, m)
@@ -390,9 +429,14 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 	if err != nil {
 		return err
 	}
+	s.ring()
+	return nil
+}
+
+// ring wakes whoever waits for the inbox.
+func (s *Server) ring() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.bell)
 	s.bell = make(chan struct{})
-	return nil
 }

@@ -1,39 +1,33 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 
 	"github.com/budayang/kiosk/platform"
 )
 
 // serveCmd is `platform serve`.
 type serveCmd struct {
-	Listen     string   `default:"127.0.0.1:8443" help:"Address to listen on."`
-	Data       string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
-	SecretFile string   `required:"" help:"File with the enrolment secret, mode 0600, at least 16 bytes." type:"path"`
-	Host       []string `help:"Names and addresses in the server's certificate, beside localhost."`
-	BaseURL    string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
-	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
+	Listen    string   `default:"127.0.0.1:8443" help:"Address to listen on."`
+	Data      string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
+	Host      []string `help:"Names and addresses in the server's certificate, beside localhost."`
+	BaseURL   string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
+	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
+	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
 // Run serves until it is told to stop.
 func (c serveCmd) Run(ctx context.Context, io stdio) error {
-	secret, err := readSecret(c.SecretFile)
-	if err != nil {
-		return err
-	}
 	log := slog.New(slog.NewTextHandler(io.err, nil))
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return err
 	}
-	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://" + l.Addr().String()
 	}
@@ -46,18 +40,6 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	}
 	fmt.Fprintf(io.out, "listening on https://%s\n", l.Addr())
 	return errors.Join(s.Serve(ctx, l), s.Close())
-}
-
-func readSecret(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
-	}
-	b, err := os.ReadFile(path)
-	return bytes.TrimSpace(b), err
 }
 
 // shown prints codes for trials without a phone.
