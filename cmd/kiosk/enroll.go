@@ -23,7 +23,7 @@ import (
 // enrollCmd is `kiosk enroll`.
 type enrollCmd struct {
 	Config   string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	NewKeys  bool          `help:"Make new keys first: after the old ones may have been read by somebody, or on a copied disk."`
+	NewKeys  bool          `help:"Come in with new keys: after the old ones may have been read by somebody, or on a copied disk."`
 	Patience time.Duration `default:"20s" help:"How long to wait for the platform."`
 }
 
@@ -44,11 +44,6 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if e.NewKeys {
-		if err := id.Renewed(); err != nil {
-			return err
-		}
-	}
 	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
 	if err != nil {
 		return err
@@ -56,7 +51,11 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 	defer client.Close()
 	ctx, cancel := context.WithTimeoutCause(ctx, e.Patience, fmt.Errorf("no answer within %v", e.Patience))
 	defer cancel()
-	if err := client.Enroll(ctx, c.Terminal.Site, c.Terminal.Name, code); err != nil {
+	enroll := client.Enroll
+	if e.NewKeys {
+		enroll = client.EnrollAnew
+	}
+	if err := enroll(ctx, c.Terminal.Site, c.Terminal.Name, code); err != nil {
 		return enrolmentFailed(c, err)
 	}
 	_, until := id.Certified()

@@ -55,9 +55,10 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
 		return nil, err
 	}
+	opened := t.journal
 	defer func() {
 		if err != nil {
-			_ = t.journal.Close()
+			_ = opened.Close()
 		}
 	}()
 	id, err := identity(c)

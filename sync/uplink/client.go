@@ -260,6 +260,21 @@ func (c *Client) Enroll(ctx context.Context, site, name, code string) error {
 	return c.id.accept(out, req.Keys, c.roots, file)
 }
 
+// EnrollAnew is Enroll with new keys. The old ones come back when the platform refuses; when no answer came the new ones stay,
+// as they may have been let in.
+func (c *Client) EnrollAnew(ctx context.Context, site, name, code string) error {
+	old := c.id.now.Load()
+	if err := c.id.begin(old.profile); err != nil {
+		return err
+	}
+	err := c.Enroll(ctx, site, name, code)
+	var refused *StatusError
+	if errors.As(err, &refused) {
+		return errors.Join(err, c.id.keep(old.file))
+	}
+	return err
+}
+
 // Renew has the same keys certified anew; a rotation that was begun is finished instead.
 func (c *Client) Renew(ctx context.Context) error {
 	who := c.id.now.Load()

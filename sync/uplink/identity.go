@@ -206,9 +206,6 @@ func (id *Identity) UseProfile(p wire.Profile) error {
 	return id.begin(p)
 }
 
-// Renewed makes keys anew, for a terminal that the platform forgot or that is to be enrolled from the beginning.
-func (id *Identity) Renewed() error { return id.begin(id.now.Load().profile) }
-
 // writeFile replaces a secret file whole: written aside, synced, renamed, its directory synced.
 func writeFile(path string, b []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")

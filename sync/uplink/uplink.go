@@ -186,9 +186,11 @@ func (u *Uplink) saw(err error) {
 	})
 }
 
-// Failed lets whoever used the client directly say that the link is gone, so that everybody knows at once.
+// Failed lets whoever used the client directly say that the link is gone, or that the platform no longer lets us in, so that
+// everybody knows at once.
 func (u *Uplink) Failed(err error) {
-	if errors.Is(err, ErrUnreachable) {
+	var refused *StatusError
+	if errors.Is(err, ErrUnreachable) || errors.As(err, &refused) && strangers[refused.Body.Code] {
 		u.saw(err)
 	}
 }

@@ -444,7 +444,7 @@ func TestAnotherAuthorityIsNotTrusted(t *testing.T) {
 			t.Errorf("address %q was taken", bad)
 		}
 	}
-	if _, err := uplink.NewClient(c.server.URL, filepath.Join(dir, "terminal.key"), id); err == nil {
+	if _, err := uplink.NewClient(c.server.URL, filepath.Join(dir, uplink.IdentityFile), id); err == nil {
 		t.Error("a key was taken as an authority")
 	}
 }

@@ -53,10 +53,16 @@ type city struct {
 
 func newCity(t *testing.T) *city {
 	t.Helper()
+	return newCityWith(t, platform.Config{})
+}
+
+func newCityWith(t *testing.T, cfg platform.Config) *city {
+	t.Helper()
 	dir := t.TempDir()
 	c := &city{phone: &phone{}}
+	cfg.Dir, cfg.SMS = dir, c.phone
 	var err error
-	c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, SMS: c.phone})
+	c.Server, err = platform.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +129,7 @@ func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
 	}
 	link := uplink.New(uplink.Options{Client: client, Journal: j, Site: "示例大厅", Name: "03", Software: "test",
 		Code: c.codes(id),
-		Beat:   50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
+		Beat: 50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
 	return &terminal{Journal: j, id: ident, client: client, link: link, dir: dir}
 }
 
