@@ -10,6 +10,7 @@ require (
 	github.com/creack/pty v1.1.24
 	github.com/digitorus/pdf v0.1.2
 	github.com/digitorus/pdfsign v0.9.0
+	github.com/emmansun/gmsm v0.44.0
 	github.com/getkin/kin-openapi v0.133.0
 	github.com/goccy/go-yaml v1.18.0
 	github.com/google/uuid v1.6.0

@@ -3,7 +3,9 @@ package platform
 // What a batch changes: first its records are kept, then what the new ones tell is written, list by list.
 
 import (
+	"context"
 	"errors"
+	"slices"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -31,9 +33,28 @@ func (c *changes) write(tx Tx) error {
 	return nil
 }
 
+// owners are the terminals of the batch's cases that are held. They are read before the transaction that applies the batch: an
+// owner never changes, and within it the look-up would make transactions of all terminals meet in the cases' index.
+func (s *Server) owners(ctx context.Context, b wire.Batch) (owners map[string]string, err error) {
+	var ids []string
+	for _, r := range b.Records {
+		if r.Case != "" && !slices.Contains(ids, r.Case) {
+			ids = append(ids, r.Case)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = s.store.View(ctx, func(tx Tx) error { owners, err = tx.CaseOwners(ids); return err })
+	return owners, err
+}
+
+// foreignCase is the reason of a record whose case another terminal opened.
+const foreignCase = "case of another terminal"
+
 // applyRecords takes the next records of a lane, or recognises those that are held, and moves the lane's place. hashes are
-// the records' own.
-func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wire.Hash) ([]wire.Outcome, error) {
+// the records' own, owners the terminals of their cases.
+func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wire.Hash, owners map[string]string) ([]wire.Outcome, error) {
 	outcomes := make([]wire.Outcome, len(rs))
 	var held map[uint64]wire.Hash
 	if first := rs[0]; first.Seq <= row.Seq {
@@ -61,6 +82,9 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 		row.Seq, row.Hash = r.Seq, h
 		out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
 		change, reason := interpret(r)
+		if owner := owners[r.Case]; reason == "" && r.Case != "" && owner != "" && owner != r.Terminal {
+			change, reason = nil, foreignCase
+		}
 		if reason != "" {
 			out.Status, out.Reason = wire.Quarantined, reason
 		}
@@ -76,12 +100,22 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 		return nil, errors.New("store: not every record was answered for")
 	}
 	var c changes
+	foreign := 0
 	for i, ok := range added {
+		if ok && fresh[i].Reason == foreignCase {
+			foreign++
+		}
 		switch {
 		case !ok:
 			outcomes[at[i]] = wire.Outcome{Seq: fresh[i].Seq, Status: wire.Duplicate}
 		case told[i] != nil:
 			told[i](&c)
+		}
+	}
+	if foreign > 0 {
+		e := SecurityEvent{At: s.now(), Event: "quarantined", Terminal: rs[0].Terminal, Why: foreignCase, Count: foreign}
+		if err := addEvent(tx, e); err != nil {
+			return nil, err
 		}
 	}
 	return outcomes, c.write(tx)

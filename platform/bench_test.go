@@ -38,10 +38,10 @@ func caseRecords(p *peer) []wire.Record {
 	}
 }
 
-// served is a server on the loopback over a store, and a client that trusts it.
-func served(b testing.TB, store Store) (*Server, string, *http.Client) {
+// served is a server on the loopback over a store.
+func served(b testing.TB, store Store) (*Server, string) {
 	b.Helper()
-	s, err := New(context.Background(), Config{Dir: b.TempDir(), Store: store, EnrollSecret: []byte(testSecret)})
+	s, err := New(context.Background(), Config{Dir: b.TempDir(), Store: store})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,11 +52,7 @@ func served(b testing.TB, store Store) (*Server, string, *http.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.CA())
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, MaxIdleConnsPerHost: 64}}
 	b.Cleanup(func() {
-		client.CloseIdleConnections()
 		cancel()
 		if err := <-done; err != nil {
 			b.Error(err)
@@ -65,25 +61,34 @@ func served(b testing.TB, store Store) (*Server, string, *http.Client) {
 			b.Error(err)
 		}
 	})
-	return s, "https://" + l.Addr().String(), client
+	return s, "https://" + l.Addr().String()
+}
+
+// client speaks TLS with the peer's certificate.
+func (p *peer) client() *http.Client {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(p.s.CA())
+	own := tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS13}}}
 }
 
 // crowd is terminals at one server.
 type crowd struct {
-	peers  []*peer
-	url    string
-	client *http.Client
+	peers   []*peer
+	url     string
+	clients []*http.Client
 }
 
 func newCrowd(b testing.TB, store Store, n int) *crowd {
-	s, url, client := served(b, store)
-	c := &crowd{url: url, client: client}
+	s, url := served(b, store)
+	c := &crowd{url: url}
 	for i := range n {
 		p := newPeer(b, s, "990000-"+string(rune('A'+i/26))+string(rune('A'+i%26))+"01")
-		if w := p.enroll(testSecret); w.Code != 200 {
+		if w := p.enroll(p.code()); w.Code != 200 {
 			b.Fatal(w.Body)
 		}
-		c.peers = append(c.peers, p)
+		c.peers, c.clients = append(c.peers, p), append(c.clients, p.client())
+		b.Cleanup(c.clients[i].CloseIdleConnections)
 	}
 	return c
 }
@@ -120,7 +125,7 @@ func (c *crowd) push(b testing.TB, all [][][]byte) {
 					return
 				}
 				out.Header = r.Header
-				res, err := c.client.Do(out)
+				res, err := c.clients[i].Do(out)
 				if err != nil {
 					b.Error(err)
 					return

@@ -26,7 +26,7 @@ func twoServers(t *testing.T, e anEngine) (a, b *Server, box *mailbox) {
 	box = &mailbox{}
 	place, dirA, dirB := e.place(t), t.TempDir(), t.TempDir()
 	begin := func(dir string) *Server {
-		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), EnrollSecret: []byte(testSecret), SMS: box})
+		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), SMS: box})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func twoServers(t *testing.T, e anEngine) (a, b *Server, box *mailbox) {
 
 func copyKeys(t *testing.T, from, to string) {
 	t.Helper()
-	for _, name := range []string{"ca.key", "ca.pem", "sign.key", "seal.key"} {
+	for _, name := range []string{"ca.key", "ca.pem", "sign.key", "sign-sm2.key", "seal.key"} {
 		b, err := os.ReadFile(filepath.Join(from, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
@@ -60,7 +60,7 @@ func TestFleet(t *testing.T) {
 func fleet(t *testing.T, e anEngine) {
 	a, b, box := twoServers(t, e)
 	p := newPeer(t, a, "990000-0001")
-	if w := p.enroll(testSecret); w.Code != 200 {
+	if w := p.enroll(p.code()); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
 	at := func(s *Server, method, path string, in any) *httptest.ResponseRecorder {
@@ -91,7 +91,7 @@ func fleet(t *testing.T, e anEngine) {
 			wg.Wait()
 			accepted := 0
 			for _, ack := range acks {
-				if ack.High != p.last.Seq || ack.Hash != p.last.Hash() || !verify(&b.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
+				if ack.High != p.last.Seq || ack.Hash != p.last.Hash() || !wire.Verify(&b.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
 					t.Errorf("ack %+v", ack)
 				}
 				if len(ack.Outcomes) == 3 && ack.Outcomes[0].Status == wire.Accepted {
@@ -183,6 +183,7 @@ func fleet(t *testing.T, e anEngine) {
 			}
 		}
 	})
+	t.Run("who is let in or put out at one is at the other", func(t *testing.T) { letIn(t, a, b) })
 	t.Run("a limit is the platform's, not a server's", func(t *testing.T) {
 		refused := 0
 		for i := range 122 {
@@ -199,11 +200,54 @@ func fleet(t *testing.T, e anEngine) {
 	})
 }
 
+// letIn is enrolment and revocation where each step happens at the other server.
+func letIn(t *testing.T, a, b *Server) {
+	p := newPeer(t, a, "990000-0009")
+	c := p.code()
+	p.s = b
+	if w := p.enroll(c); w.Code != 200 {
+		t.Fatalf("a code of one server at the other: %s", w.Body)
+	}
+	again := newPeer(t, a, p.id)
+	if got := code(again.enroll(c)); got != "E-ENROLL-USED" {
+		t.Errorf("a code that the other server let in: %q", got)
+	}
+	for _, s := range []*Server{a, b} {
+		p.s = s
+		if w := p.do("GET", wire.PathCatalogue, nil); w.Code != 200 {
+			t.Errorf("%s", w.Body)
+		}
+	}
+	p.s = a
+	w := p.do("POST", wire.PathRenew, wire.Renew{Keys: p.keys()})
+	p.accept(w)
+	p.s = b
+	if w := p.do("GET", wire.PathCatalogue, nil); w.Code != 200 {
+		t.Errorf("a certificate renewed at the other server: %s", w.Body)
+	}
+	if err := a.Revoke(t.Context(), p.id, Operator{"chen", "stolen"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(p.do("GET", wire.PathCatalogue, nil)); got != "E-CERT" && got != "E-REVOKED" {
+		t.Errorf("revoked at the other server: %q", got)
+	}
+	id := uuid.NewString()
+	first, thief := enrolled(t, a, "990000-0010"), enrolled(t, b, "990000-0011")
+	if w := first.do("POST", wire.PathPush, first.batch(first.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "i", ReceiptCode: "r", State: "SUBMITTED", At: moment}))); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	var ack wire.Ack
+	w = thief.do("POST", wire.PathPush, thief.batch(thief.record(wire.TypeCaseState, id, wire.CaseState{State: "CLOSED", At: moment})))
+	if json.Unmarshal(w.Body.Bytes(), &ack) != nil || len(ack.Outcomes) != 1 || ack.Outcomes[0].Status != wire.Quarantined {
+		t.Errorf("a case that was opened at the other server: %s", w.Body)
+	}
+}
+
 func TestServersHaveTheSameKeys(t *testing.T) {
 	e := engines(t)[0]
 	place := e.place(t)
 	for i, want := range []string{"", "give every server the same"} {
-		s, err := New(t.Context(), Config{Dir: t.TempDir(), Store: e.open(t, place), EnrollSecret: []byte(testSecret)})
+		s, err := New(t.Context(), Config{Dir: t.TempDir(), Store: e.open(t, place)})
 		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
 			t.Errorf("server %d: %v", i, err)
 		}

@@ -68,6 +68,16 @@ func (m *mailroom) ring(terminal string, no uint64) {
 	}
 }
 
+// wake lets those of a terminal that wait look again, mail or not.
+func (m *mailroom) wake(terminal string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w := m.waiting[terminal]; w != nil {
+		close(w.bell)
+		delete(m.waiting, terminal)
+	}
+}
+
 func (m *mailroom) empty() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

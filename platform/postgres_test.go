@@ -50,6 +50,11 @@ func TestContractOverPostgres(t *testing.T) {
 	t.Run("answers", TestAnswersAreAsDescribed)
 	t.Run("hostile", TestHostileRequests)
 	t.Run("once", TestPushIsExactlyOnce)
+	t.Run("codes", TestCodesLetInOnce)
+	t.Run("certificates", TestOnlyTheOwnCertificateComesIn)
+	t.Run("rotation", TestRotation)
+	t.Run("another terminal", TestNothingOfAnotherTerminal)
+	t.Run("refusals", TestRefusalsAreSummedUp)
 }
 
 func TestPasswordsStayOutOfAddresses(t *testing.T) {

@@ -65,8 +65,12 @@ const platformKeySetting = "platform-key"
 // sameKeys refuses to serve a store with other keys than its other servers have: terminals would find every second
 // signature wrong.
 func (s *Server) sameKeys(ctx context.Context) error {
-	sum := sha256.Sum256(append(append([]byte{}, s.keys.public...), s.keys.seal.PublicKey().Bytes()...))
-	mine := hex.EncodeToString(sum[:8])
+	h := sha256.New()
+	for _, part := range [][]byte{s.keys.ca.Raw, s.keys.public[wire.P256], s.keys.public[wire.SM2], s.keys.seal.PublicKey().Bytes()} {
+		fmt.Fprintf(h, "%d ", len(part))
+		_, _ = h.Write(part)
+	}
+	mine := hex.EncodeToString(h.Sum(nil)[:8])
 	return s.store.Update(ctx, func(tx Tx) error {
 		held, err := tx.Setting(platformKeySetting)
 		switch {
@@ -75,7 +79,7 @@ func (s *Server) sameKeys(ctx context.Context) error {
 		case err != nil:
 			return err
 		case held != mine:
-			return fmt.Errorf("this store belongs to the platform with keys %s, but %s holds keys %s: give every server the same ca.key, ca.pem, sign.key and seal.key", held, s.cfg.Dir, mine)
+			return fmt.Errorf("this store belongs to the platform with keys %s, but %s holds keys %s: give every server the same ca.key, ca.pem, sign.key, sign-sm2.key and seal.key", held, s.cfg.Dir, mine)
 		}
 		return nil
 	})

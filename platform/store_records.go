@@ -22,6 +22,8 @@ type CaseRows interface {
 	Case(id string) (CaseRow, error)
 	PutCase(CaseRow) error
 	Cases(newest int) ([]CaseRow, error)
+	// CaseOwners are the terminals of cases; one that is not held is not in it.
+	CaseOwners(ids []string) (map[string]string, error)
 
 	// OpenCases sets who, where and what of cases and adds to Times; State and Updated count only for a case that is new,
 	// because its later states may have come first, in another lane.

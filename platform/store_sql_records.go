@@ -5,6 +5,7 @@ package platform
 import (
 	"encoding/json"
 	"errors"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -132,6 +133,28 @@ func (t *sqlTx) Cases(newest int) (all []CaseRow, err error) {
 			return err
 		})
 	return all, err
+}
+
+func (t *sqlTx) CaseOwners(ids []string) (map[string]string, error) {
+	owners := map[string]string{}
+	if len(ids) == 0 {
+		return owners, nil
+	}
+	// A list is filled up to a power of two, so that engines see few different statements.
+	args := make([]any, 0, 2*len(ids))
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	for bits.OnesCount(uint(len(args))) != 1 {
+		args = append(args, ids[0])
+	}
+	err := t.rows(`SELECT id, terminal FROM cases WHERE id IN (?`+strings.Repeat(",?", len(args)-1)+`)`, args, func(scan func(...any) error) error {
+		var id, terminal string
+		err := scan(&id, &terminal)
+		owners[id] = terminal
+		return err
+	})
+	return owners, err
 }
 
 // folded keeps one row for each key, in the order of keys, so that transactions meet their rows in the same order.

@@ -24,18 +24,33 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	}
 	// One connection: SQLite has one writer, and waiting in Go is fairer than its busy handler.
 	db.SetMaxOpenConns(1)
-	sub, err := fs.Sub(migrations, "migrations/sqlite")
-	if err == nil {
-		var p *goose.Provider
-		if p, err = goose.NewProvider(goose.DialectSQLite3, db, sub, goose.WithAllowOutofOrder(true)); err == nil {
-			_, err = p.Up(ctx)
-		}
-	}
-	if err != nil {
+	if err := migrateSQLite(ctx, db); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	return &sqliteStore{db}, nil
+}
+
+// migrateSQLite brings the tables up to date. Another process may do the same at the same moment, a command beside a server
+// that starts: each step is one transaction, so whoever comes second fails at a step that is done, and looks again.
+func migrateSQLite(ctx context.Context, db *sql.DB) error {
+	sub, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		return err
+	}
+	for try := range 10 {
+		var p *goose.Provider
+		if p, err = goose.NewProvider(goose.DialectSQLite3, db, sub, goose.WithAllowOutofOrder(true)); err == nil {
+			_, err = p.Up(ctx)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (s *sqliteStore) Close() error { return s.db.Close() }

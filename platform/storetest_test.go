@@ -221,6 +221,32 @@ func storeSuite(t *testing.T, e anEngine) {
 		})
 	})
 
+	t.Run("owners of cases", func(t *testing.T) {
+		s := begin(t)
+		ids := []string{"none"}
+		update(t, s, func(tx Tx) error {
+			ids = ids[:1]
+			for i := range 5 {
+				id := fmt.Sprintf("c%d", i)
+				if err := tx.PutCase(CaseRow{ID: id, Terminal: fmt.Sprintf("T%d", i%2)}); err != nil {
+					return err
+				}
+				ids = append(ids, id)
+			}
+			return nil
+		})
+		view(t, s, func(tx Tx) error {
+			got, err := tx.CaseOwners(ids)
+			if err != nil || fmt.Sprint(got) != "map[c0:T0 c1:T1 c2:T0 c3:T1 c4:T0]" {
+				t.Errorf("%v, %v", got, err)
+			}
+			if got, err := tx.CaseOwners(nil); err != nil || len(got) != 0 {
+				t.Errorf("%v, %v", got, err)
+			}
+			return nil
+		})
+	})
+
 	t.Run("newest cases first", func(t *testing.T) {
 		s := begin(t)
 		update(t, s, func(tx Tx) error {

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"strings"
 
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/sync/wire"
@@ -16,25 +13,19 @@ import (
 
 // serveCmd is `platform serve`.
 type serveCmd struct {
-	Listen     string   `default:"127.0.0.1:8443" help:"Address to listen on."`
-	Data       string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
-	SecretFile string   `required:"" help:"File with the enrolment secret, mode 0600, at least 16 bytes." type:"path"`
-	Host       []string `help:"Names and addresses in the server's certificate, beside localhost."`
-	BaseURL    string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
-	Store      string   `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
-	StorePass  string   `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
-	Blobs      string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
-	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
+	data
+	Listen    string   `default:"127.0.0.1:8443" help:"Address to listen on."`
+	Host      []string `help:"Names and addresses in the server's certificate, beside localhost."`
+	BaseURL   string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
+	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
+	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
+	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
 // Run serves until it is told to stop.
-func (c serveCmd) Run(ctx context.Context, io stdio) error {
-	secret, err := readSecret(c.SecretFile)
-	if err != nil {
-		return err
-	}
+func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 	log := slog.New(slog.NewTextHandler(io.err, nil))
-	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
 	if c.Blobs != "" {
 		if cfg.Blobs, err = platform.OpenBlobs(c.Blobs); err != nil {
 			return err
@@ -59,48 +50,12 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	if c.ShowCodes {
 		cfg.SMS = shown{io}
 	}
-	s, err := platform.New(ctx, cfg)
+	s, err := opened(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	fmt.Fprintf(io.out, "listening on https://%s\n", l.Addr())
 	return errors.Join(s.Serve(ctx, l), s.Close())
-}
-
-// openStore opens PostgreSQL where one is named; nil leaves it to the platform's own.
-func (c serveCmd) openStore(ctx context.Context) (platform.Store, error) {
-	if c.Store == "" {
-		return nil, nil
-	}
-	if !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://") {
-		return nil, errors.New("--store takes an address that begins with postgres://; without it the records are in the data directory")
-	}
-	if c.StorePass != "" {
-		st, err := os.Stat(c.StorePass)
-		if err != nil {
-			return nil, fmt.Errorf("PostgreSQL's password: %w", err)
-		}
-		if st.Mode().Perm()&0o077 != 0 {
-			return nil, fmt.Errorf("PostgreSQL's password in %s can be read by others: chmod 600 %s", c.StorePass, c.StorePass)
-		}
-		// The driver reads the file itself, so that the password is in no argument and no address.
-		if err := os.Setenv("PGPASSFILE", c.StorePass); err != nil {
-			return nil, err
-		}
-	}
-	return platform.OpenPostgres(ctx, c.Store)
-}
-
-func readSecret(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
-	}
-	b, err := os.ReadFile(path)
-	return bytes.TrimSpace(b), err
 }
 
 // shown prints codes for trials without a phone.
