@@ -83,6 +83,8 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		})
 	})
 
+	t.Run("identities", func(t *testing.T) { identitySuite(t, open) })
+
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		dir := t.TempDir()
 		s := open(t, dir)
