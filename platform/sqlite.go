@@ -35,16 +35,28 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	db.SetMaxOpenConns(1)
 	sub, err := fs.Sub(migrations, "migrations")
 	if err == nil {
-		var p *goose.Provider
-		if p, err = goose.NewProvider(goose.DialectSQLite3, db, sub); err == nil {
-			_, err = p.Up(ctx)
-		}
+		err = migrate(ctx, db, sub)
 	}
 	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	return &sqlStore{db}, nil
+}
+
+// migrate brings the schema up to date. A server and an operator's command may both be at it for the first time: whoever was
+// slower finds it done at the next look.
+func migrate(ctx context.Context, db *sql.DB, files fs.FS) error {
+	for n := 0; ; n++ {
+		p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+		if err == nil {
+			_, err = p.Up(ctx)
+		}
+		if err == nil || n == 20 || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func (s *sqlStore) Close() error { return s.db.Close() }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,4 +92,26 @@ func identitySuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		same("certificate", c, err, first)
 		return nil
 	})
+}
+
+// A server and operators' commands open a new store at the same time.
+func TestStoreIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "platform.db")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			s, err := OpenSQLite(context.Background(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Update(context.Background(), func(tx Tx) error { return tx.PutSetting("a", "b") }); err != nil {
+				t.Error(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -34,9 +34,9 @@ func (o operator) open(ctx context.Context) (*platform.Server, platform.Operator
 	return s, by, err
 }
 
-// openData opens the store of a platform that was served once.
+// openData opens the store of a platform that was served once; its last key says that it was made whole.
 func openData(ctx context.Context, dir string) (*platform.Server, error) {
-	if _, err := os.Stat(filepath.Join(dir, "ca.key")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, "seal.key")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no platform in %s yet: platform serve makes it at its first start", dir)
 	}
 	return platform.New(ctx, platform.Config{Dir: dir})
