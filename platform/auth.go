@@ -113,6 +113,7 @@ func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, 
 			s.refuse(w, errClock, fmt.Sprintf("request is %v off the platform's clock", d.Round(time.Second)))
 			return
 		}
+		patient(w, r.ContentLength, limit)
 		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 		if err != nil {
 			s.refuse(w, errTooLarge, fmt.Sprintf("body is larger than %d bytes or incomplete", limit))
@@ -150,6 +151,17 @@ func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, 
 		}
 		h(w, r.WithContext(context.WithValue(r.Context(), caller{}, c.terminal)), body)
 	}
+}
+
+// slowest line on which a terminal may send what is within its limit, in bytes per second; the terminal waits as long.
+const slowest = 8 << 10
+
+// patient gives a terminal whose certificate fits the time that a slow line needs; a stranger has the server's.
+func patient(w http.ResponseWriter, length int64, limit int) {
+	more := time.Duration(max(0, min(length, int64(limit)))/slowest) * time.Second
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(readTime + more)) // a recorder in a test has no deadlines
+	_ = c.SetWriteDeadline(time.Now().Add(writeTime + more))
 }
 
 // known is what the store says of whoever sends a request.

@@ -141,7 +141,8 @@ func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) 
 }
 
 // citizenOf is the person whom a token proves, for this terminal.
-func (s *Server) citizenOf(ctx context.Context, tok string) (c CitizenRow, err error) {
+// In a query it proves her for one visit; a document belongs to its case, which may outlive the visit's end.
+func (s *Server) citizenOf(ctx context.Context, tok string, visit ...string) (c CitizenRow, err error) {
 	if tok == "" {
 		return c, errToken
 	}
@@ -153,7 +154,7 @@ func (s *Server) citizenOf(ctx context.Context, tok string) (c CitizenRow, err e
 		if err != nil {
 			return err
 		}
-		if t.Terminal != terminalOf(ctx) || s.now().After(t.Until) {
+		if t.Terminal != terminalOf(ctx) || s.now().After(t.Until) || len(visit) > 0 && visit[0] != t.Visit {
 			return errToken
 		}
 		c, err = tx.Citizen(t.Number)
@@ -189,7 +190,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
 	err := s.available(r.Context(), "SB-Q")
 	var c CitizenRow
 	if err == nil {
-		c, err = s.citizenOf(r.Context(), q.Token)
+		c, err = s.citizenOf(r.Context(), q.Token, q.Visit)
 	}
 	if err != nil {
 		s.fail(w, err)

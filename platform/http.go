@@ -61,6 +61,11 @@ func (s *Server) secure(h http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; font-src 'self'; frame-ancestors 'none'")
+		if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+			// A chunked body may have come with a length too, by which somebody in between drew another border: nothing that
+			// follows on this connection is taken for a request (RFC 9112, 6.1).
+			w.Header().Set("Connection", "close")
+		}
 		a := &answerWriter{ResponseWriter: w}
 		h.ServeHTTP(a, r)
 		if a.refused != nil {

@@ -168,7 +168,7 @@ func certTemplate(name string, now time.Time, years int) *x509.Certificate {
 
 // p256 reads a key file of mode 0600, or makes it.
 func p256(path string) (*ecdsa.PrivateKey, error) {
-	b, err := os.ReadFile(path)
+	b, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -188,7 +188,7 @@ func p256(path string) (*ecdsa.PrivateKey, error) {
 }
 
 func x25519(path string) (*ecdh.PrivateKey, error) {
-	b, err := os.ReadFile(path)
+	b, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err := ecdh.X25519().GenerateKey(rand.Reader)
 		if err != nil {
@@ -205,6 +205,18 @@ func x25519(path string) (*ecdh.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: not an X25519 key", path)
 	}
 	return key, nil
+}
+
+// readSecret refuses a file that others can read.
+func readSecret(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read by others: chmod 600 it, and think of it as known to them", path)
+	}
+	return os.ReadFile(path)
 }
 
 func readKey(b []byte, err error) (any, error) {
@@ -236,7 +248,7 @@ func (k *keys) signature(p wire.Profile, b []byte) ([]byte, error) {
 
 // sm2Key reads a key file of mode 0600, or makes it.
 func sm2Key(path string) (crypto.Signer, error) {
-	b, err := os.ReadFile(path)
+	b, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err := wire.NewKey(wire.SM2)
 		if err != nil {

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // Config of [New].
@@ -129,13 +131,20 @@ func (s *Server) CA() []byte { return s.keys.caPEM }
 // Handler is the whole interface.
 func (s *Server) Handler() http.Handler { return s.faults.wrap(s.secure(s.mux)) }
 
+// How long a request may come in, and how long it may take altogether; a long poll is within it.
+const (
+	readTime  = 60 * time.Second
+	writeTime = wire.MaxInboxWait + 60*time.Second
+)
+
 // Serve speaks HTTPS on a listener until ctx ends; requests in hand get five seconds to finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
 		TLSConfig:         s.tls(),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

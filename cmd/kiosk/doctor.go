@@ -70,6 +70,7 @@ func (d doctorCmd) Run(ctx context.Context, io stdio) error {
 	show(checkDisplay()...)
 	show(checkIdentity(c, time.Now())...)
 	show(checkPlatform(ctx, c)...)
+	show(checkLetIn(ctx, c)...)
 	show(checkDevices(ctx, c)...)
 	if wrong > 0 {
 		return fmt.Errorf("%d things to mend", wrong)
@@ -185,6 +186,45 @@ func checkIdentity(c config.Config, now time.Time) []finding {
 		return []finding{warn("let the terminal reach its platform: it should have renewed its certificate by now", "certificate ends in %d days", days)}
 	}
 	return []finding{ok("enrolled as %s (%s); certificate good for %d days", c.Terminal.ID, id.Profile(), days)}
+}
+
+// checkLetIn asks for the catalogue as the terminal does.
+func checkLetIn(ctx context.Context, c config.Config) []finding {
+	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); err != nil {
+		return nil
+	}
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	if err != nil || !id.Enrolled() {
+		return nil
+	}
+	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	_, err = client.Catalogue(ctx)
+	var refused *uplink.StatusError
+	switch {
+	case err == nil:
+		return []finding{ok("the platform lets this terminal in")}
+	case !errors.As(err, &refused):
+		return nil // that it cannot be reached was said above
+	}
+	again := "have it reset (platform reset " + c.Terminal.ID + "), a new code made, and run kiosk enroll"
+	mend := map[string]string{
+		"E-REVOKED":      "an operator put it out: ask why; then " + again,
+		"E-TERMINAL":     "it was reset or never enrolled there: have a code made (platform enroll " + c.Terminal.ID + ") and run kiosk enroll",
+		"E-CERT":         "its keys are older than those the platform knows, as on a restored or copied disk: " + again + " --new-keys",
+		"E-AUTH":         "its keys are not those the platform knows, as on a restored or copied disk: " + again + " --new-keys",
+		"E-CERT-EXPIRED": "nothing by hand: the running terminal renews it, up to half a year after its end",
+		"E-CLOCK":        "look at the clock and its battery",
+	}[refused.Body.Code]
+	if mend == "" {
+		mend = "tell the platform's operator"
+	}
+	return []finding{bad(mend, "the platform does not let this terminal in: %s", refused.Body.Code)}
 }
 
 // checkPlatform speaks TLS with the platform and compares clocks.

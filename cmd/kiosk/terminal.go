@@ -62,7 +62,9 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		}
 	}()
 	id, err := identity(c)
-	if err != nil {
+	if errors.Is(err, uplink.ErrProfile) {
+		log.Warn("serving in the profile of the enrolment", "error", err)
+	} else if err != nil {
 		return nil, err
 	}
 	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {

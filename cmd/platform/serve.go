@@ -51,6 +51,13 @@ func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 		cfg.SMS = shown{io}
 	}
 	s, err := opened(ctx, cfg)
+	if ctx.Err() != nil {
+		err = nil // told to stop while it started
+		if s != nil {
+			err = s.Close()
+		}
+		return errors.Join(err, l.Close())
+	}
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

@@ -21,9 +21,9 @@ type data struct {
 	StorePass string `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
 }
 
-// open opens the platform without serving; it never makes a new one.
+// open opens the platform without serving; it never makes a new one, and the last key says that one was made whole.
 func (d data) open(ctx context.Context) (*platform.Server, error) {
-	_, err := os.Stat(filepath.Join(d.Data, "sign.key"))
+	_, err := os.Stat(filepath.Join(d.Data, "seal.key"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no platform in %s yet: platform serve makes it at its first start", d.Data)
 	}

@@ -31,6 +31,9 @@ import (
 // IdentityFile is the file's name in the data directory.
 const IdentityFile = "identity.json"
 
+// ErrProfile: an enrolled terminal keeps its signature profile.
+var ErrProfile = errors.New("signature profile of an enrolled terminal")
+
 // ErrNotEnrolled: the platform does not know this terminal's key.
 var ErrNotEnrolled = errors.New("terminal is not enrolled")
 
@@ -201,7 +204,7 @@ func (id *Identity) UseProfile(p wire.Profile) error {
 	case p == id.now.Load().profile:
 		return nil
 	case id.Enrolled():
-		return fmt.Errorf("terminal is enrolled in profile %s: reset it at the platform, remove %s and enrol it again to use %s", id.now.Load().profile, id.path, p)
+		return fmt.Errorf("%w: terminal is enrolled in profile %s: reset it at the platform, remove %s and enrol it again to use %s", ErrProfile, id.now.Load().profile, id.path, p)
 	}
 	return id.begin(p)
 }

@@ -267,7 +267,10 @@ func (u *Uplink) renew(ctx context.Context) error {
 		}
 		return err
 	}
-	return u.audit("terminal.renewed")
+	if err := u.audit("terminal.renewed"); err != nil {
+		return err
+	}
+	return u.until(ctx, nil, time.Minute) // whatever the platform gives, it is not asked without pause
 }
 
 // Rotate replaces the terminal's keys.
