@@ -3,6 +3,7 @@
 //	platform serve --listen :8443 --data DIR --secret-file FILE
 //	platform serve … --store postgres://platform@db/city --store-password-file FILE --blobs 's3://blobs?endpoint=https://s3'
 //	platform ca --data DIR        the authority's PEM, for the terminals
+//	platform backend list|off|on  the city's systems behind the platform
 package main
 
 import (
@@ -21,6 +22,7 @@ var version = "devel"
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
+	Backend backendCmd `cmd:"" help:"Back ends: list, off, on."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

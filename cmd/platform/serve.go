@@ -24,6 +24,7 @@ type serveCmd struct {
 	Store      string   `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
 	StorePass  string   `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
 	Blobs      string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
+	Backends   string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
 	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
@@ -35,6 +36,11 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	}
 	log := slog.New(slog.NewTextHandler(io.err, nil))
 	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	if c.Backends != "" {
+		if cfg.Backends, err = readBackends(c.Backends); err != nil {
+			return err
+		}
+	}
 	if c.Blobs != "" {
 		if cfg.Blobs, err = platform.OpenBlobs(c.Blobs); err != nil {
 			return err
@@ -91,13 +97,14 @@ func (c serveCmd) openStore(ctx context.Context) (platform.Store, error) {
 	return platform.OpenPostgres(ctx, c.Store)
 }
 
+// readSecret reads a file that nobody else may.
 func readSecret(path string) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
+		return nil, fmt.Errorf("secret: %w", err)
 	}
 	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
+		return nil, fmt.Errorf("secret %s can be read by others: chmod 600 %s", path, path)
 	}
 	b, err := os.ReadFile(path)
 	return bytes.TrimSpace(b), err
