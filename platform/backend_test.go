@@ -95,7 +95,7 @@ func TestBackendsThatMisbehave(t *testing.T) {
 		"html":     respond(200, "<html>log in</html>"),
 		"unsigned": respond(200, `{"title":{"zh":"a","en":"b"}}`),
 		"huge":     respond(200, strings.Repeat("x", backendAnswer+1)),
-		"redirect": func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/elsewhere", 302); return true },
+		"redirect": func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/elsewhere", http.StatusFound); return true },
 		"half": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Length", "4096")
 			_, _ = io.WriteString(w, "{")
