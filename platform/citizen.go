@@ -183,6 +183,15 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	if b := s.backendOf(r.PathValue("service")); b != nil {
+		a, err := s.askBackend(r.Context(), b, r.PathValue("service"), q)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		answer(w, http.StatusOK, a)
+		return
+	}
 	if r.PathValue("service") != "sb-info" {
 		s.refuse(w, errNotFound, "no such service")
 		return

@@ -123,7 +123,16 @@ func (s *Server) headBlob(w http.ResponseWriter, r *http.Request, _ []byte) {
 // catalogueSetting names the catalogue in the store's settings.
 const catalogueSetting = "catalogue"
 
-func (s *Server) currentCatalogue(tx Tx) (c wire.Catalogue, err error) {
+// currentCatalogue is what terminals are told: the stored one, with the items of back ends that do not work greyed.
+func (s *Server) currentCatalogue(tx Tx) (wire.Catalogue, error) {
+	c, err := storedCatalogue(tx)
+	if err != nil {
+		return c, err
+	}
+	return c, greyed(tx, &c)
+}
+
+func storedCatalogue(tx Tx) (c wire.Catalogue, err error) {
 	v, err := tx.Setting(catalogueSetting)
 	if err != nil {
 		return c, err
@@ -131,20 +140,24 @@ func (s *Server) currentCatalogue(tx Tx) (c wire.Catalogue, err error) {
 	return c, json.Unmarshal([]byte(v), &c)
 }
 
+func putCatalogue(tx Tx, c wire.Catalogue) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return tx.PutSetting(catalogueSetting, string(b))
+}
+
 // ChangeCatalogue changes the catalogue and counts up its revision; terminals fetch it at their next beat.
 func (s *Server) ChangeCatalogue(ctx context.Context, change func(*wire.Catalogue)) error {
 	return s.store.Update(ctx, func(tx Tx) error {
-		c, err := s.currentCatalogue(tx)
+		c, err := storedCatalogue(tx)
 		if err != nil {
 			return err
 		}
 		change(&c)
 		c.Revision++
-		b, err := json.Marshal(c)
-		if err != nil {
-			return err
-		}
-		return tx.PutSetting(catalogueSetting, string(b))
+		return putCatalogue(tx, c)
 	})
 }
 

@@ -32,6 +32,7 @@ type Config struct {
 	Dir      string // keys, blobs, and the store unless one is given
 	Store    Store  // nil opens platform.db in Dir
 	Blobs    Blobs  // nil keeps them in Dir
+	Backends []BackendConfig
 	BaseURL  string // in verification codes, "https://platform.example"
 	Hosts    []string
 	SMS      SMS           // nil sends nothing: codes cannot be received
@@ -60,6 +61,9 @@ type Server struct {
 
 	enrolments limiter
 	watch      watch
+
+	backends []*backend
+	doubt    chan struct{} // a token when a back end did not answer a query
 
 	stop    context.CancelFunc
 	working sync.WaitGroup // what runs until Close
@@ -92,7 +96,14 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: keys: %w", err)
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom()}
+	s := &Server{cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1)}
+	for _, c := range cfg.Backends {
+		b, err := newBackend(c, cfg.Now)
+		if err != nil {
+			return nil, fmt.Errorf("platform: %w", err)
+		}
+		s.backends = append(s.backends, b)
+	}
 	if s.store == nil {
 		if s.store, err = OpenSQLite(ctx, filepath.Join(cfg.Dir, "platform.db")); err != nil {
 			return nil, err
@@ -111,6 +122,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.stop = stop
 	s.working.Go(func() { s.watchMail(working) })
 	s.working.Go(func() { s.sweep(working) })
+	if len(s.backends) > 0 {
+		s.working.Go(func() { s.watchBackends(working) })
+	}
 	return s, nil
 }
 

@@ -6,6 +6,7 @@
 //	platform enroll --data DIR TERMINAL       a one-time code with which a terminal is enrolled
 //	platform terminals | refusals --data DIR  who may come in; who was let in, put out, refused
 //	platform revoke | reset --data DIR TERMINAL
+//	platform backend list | off | on          the city's systems behind the platform
 package main
 
 import (
@@ -24,6 +25,7 @@ var version = "devel"
 
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Serve terminals."`
+	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
 	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`
 	Terminals terminalsCmd `cmd:"" help:"List terminals, their standing and their certificates."`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -16,7 +17,21 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"platform": func() { os.Exit(run()) }})
 }
 
-func TestScripts(t *testing.T) { testscript.Run(t, testscript.Params{Dir: "testdata"}) }
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually}})
+}
+
+// eventually runs a program again and again until its output matches: eventually PATTERN PROGRAM ARGS…
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	var err error
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err = ts.Exec(args[1], args[2:]...); err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("never %s: %v", args[0], err)
+}
 
 // Scripts in testdata/postgres find a database at $STORE, with its password in $PASSFILE; "served" waits until a server
 // has made the database its own.

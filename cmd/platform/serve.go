@@ -19,6 +19,7 @@ type serveCmd struct {
 	BaseURL   string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
 	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
 	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
+	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
 	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
@@ -26,6 +27,11 @@ type serveCmd struct {
 func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 	log := slog.New(slog.NewTextHandler(io.err, nil))
 	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
+	if c.Backends != "" {
+		if cfg.Backends, err = readBackends(c.Backends); err != nil {
+			return err
+		}
+	}
 	if c.Blobs != "" {
 		if cfg.Blobs, err = platform.OpenBlobs(c.Blobs); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +14,17 @@ import (
 	"github.com/budayang/kiosk/platform"
 )
 
+// place is the PostgreSQL that holds the records, where there is one.
+type place struct {
+	Store     string `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
+	StorePass string `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
+}
+
 // data names the keys and the store that a command works on. It may do so beside running servers: whatever they must agree on
 // is in the store.
 type data struct {
-	Data      string `required:"" help:"The platform's data directory: keys, and blobs and records unless they are elsewhere." type:"path"`
-	Store     string `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
-	StorePass string `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
+	Data string `required:"" help:"The platform's data directory: keys, and blobs and records unless they are elsewhere." type:"path"`
+	place
 }
 
 // open opens the platform without serving; it never makes a new one, and the last key says that one was made whole.
@@ -47,7 +53,7 @@ func opened(ctx context.Context, cfg platform.Config) (*platform.Server, error) 
 }
 
 // openStore opens PostgreSQL where one is named; nil leaves it to the platform's own.
-func (d data) openStore(ctx context.Context) (platform.Store, error) {
+func (d place) openStore(ctx context.Context) (platform.Store, error) {
 	if d.Store == "" {
 		return nil, nil
 	}
@@ -92,4 +98,17 @@ func whoAmI() string {
 		return u.Username
 	}
 	return ""
+}
+
+// readSecret reads a file that nobody else may.
+func readSecret(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("secret: %w", err)
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("secret %s can be read by others: chmod 600 %s", path, path)
+	}
+	b, err := os.ReadFile(path)
+	return bytes.TrimSpace(b), err
 }
