@@ -35,6 +35,9 @@ var (
 	ErrKey = errors.New("journal key does not fit")
 	// ErrFull: the quota is reached; new business stops, what was begun can be finished.
 	ErrFull = errors.New("journal is full")
+	// ErrDisk: the disk failed in the middle of a change. Nobody can say whether that change is there; the journal takes
+	// no other until it is opened again.
+	ErrDisk = errors.New("journal's disk failed")
 	// ErrNotFound: no such case, effect, blob or value.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrState: the case's state does not allow this.

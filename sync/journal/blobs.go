@@ -167,15 +167,15 @@ func readOwned(tx *bolt.Tx, owned string) (e blobEntry, err error) {
 	return e, nil
 }
 
-func putOwned(tx *bolt.Tx, owned string, e blobEntry) error {
+func (tx *Tx) putOwned(owned string, e blobEntry) error {
 	b, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketBlobs).Put([]byte(e.Index+"/"+owned), []byte{1}); err != nil {
+	if err := tx.bucket(bucketBlobs).Put([]byte(e.Index+"/"+owned), []byte{1}); err != nil {
 		return err
 	}
-	return tx.Bucket(bucketOwned).Put([]byte(owned), b)
+	return tx.bucket(bucketOwned).Put([]byte(owned), b)
 }
 
 // Blob opens a blob by the hash of its content.
@@ -221,7 +221,7 @@ func (tx *Tx) own(caseID, name string, h wire.Hash, upload bool) error {
 	if err := tx.disown(owned); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	k, _, err := tx.j.dataKey(tx.tx, caseID)
+	k, _, err := tx.dataKey(caseID)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (tx *Tx) own(caseID, name string, h wire.Hash, upload bool) error {
 	if err != nil {
 		return err
 	}
-	return putOwned(tx.tx, owned, blobEntry{File: b.file, Index: tx.j.key.name(h[:]), Sealed: sealed, Size: b.size, Upload: upload})
+	return tx.putOwned(owned, blobEntry{File: b.file, Index: tx.j.key.name(h[:]), Sealed: sealed, Size: b.size, Upload: upload})
 }
 
 // claim finds the file for a content: the case's own, a loose one, or a copy of another case's, so that no two cases share
@@ -276,10 +276,10 @@ func (tx *Tx) disown(owned string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.tx.Bucket(bucketBlobs).Delete([]byte(e.Index + "/" + owned)); err != nil {
+	if err := tx.bucket(bucketBlobs).Delete([]byte(e.Index + "/" + owned)); err != nil {
 		return err
 	}
-	if err := tx.tx.Bucket(bucketOwned).Delete([]byte(owned)); err != nil {
+	if err := tx.bucket(bucketOwned).Delete([]byte(owned)); err != nil {
 		return err
 	}
 	caseID, _, _ := strings.Cut(owned, "/")
@@ -355,7 +355,7 @@ func (j *Journal) BlobSent(h wire.Hash) error {
 				return err
 			}
 			e.Sent = true
-			if err := putOwned(tx.tx, owned, e); err != nil {
+			if err := tx.putOwned(owned, e); err != nil {
 				return err
 			}
 		}

@@ -57,7 +57,7 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 	if err := tx.putCase(c); err != nil {
 		return Case{}, err
 	}
-	if err := tx.tx.Bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
+	if err := tx.bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
 		return Case{}, err
 	}
 	_, err = tx.Emit(wire.LaneTx, c.ID, wire.TypeCaseOpened, 1, wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash,
@@ -133,7 +133,7 @@ func (tx *Tx) putCase(c Case) error {
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketCases).Put([]byte(c.ID), b)
+	return tx.bucket(bucketCases).Put([]byte(c.ID), b)
 }
 
 func readCase(tx *bolt.Tx, id string) (Case, error) {

@@ -255,7 +255,7 @@ func (tx *Tx) putEffect(e Effect) error {
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketEffects).Put([]byte(e.EffectName.String()), b)
+	return tx.bucket(bucketEffects).Put([]byte(e.EffectName.String()), b)
 }
 
 func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {

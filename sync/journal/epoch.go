@@ -87,7 +87,7 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 		}
 		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
 	}
-	return gone, writeLane(tx.tx, lane, now)
+	return gone, tx.writeLane(lane, now)
 }
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.
@@ -106,6 +106,7 @@ func (tx *Tx) archive(lane wire.Lane, st laneState) error {
 			}
 		}
 	}
+	tx.note(op{kind: opClear, bucket: tx.bucket(bucketRecords).no, sub: string(lane)})
 	if err := records.DeleteBucket([]byte(lane)); err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := trimRecords(tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)), st.Acked, before)
+			n, err := trimRecords(tx.records(string(lane)), st.Acked, before)
 			if err != nil {
 				return err
 			}
@@ -145,11 +146,20 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 		return tx.Audit("journal.trimmed", "system", map[string]string{"before": before.UTC().Format(time.RFC3339),
 			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
 	})
+	if err == nil {
+		err = j.tidySpill()
+	}
 	return records, cases, err
 }
 
+// deleter is a bucket whose records can be trimmed.
+type deleter interface {
+	Cursor() *bolt.Cursor
+	Delete(key []byte) error
+}
+
 // trimRecords deletes from a lane's beginning: old records before seq last.
-func trimRecords(b *bolt.Bucket, last uint64, before time.Time) (int, error) {
+func trimRecords(b deleter, last uint64, before time.Time) (int, error) {
 	var gone [][]byte
 	c := b.Cursor()
 	for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(last)) < 0; k, v = c.Next() {
@@ -176,6 +186,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 	err = archives.ForEachBucket(func(name []byte) error {
 		b := archives.Bucket(name)
 		gone, err := trimRecords(b, ^uint64(0), before)
+		tx.touched = tx.touched || gone > 0
 		n += gone
 		if k, _ := b.Cursor().First(); err == nil && k == nil {
 			empty = append(empty, bytes.Clone(name))
@@ -213,12 +224,12 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 			effects = append(effects, bytes.Clone(k))
 		}
 		for _, k := range effects {
-			if err := tx.tx.Bucket(bucketEffects).Delete(k); err != nil {
+			if err := tx.bucket(bucketEffects).Delete(k); err != nil {
 				return 0, err
 			}
 		}
-		err := errors.Join(tx.tx.Bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.tx.Bucket(bucketKeys).Delete([]byte(c.ID)),
-			tx.tx.Bucket(bucketCases).Delete([]byte(c.ID)))
+		err := errors.Join(tx.bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.bucket(bucketKeys).Delete([]byte(c.ID)),
+			tx.bucket(bucketCases).Delete([]byte(c.ID)))
 		if err != nil {
 			return 0, err
 		}
@@ -228,7 +239,7 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 
 // skipCodes moves the receipt counter on.
 func (tx *Tx) skipCodes(by uint64) (uint64, error) {
-	meta := tx.tx.Bucket(bucketMeta)
+	meta := tx.bucket(bucketMeta)
 	var n uint64
 	if b := meta.Get([]byte(metaReceipts)); len(b) == 8 {
 		n = binary.BigEndian.Uint64(b)

@@ -26,6 +26,7 @@
 package journal
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,7 +38,6 @@ import (
 
 	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -67,6 +67,12 @@ type Journal struct {
 	opt     Options
 	key     masterKey
 	started time.Time
+	path    string
+
+	// writing is held by whoever changes the database and the spill.
+	writing sync.Mutex
+	spill   *spill
+	failed  error // the disk failed in the middle of a commit
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -77,8 +83,67 @@ type Journal struct {
 
 // Open opens the journal or makes a new one.
 func Open(path string, opt Options) (*Journal, error) {
+	opt, err := opt.filled(path)
+	if err != nil {
+		return nil, err
+	}
+	fresh := false
+	switch st, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		fresh = true
+	case err == nil && st.Size() == 0:
+		return nil, damaged(path, "the file is empty")
+	}
+	if fresh {
+		if _, err := os.Stat(spillPath(path)); err == nil {
+			return nil, damaged(path, "it is gone, and "+spillPath(path)+" is there")
+		}
+	}
+	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	key, err := openKey(opt.KeyFile, fresh)
+	if err != nil {
+		return nil, err
+	}
+	j := newJournal(path, key, opt)
+	if fresh {
+		if err := j.create(path); err != nil {
+			return nil, fmt.Errorf("new journal: %w", err)
+		}
+		opt.Log.Warn("no journal was there: a new one was made", "path", path)
+	}
+	if j.db, err = openBolt(path, opt.MaxSize); err != nil {
+		return nil, err
+	}
+	if err := j.begin(); err != nil {
+		_ = j.db.Close()
+		_ = j.spill.close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// begin makes what was opened fit for use.
+func (j *Journal) begin() error {
+	if err := j.prepare(); err != nil {
+		return err
+	}
+	if err := j.openSpill(); err != nil {
+		return err
+	}
+	return j.sweepBlobs()
+}
+
+func newJournal(path string, key masterKey, opt Options) *Journal {
+	return &Journal{opt: opt, key: key, path: path, started: time.Now(), changed: make(chan struct{}),
+		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
+}
+
+// filled puts defaults where nothing is said.
+func (opt Options) filled(path string) (Options, error) {
 	if opt.Terminal == "" {
-		return nil, errors.New("journal: no terminal id")
+		return opt, errors.New("journal: no terminal id")
 	}
 	if opt.No == "" {
 		opt.No = "00"
@@ -99,38 +164,9 @@ func Open(path string, opt Options) (*Journal, error) {
 		opt.BlobDir = path + ".blobs"
 	}
 	if opt.KeyFile == "" {
-		return nil, errors.New("journal: no key file")
+		return opt, errors.New("journal: no key file")
 	}
-	fresh := false
-	switch st, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		fresh = true
-	case err == nil && st.Size() == 0:
-		return nil, damaged(path, "the file is empty")
-	}
-	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
-	key, err := openKey(opt.KeyFile, fresh)
-	if err != nil {
-		return nil, err
-	}
-	j := &Journal{opt: opt, key: key, started: time.Now(), changed: make(chan struct{}),
-		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
-	if fresh {
-		if err := j.create(path); err != nil {
-			return nil, fmt.Errorf("new journal: %w", err)
-		}
-		opt.Log.Warn("no journal was there: a new one was made", "path", path)
-	}
-	if j.db, err = openBolt(path, opt.MaxSize); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(j.prepare(), j.sweepBlobs()); err != nil {
-		_ = j.db.Close()
-		return nil, err
-	}
-	return j, nil
+	return opt, nil
 }
 
 // create makes an empty journal aside and links it to its name whole; a crash leaves either nothing there or all of it.
@@ -157,32 +193,61 @@ func (j *Journal) create(path string) (err error) {
 
 // prepare makes the buckets of a new journal and checks that the key fits an old one.
 func (j *Journal) prepare() error {
-	return j.db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketMeta, bucketCases, bucketCodes, bucketKeys, bucketSealed, bucketEffects, bucketLanes,
-			bucketRecords, bucketWaiting, bucketBlobs, bucketOwned, bucketArchive} {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return fmt.Errorf("journal: %w", err)
-			}
-		}
-		for _, l := range wire.Lanes {
-			if _, err := tx.Bucket(bucketRecords).CreateBucketIfNotExists([]byte(l)); err != nil {
-				return fmt.Errorf("journal: %w", err)
-			}
-		}
+	ready := false
+	err := j.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
+		if meta == nil {
+			return nil
+		}
 		if sealed := meta.Get([]byte(metaKeyProof)); sealed != nil {
 			if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
 				return fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
 			}
-			return nil
+			ready = tx.Bucket(bucketChange) != nil && len(meta.Get([]byte(metaLineage))) == lineageSize
 		}
-		sealed, err := j.key.seal([]byte("budayang"), []byte(j.opt.Terminal))
-		if err != nil {
-			return err
-		}
-		return meta.Put([]byte(metaKeyProof), sealed)
+		return nil
 	})
+	if err != nil || ready {
+		return err
+	}
+	return j.db.Update(j.furnish)
 }
+
+// furnish makes what every journal has.
+func (j *Journal) furnish(tx *bolt.Tx) error {
+	for _, b := range append([][]byte{bucketArchive, bucketChange}, spilled...) {
+		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	for _, l := range wire.Lanes {
+		if _, err := tx.Bucket(bucketRecords).CreateBucketIfNotExists([]byte(l)); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	meta := tx.Bucket(bucketMeta)
+	lineage := make([]byte, lineageSize)
+	if _, err := rand.Read(lineage); err != nil {
+		return err
+	}
+	if err := meta.Put([]byte(metaLineage), lineage); err != nil {
+		return err
+	}
+	if meta.Get([]byte(metaKeyProof)) != nil {
+		return nil
+	}
+	sealed, err := j.key.seal([]byte("budayang"), []byte(j.opt.Terminal))
+	if err != nil {
+		return err
+	}
+	return meta.Put([]byte(metaKeyProof), sealed)
+}
+
+// metaLineage is random and tells a journal from every other one; its spill names it.
+const (
+	metaLineage = "lineage"
+	lineageSize = 16
+)
 
 // metaKeyProof is sealed with the key file's key, so that a wrong key is noticed at once.
 const metaKeyProof = "key-proof"
@@ -190,29 +255,12 @@ const metaKeyProof = "key-proof"
 // metaReceipts counts receipt codes.
 const metaReceipts = "receipt-counter"
 
-// Close closes the file.
-func (j *Journal) Close() error { return j.db.Close() }
-
-// Tx is one change of the record. It is good only inside [Journal.Update].
-type Tx struct {
-	j  *Journal
-	tx *bolt.Tx
-}
-
-// Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk.
-func (j *Journal) Update(fn func(tx *Tx) error) error {
-	err := j.db.Update(func(tx *bolt.Tx) error { return fn(&Tx{j, tx}) })
-	if err != nil {
-		if errors.Is(err, bolterrors.ErrMaxSizeReached) {
-			return fmt.Errorf("%w: %v", ErrFull, err)
-		}
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	close(j.changed)
-	j.changed = make(chan struct{})
-	return nil
+// Close closes the files.
+func (j *Journal) Close() error {
+	err := j.tidySpill()
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return errors.Join(err, j.db.Close(), j.spill.close())
 }
 
 // Changed is closed after the next change.
@@ -248,6 +296,8 @@ func (j *Journal) crash(point string) {
 // Crash points, in the order in which a print passes them.
 const (
 	crashBlobPut        = "blob.put"
+	crashSpilled        = "change.spilled"
+	crashCommitted      = "change.committed"
 	crashCaseOpened     = "case.opened"
 	crashStateSet       = "state.set"
 	crashEffectIntended = "effect.intended"
@@ -263,9 +313,9 @@ const (
 )
 
 // CrashPoints are the names with which Options.Crash is called. case.opened, state.set, effect.ending, outbox.acked,
-// outbox.rewound, epoch.began and case.shredding lie inside a transaction, before its commit; the others after one.
+// outbox.rewound, epoch.began, case.shredding and change.spilled lie inside a transaction, before its commit; the others after one.
 func CrashPoints() []string {
-	return []string{crashBlobPut, crashCaseOpened, crashStateSet, crashEffectIntended, crashEffectNoted, crashEffectActed,
+	return []string{crashBlobPut, crashSpilled, crashCommitted, crashCaseOpened, crashStateSet, crashEffectIntended, crashEffectNoted, crashEffectActed,
 		crashEffectEnding, crashEffectEnded, crashAcked, crashRewound, crashEpoch, crashShredding, crashShredded}
 }
 
@@ -296,10 +346,10 @@ func (j *Journal) free() int64 {
 
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
-	if key == "" || key == metaKeyProof || key == metaReceipts {
+	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
-	return tx.tx.Bucket(bucketMeta).Put([]byte(key), value)
+	return tx.bucket(bucketMeta).Put([]byte(key), value)
 }
 
 // Size is what of the quota is used, and the quota, both in bytes.

@@ -74,7 +74,7 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 		return "", err
 	}
 	st.Head, st.HeadHash = r.Seq, r.Header.Hash()
-	if err := writeLane(tx.tx, lane, st); err != nil {
+	if err := tx.writeLane(lane, st); err != nil {
 		return "", err
 	}
 	return r.ID, tx.addWaiting(caseID, 1)
@@ -87,7 +87,7 @@ func (tx *Tx) Audit(event, who string, fields map[string]string) error {
 }
 
 func (tx *Tx) putRecord(r wire.Record) error {
-	k, gen, err := tx.j.dataKey(tx.tx, keyID(r.Header))
+	k, gen, err := tx.dataKey(keyID(r.Header))
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (tx *Tx) putRecord(r wire.Record) error {
 	if err != nil {
 		return err
 	}
-	lane := tx.tx.Bucket(bucketRecords).Bucket([]byte(r.Lane))
+	lane := tx.records(string(r.Lane))
 	lane.FillPercent = 0.95
 	return lane.Put(seqKey(r.Seq), b)
 }
@@ -137,12 +137,12 @@ func readLane(tx *bolt.Tx, lane wire.Lane) (laneState, error) {
 	return st, nil
 }
 
-func writeLane(tx *bolt.Tx, lane wire.Lane, st laneState) error {
+func (tx *Tx) writeLane(lane wire.Lane, st laneState) error {
 	b, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucketLanes).Put([]byte(lane), b)
+	return tx.bucket(bucketLanes).Put([]byte(lane), b)
 }
 
 func (tx *Tx) waiting(caseID string) uint64 { return waitingOf(tx.tx, caseID) }
@@ -160,9 +160,9 @@ func (tx *Tx) addWaiting(caseID string, n int) error {
 	}
 	now := uint64(max(0, int64(tx.waiting(caseID))+int64(n)))
 	if now == 0 {
-		return tx.tx.Bucket(bucketWaiting).Delete([]byte(caseID))
+		return tx.bucket(bucketWaiting).Delete([]byte(caseID))
 	}
-	return tx.tx.Bucket(bucketWaiting).Put([]byte(caseID), binary.BigEndian.AppendUint64(nil, now))
+	return tx.bucket(bucketWaiting).Put([]byte(caseID), binary.BigEndian.AppendUint64(nil, now))
 }
 
 // Lanes shows every lane, in sending order.
@@ -264,12 +264,23 @@ func (j *Journal) Acked(a wire.Ack) error {
 			}
 		}
 		st.Acked, st.AckedHash = a.High, a.Hash
-		if err := writeLane(tx.tx, a.Lane, st); err != nil {
+		if err := tx.writeLane(a.Lane, st); err != nil {
 			return err
 		}
+		tx.j.spill.drained = drained(tx.tx)
 		tx.j.crash(crashAcked)
 		return nil
 	})
+}
+
+// drained says that nothing waits for the platform.
+func drained(tx *bolt.Tx) bool {
+	for _, lane := range wire.Lanes {
+		if st, err := readLane(tx, lane); err != nil || st.Acked < st.Head {
+			return false
+		}
+	}
+	return true
 }
 
 // hashAt is the hash of a lane's record; of seq 0 the zero hash.
@@ -318,7 +329,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 			}
 		}
 		st.Acked, st.AckedHash = p.Seq, p.Hash
-		if err := writeLane(tx.tx, lane, st); err != nil {
+		if err := tx.writeLane(lane, st); err != nil {
 			return err
 		}
 		tx.j.crash(crashRewound)

@@ -22,7 +22,7 @@ const growth = 1 << 20
 const lockWait = 1500 * time.Millisecond
 
 func damaged(path string, why any) error {
-	return fmt.Errorf("%w: %s: %v; the file was left as it is: copy it away together with its key and call support", ErrDamaged, path, why)
+	return fmt.Errorf("%w: %s: %v; the file was left as it is: copy the directory away, run kiosk outbox recover, and call support", ErrDamaged, path, why)
 }
 
 func openBolt(path string, size int64) (db *bolt.DB, err error) {

@@ -123,22 +123,24 @@ func (j *Journal) wrap(id string, gen uint32, raw []byte) ([]byte, error) {
 }
 
 // dataKey returns the key that seals for id, made when there is none, and its generation.
-func (j *Journal) dataKey(tx *bolt.Tx, id string) (aead, uint32, error) {
-	keys := tx.Bucket(bucketKeys)
+func (tx *Tx) dataKey(id string) (aead, uint32, error) {
+	keys := tx.bucket(bucketKeys)
 	entry := keys.Get([]byte(id))
 	gen := uint32(0)
 	if len(entry) >= 4 {
 		gen = binary.BigEndian.Uint32(entry)
 	}
 	if len(entry) > 4 {
-		k, err := j.keyOf(tx, id, gen)
+		// Whoever reads this change in the spill must be able to open what it sealed.
+		tx.note(op{opPut, keys.no, "", []byte(id), entry})
+		k, err := tx.j.keyOf(tx.tx, id, gen)
 		return k, gen, err
 	}
 	var raw [32]byte
 	if _, err := rand.Read(raw[:]); err != nil {
 		return aead{}, 0, err
 	}
-	entry, err := j.wrap(id, gen, raw[:])
+	entry, err := tx.j.wrap(id, gen, raw[:])
 	if err != nil {
 		return aead{}, 0, err
 	}
@@ -177,8 +179,8 @@ func (j *Journal) currentKey(tx *bolt.Tx, id string) (aead, error) {
 }
 
 // destroyKey leaves the next generation's number in the key's place.
-func destroyKey(tx *bolt.Tx, id string) error {
-	keys := tx.Bucket(bucketKeys)
+func (tx *Tx) destroyKey(id string) error {
+	keys := tx.bucket(bucketKeys)
 	entry := keys.Get([]byte(id))
 	if len(entry) <= 4 {
 		return nil
@@ -194,7 +196,7 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if _, err := tx.Case(caseID); err != nil {
 		return err
 	}
-	k, _, err := tx.j.dataKey(tx.tx, caseID)
+	k, _, err := tx.dataKey(caseID)
 	if err != nil {
 		return err
 	}
@@ -202,7 +204,7 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketSealed).Put([]byte(caseID+"/"+name), sealed)
+	return tx.bucket(bucketSealed).Put([]byte(caseID+"/"+name), sealed)
 }
 
 // Sealed opens a personal value of a case; [ErrNotFound] when there is none or its key was destroyed.
@@ -235,7 +237,7 @@ func (j *Journal) Shred(caseID string) error {
 		if err := tx.dropBlobs(caseID); err != nil {
 			return err
 		}
-		if err := destroyKey(tx.tx, caseID); err != nil {
+		if err := tx.destroyKey(caseID); err != nil {
 			return err
 		}
 		prefix := caseID + "/"
@@ -245,7 +247,7 @@ func (j *Journal) Shred(caseID string) error {
 			gone = append(gone, append([]byte(nil), k...))
 		}
 		for _, k := range gone {
-			if err := tx.tx.Bucket(bucketSealed).Delete(k); err != nil {
+			if err := tx.bucket(bucketSealed).Delete(k); err != nil {
 				return err
 			}
 		}
@@ -258,6 +260,9 @@ func (j *Journal) Shred(caseID string) error {
 	if err != nil {
 		return err
 	}
+	j.writing.Lock()
+	j.spill.stale = true // until it is begun anew it has the destroyed key, wrapped
+	j.writing.Unlock()
 	j.crash(crashShredded)
 	return nil
 }
