@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -161,14 +160,14 @@ func readOwned(tx *bolt.Tx, owned string) (e blobEntry, err error) {
 	if b == nil {
 		return e, fmt.Errorf("blob: %w", ErrNotFound)
 	}
-	if err := json.Unmarshal(b, &e); err != nil {
+	if err := decode(b, &e); err != nil {
 		return e, fmt.Errorf("blob: %w", errors.Join(ErrDamaged, err))
 	}
 	return e, nil
 }
 
 func (tx *Tx) putOwned(owned string, e blobEntry) error {
-	b, err := json.Marshal(e)
+	b, err := encode(e)
 	if err != nil {
 		return err
 	}

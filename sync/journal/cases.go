@@ -129,7 +129,7 @@ func (tx *Tx) RecordStep(caseID, step string, result any) error {
 func (tx *Tx) Case(id string) (Case, error) { return readCase(tx.tx, id) }
 
 func (tx *Tx) putCase(c Case) error {
-	b, err := json.Marshal(c)
+	b, err := encode(c)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 		return Case{}, fmt.Errorf("case: %w", ErrNotFound)
 	}
 	var c Case
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := decode(b, &c); err != nil {
 		return Case{}, fmt.Errorf("case %s: %w", id, errors.Join(ErrDamaged, err))
 	}
 	return c, nil

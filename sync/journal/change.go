@@ -37,10 +37,12 @@ func (tx *Tx) bucket(name []byte) bucket {
 	return bucket{tx.tx.Bucket(name), tx, byte(no), ""}
 }
 
-// lane is a lane's bucket of records.
-func (tx *Tx) records(lane string) bucket {
-	b := tx.bucket(bucketRecords)
-	b.Bucket, b.sub = b.Bucket.Bucket([]byte(lane)), lane
+// records is a lane's bucket of records.
+func (tx *Tx) records(lane string) bucket { return tx.bucket(bucketRecords).inner(lane) }
+
+// inner is a bucket inside a bucket.
+func (b bucket) inner(name string) bucket {
+	b.Bucket, b.sub = b.Bucket.Bucket([]byte(name)), name
 	return b
 }
 

@@ -23,6 +23,7 @@ import (
 const childEnv = "JOURNAL_CRASH_CHILD"
 
 func TestMain(m *testing.M) {
+	recorderChild()
 	if spec := os.Getenv(childEnv); spec != "" {
 		if err := crashChild(spec); err != nil {
 			fmt.Fprintln(os.Stderr, err)

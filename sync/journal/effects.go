@@ -251,7 +251,7 @@ func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled,
 }
 
 func (tx *Tx) putEffect(e Effect) error {
-	b, err := json.Marshal(e)
+	b, err := encode(e)
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
 		return Effect{}, fmt.Errorf("effect: %w", ErrNotFound)
 	}
 	var e Effect
-	if err := json.Unmarshal(b, &e); err != nil {
+	if err := decode(b, &e); err != nil {
 		return Effect{}, fmt.Errorf("effect %s: %w", n, errors.Join(ErrDamaged, err))
 	}
 	e.Notes = maps.Clone(e.Notes)
@@ -275,7 +275,7 @@ func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
 	err = j.db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
 			var e Effect
-			if err := json.Unmarshal(v, &e); err != nil {
+			if err := decode(v, &e); err != nil {
 				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
 			}
 			if match(e) {
@@ -294,7 +294,7 @@ func (j *Journal) Effects(caseID string) (all []Effect, err error) {
 		c := tx.Bucket(bucketEffects).Cursor()
 		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
 			var e Effect
-			if err := json.Unmarshal(v, &e); err != nil {
+			if err := decode(v, &e); err != nil {
 				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
 			}
 			all = append(all, e)

@@ -5,7 +5,6 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,7 +59,7 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 	c := records.Bucket([]byte(lane)).Cursor()
 	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 		}
 		r, err := tx.j.openRecord(tx.tx, s)
@@ -92,26 +91,9 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.
 func (tx *Tx) archive(lane wire.Lane, st laneState) error {
-	records := tx.tx.Bucket(bucketRecords)
-	old := records.Bucket([]byte(lane))
-	if k, _ := old.Cursor().First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0 {
-		dst, err := tx.tx.Bucket(bucketArchive).CreateBucket(archiveKey(lane, st.Epoch))
-		if err != nil {
-			return err
-		}
-		c := old.Cursor()
-		for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0; k, v = c.Next() {
-			if err := dst.Put(bytes.Clone(k), bytes.Clone(v)); err != nil {
-				return err
-			}
-		}
-	}
-	tx.note(op{kind: opClear, bucket: tx.bucket(bucketRecords).no, sub: string(lane)})
-	if err := records.DeleteBucket([]byte(lane)); err != nil {
-		return err
-	}
-	_, err := records.CreateBucket([]byte(lane))
-	return err
+	to, last := archiveKey(lane, st.Epoch), seqKey(st.Acked)
+	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
+	return moveToArchive(tx.tx, string(lane), to, last)
 }
 
 func archiveKey(lane wire.Lane, epoch uint32) []byte {
@@ -164,7 +146,7 @@ func trimRecords(b deleter, last uint64, before time.Time) (int, error) {
 	c := b.Cursor()
 	for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(last)) < 0; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("trim: %w", errors.Join(ErrDamaged, err))
 		}
 		if !s.Wall.Before(before) {
@@ -184,9 +166,8 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 	archives := tx.tx.Bucket(bucketArchive)
 	var empty [][]byte
 	err = archives.ForEachBucket(func(name []byte) error {
-		b := archives.Bucket(name)
+		b := tx.bucket(bucketArchive).inner(string(name))
 		gone, err := trimRecords(b, ^uint64(0), before)
-		tx.touched = tx.touched || gone > 0
 		n += gone
 		if k, _ := b.Cursor().First(); err == nil && k == nil {
 			empty = append(empty, bytes.Clone(name))
@@ -194,6 +175,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 		return err
 	})
 	for _, name := range empty {
+		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
 		err = errors.Join(err, archives.DeleteBucket(name))
 	}
 	return n, err

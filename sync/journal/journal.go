@@ -14,18 +14,24 @@
 // chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Audit entries
 // and records of no case, which carry nothing personal, are sealed with a key of their epoch and outlive the case.
 //
-// bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again.
+// bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again. The spill
+// lets go of it at the next [Journal.Trim], at the latest when the journal is closed.
 //
 // # On disks
 //
-// bbolt runs with fsync on. A file that does not open or does not verify is reported as [ErrDamaged] and left as it is;
-// nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
+// bbolt runs with fsync on. Beside the database lies the spill, a log of what every change put and deleted, begun anew with a
+// checkpoint whenever little waits; a change is in both when [Journal.Update] returns. At opening the pages, the chains and
+// ledgers, and the spill are held against each other: a database that is behind is brought forward, and if it was by more
+// than the one change that a power cut may leave, or if the spill is behind, the audit chain says so. A database that does
+// not open or does not verify is reported as [ErrDamaged] and left as it is; [Recover] makes one from the spill and tells
+// what is missing. Nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
 // that name is damage too.
 //
 // [Journal.Trim] forgets what the platform has held for long enough; nothing unacknowledged is ever forgotten.
 package journal
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -129,10 +135,26 @@ func (j *Journal) begin() error {
 	if err := j.prepare(); err != nil {
 		return err
 	}
+	if err := j.holdsTogether(); err != nil {
+		return err
+	}
 	if err := j.openSpill(); err != nil {
 		return err
 	}
 	return j.sweepBlobs()
+}
+
+// holdsTogether refuses a database whose pages are sound and whose contents contradict each other: a disk that kept old
+// pages leaves one.
+func (j *Journal) holdsTogether() error {
+	r, err := j.verify(context.Background(), false)
+	if err == nil && len(r.Problems) > 0 {
+		err = errors.New(r.Problems[0])
+	}
+	if err != nil {
+		return damaged(j.path, err)
+	}
+	return nil
 }
 
 func newJournal(path string, key masterKey, opt Options) *Journal {

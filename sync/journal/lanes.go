@@ -95,7 +95,7 @@ func (tx *Tx) putRecord(r wire.Record) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(stored{r.Header, gen, sealed})
+	b, err := encode(stored{r.Header, gen, sealed})
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func readLane(tx *bolt.Tx, lane wire.Lane) (laneState, error) {
 		return st, fmt.Errorf("lane %q: %w", lane, ErrNotFound)
 	}
 	if b := tx.Bucket(bucketLanes).Get([]byte(lane)); b != nil {
-		if err := json.Unmarshal(b, &st); err != nil {
+		if err := decode(b, &st); err != nil {
 			return st, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 		}
 	}
@@ -138,7 +138,7 @@ func readLane(tx *bolt.Tx, lane wire.Lane) (laneState, error) {
 }
 
 func (tx *Tx) writeLane(lane wire.Lane, st laneState) error {
-	b, err := json.Marshal(st)
+	b, err := encode(st)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 				AckedHash: st.AckedHash, Waiting: st.Head - st.Acked}
 			if b := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(st.Acked + 1)); b != nil {
 				var r stored
-				if err := json.Unmarshal(b, &r); err != nil {
+				if err := decode(b, &r); err != nil {
 					return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 				}
 				s.Oldest = r.Wall
@@ -202,7 +202,7 @@ func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record,
 		c := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Cursor()
 		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && len(all) < records; k, v = c.Next() {
 			var s stored
-			if err := json.Unmarshal(v, &s); err != nil {
+			if err := decode(v, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 			}
 			r, err := j.openRecord(tx, s)
@@ -256,7 +256,7 @@ func (j *Journal) Acked(a wire.Ack) error {
 		c := tx.tx.Bucket(bucketRecords).Bucket([]byte(a.Lane)).Cursor()
 		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && bytes.Compare(k, seqKey(a.High)) <= 0; k, v = c.Next() {
 			var s stored
-			if err := json.Unmarshal(v, &s); err != nil {
+			if err := decode(v, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", a.Lane, errors.Join(ErrDamaged, err))
 			}
 			if err := tx.addWaiting(s.Case, -1); err != nil {
@@ -293,7 +293,7 @@ func (tx *Tx) hashAt(lane wire.Lane, seq uint64) (wire.Hash, error) {
 		return wire.Hash{}, fmt.Errorf("lane %s: record %d: %w", lane, seq, ErrNotFound)
 	}
 	var s stored
-	if err := json.Unmarshal(b, &s); err != nil {
+	if err := decode(b, &s); err != nil {
 		return wire.Hash{}, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 	}
 	return s.Header.Hash(), nil
@@ -321,7 +321,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 			var s stored
 			if b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(seq)); b == nil {
 				return fmt.Errorf("rewind of %s: record %d: %w", lane, seq, ErrNotFound)
-			} else if err := json.Unmarshal(b, &s); err != nil {
+			} else if err := decode(b, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 			}
 			if err := tx.addWaiting(s.Case, 1); err != nil {

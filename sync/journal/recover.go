@@ -7,10 +7,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,33 +111,19 @@ func Recover(ctx context.Context, path string, opt Options) (r Recovered, err er
 func (s *spillScan) report(path string) Recovered {
 	gaps, bulk := s.missing(s.base)
 	r := Recovered{Changes: len(s.changes), Last: time.UnixMilli(s.wall).UTC(), Missing: gaps, Torn: s.torn,
-		Behind: boltTxid(path) > s.bolt}
+		Behind: txidOf(path) > s.bolt}
 	r.Whole = s.whole && len(gaps) == 0 && !bulk && !s.torn && !r.Behind
 	return r
 }
 
-// boltTxid is the highest transaction id that a database's meta pages name, 0 when neither can be read. Layout of a meta
-// behind its 16 bytes of page header, in the machine's own order: magic, version, page size, flags (4 bytes each), root and
-// its sequence, freelist, high-water page, transaction (8 bytes each), FNV-1a of all that.
-func boltTxid(path string) (id uint64) {
+// txidOf is how far a database had come by its meta pages; nothing else of it need be readable.
+func txidOf(path string) uint64 {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
-	const length = 56
-	for _, at := range []int64{0, int64(os.Getpagesize())} {
-		var b [length + 8]byte
-		if _, err := f.ReadAt(b[:], at+16); err != nil || binary.NativeEndian.Uint32(b[:]) != 0xED0CDAED {
-			continue
-		}
-		sum := fnv.New64a()
-		_, _ = sum.Write(b[:length])
-		if sum.Sum64() == binary.NativeEndian.Uint64(b[length:]) {
-			id = max(id, binary.NativeEndian.Uint64(b[length-8:]))
-		}
-	}
-	return id
+	return boltTxid(f)
 }
 
 // rebuild fills a new database from the spill, mends what does not hold together, and begins a new epoch.
@@ -240,6 +224,13 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 	if err != nil {
 		return err
 	}
+	// What is in the archives is acknowledged, and need not be whole.
+	if err := tx.DeleteBucket(bucketArchive); err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucket(bucketArchive); err != nil {
+		return err
+	}
 	waiting := map[string]uint64{}
 	for _, lane := range wire.Lanes {
 		if err := j.mendLane(tx, lane, waiting, r); err != nil {
@@ -264,7 +255,7 @@ func (j *Journal) mendEffects(tx *bolt.Tx) error {
 	var all []Effect
 	err := tx.Bucket(bucketEffects).ForEach(func(_, v []byte) error {
 		var e Effect
-		if json.Unmarshal(v, &e) == nil && e.Attempt > 1 {
+		if decode(v, &e) == nil && e.Attempt > 1 {
 			all = append(all, e)
 		}
 		return nil
@@ -284,7 +275,7 @@ func (j *Journal) mendEffects(tx *bolt.Tx) error {
 				continue
 			}
 			e.State, e.Detail, e.Ended, e.Settled = EffectFailed, "outcome lost; it was tried again", later.Intended, true
-			raw, err := json.Marshal(e)
+			raw, err := encode(e)
 			if err != nil {
 				return err
 			}
@@ -307,7 +298,7 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 	var keep []stored
 	err = b.ForEach(func(k, v []byte) error {
 		var s stored
-		if json.Unmarshal(v, &s) != nil || s.Lane != lane {
+		if decode(v, &s) != nil || s.Lane != lane {
 			r.Dropped++
 			return nil
 		}
@@ -338,7 +329,7 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 		if s.Case != "" {
 			waiting[s.Case]++
 		}
-		raw, err := json.Marshal(s)
+		raw, err := encode(s)
 		if err != nil {
 			return err
 		}
@@ -351,7 +342,7 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 		last := keep[len(keep)-1]
 		st.Head, st.HeadHash = last.Seq, last.Header.Hash()
 	}
-	raw, err := json.Marshal(st)
+	raw, err := encode(st)
 	if err != nil {
 		return err
 	}
@@ -419,7 +410,7 @@ func (j *Journal) usable(tx *bolt.Tx, name, k, v []byte) bool {
 		return tx.Bucket(bucketOwned).Get(owned) != nil
 	}
 	var e Effect
-	return json.Unmarshal(v, &e) == nil
+	return decode(v, &e) == nil
 }
 
 // sift deletes what is of no use.

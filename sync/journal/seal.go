@@ -97,12 +97,20 @@ func newKey(path string) (masterKey, error) {
 	if _, err := rand.Read(raw[:]); err != nil {
 		return masterKey{}, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// Linked to its name whole: a power cut must not leave half a key, which nobody would dare to replace.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return masterKey{}, fmt.Errorf("journal key: %w", err)
 	}
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(hex.EncodeToString(raw[:]) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Link(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
 	if err != nil {
 		return masterKey{}, fmt.Errorf("journal key: %w", err)
 	}

@@ -217,7 +217,10 @@ func (j *Journal) writeCheckpoint(tx *bolt.Tx, s *spill) error {
 	}
 	p := &part{s: s, change: change}
 	for no, name := range spilled {
-		if string(name) == string(bucketRecords) {
+		switch string(name) {
+		case string(bucketArchive): // all of it is acknowledged
+			continue
+		case string(bucketRecords):
 			if err := checkpointRecords(tx, p, no, s); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package journal
 // The spill's format: frames that can be told from anything else, read back from whatever is left of a file.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -262,12 +263,14 @@ func nextMagic(r io.ReaderAt, at, size int64) (next int64, clean bool, err error
 const (
 	opPut   = 1
 	opDel   = 2
-	opClear = 3 // empties a bucket inside a bucket
+	opClear = 3 // empties a lane
+	opMove  = 4 // moves a lane's records up to a sequence (value) to the archive of its epoch (key), and empties it
+	opDrop  = 5 // forgets an archive
 )
 
 // spilled are the buckets whose changes are written to the spill; a bucket's place in the list is its number there.
 var spilled = [][]byte{bucketMeta, bucketCases, bucketCodes, bucketKeys, bucketSealed, bucketEffects, bucketLanes, bucketRecords,
-	bucketWaiting, bucketBlobs, bucketOwned}
+	bucketWaiting, bucketBlobs, bucketOwned, bucketArchive}
 
 // op is one operation: kind, bucket, bucket inside it ("" for none), key, value.
 type op struct {
@@ -303,7 +306,7 @@ func eachOp(payload []byte, do func(o op) error) error {
 			parts[i], payload = payload[used:used+int(n)], payload[used+int(n):]
 		}
 		o.sub, o.key, o.value = string(parts[0]), parts[1], parts[2]
-		if int(o.bucket) >= len(spilled) || o.kind < opPut || o.kind > opClear || o.kind != opClear && len(o.key) == 0 {
+		if int(o.bucket) >= len(spilled) || o.kind < opPut || o.kind > opDrop || (o.kind == opPut || o.kind == opDel) && len(o.key) == 0 {
 			return fmt.Errorf("spill: operation %d on bucket %d is not known", o.kind, o.bucket)
 		}
 		if err := do(o); err != nil {
@@ -317,16 +320,19 @@ func eachOp(payload []byte, do func(o op) error) error {
 func (o op) apply(tx *bolt.Tx) error {
 	b := tx.Bucket(spilled[o.bucket])
 	if o.sub != "" {
-		inner, err := b.CreateBucketIfNotExists([]byte(o.sub))
-		if err != nil {
-			return err
-		}
-		if o.kind == opClear {
-			if err := b.DeleteBucket([]byte(o.sub)); err != nil {
+		inner := b.Bucket([]byte(o.sub))
+		switch {
+		case o.kind == opDrop && inner != nil:
+			return b.DeleteBucket([]byte(o.sub))
+		case o.kind == opMove && inner != nil:
+			return moveToArchive(tx, o.sub, o.key, o.value)
+		case inner == nil && o.kind != opPut && o.kind != opClear:
+			return nil
+		case inner == nil || o.kind == opClear:
+			var err error
+			if inner, err = emptied(b, o.sub); err != nil {
 				return err
 			}
-			_, err := b.CreateBucket([]byte(o.sub))
-			return err
 		}
 		b = inner
 	}
@@ -335,6 +341,38 @@ func (o op) apply(tx *bolt.Tx) error {
 		return b.Put(slices.Clone(o.key), slices.Clone(o.value))
 	case opDel:
 		return b.Delete(o.key)
+	case opClear:
+		return nil
 	}
-	return errors.New("spill: clears a bucket that is not inside another")
+	return fmt.Errorf("spill: operation %d without a lane", o.kind)
+}
+
+// emptied makes a bucket inside another anew.
+func emptied(b *bolt.Bucket, name string) (*bolt.Bucket, error) {
+	if b.Bucket([]byte(name)) != nil {
+		if err := b.DeleteBucket([]byte(name)); err != nil {
+			return nil, err
+		}
+	}
+	return b.CreateBucket([]byte(name))
+}
+
+// moveToArchive puts a lane's records up to a sequence aside, and leaves the lane empty.
+func moveToArchive(tx *bolt.Tx, lane string, archive, last []byte) error {
+	records := tx.Bucket(bucketRecords)
+	old := records.Bucket([]byte(lane))
+	if k, _ := old.Cursor().First(); k != nil && bytes.Compare(k, last) <= 0 {
+		dst, err := tx.Bucket(bucketArchive).CreateBucketIfNotExists(bytes.Clone(archive))
+		if err != nil {
+			return err
+		}
+		c := old.Cursor()
+		for k, v := c.First(); k != nil && bytes.Compare(k, last) <= 0; k, v = c.Next() {
+			if err := dst.Put(bytes.Clone(k), bytes.Clone(v)); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := emptied(records, lane)
+	return err
 }
