@@ -19,7 +19,12 @@ type Options struct {
 	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger     // nil means discard
 	MaxSize  int64            // bytes, 0 means 256 MiB
-	Boot     string           // boot id; "" means a new one
+	// DiskFloor is how much free disk (bytes) new business needs; 0 means 100 MiB.
+	DiskFloor int64
+	// Emergency is the size (bytes) of a file that is given up when the disk is full, so that what was begun can be
+	// finished; 0 means 16 MiB.
+	Emergency int64
+	Boot      string // boot id; "" means a new one
 	// Crash is called at named points of every change ("effect.intended", "effect.acted", …). Tests kill the process
 	// there; nil in production.
 	Crash func(point string)

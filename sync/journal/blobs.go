@@ -187,7 +187,7 @@ func (j *Journal) Blob(h wire.Hash) ([]byte, error) {
 	}
 	var e blobEntry
 	var key [32]byte
-	err := j.db.View(func(tx *bolt.Tx) (err error) {
+	err := j.view(func(tx *bolt.Tx) (err error) {
 		var owned string
 		if owned, e, err = j.entryOf(tx, "", h); err == nil {
 			key, _, err = j.openEntry(tx, owned, e)
@@ -303,7 +303,7 @@ func (j *Journal) CaseBlob(caseID, name string) ([]byte, error) {
 	var e blobEntry
 	var key [32]byte
 	var h wire.Hash
-	err := j.db.View(func(tx *bolt.Tx) (err error) {
+	err := j.view(func(tx *bolt.Tx) (err error) {
 		owned := caseID + "/" + name
 		if e, err = readOwned(tx, owned); err == nil {
 			key, h, err = j.openEntry(tx, owned, e)
@@ -319,7 +319,7 @@ func (j *Journal) CaseBlob(caseID, name string) ([]byte, error) {
 // PendingBlobs are the blobs that the platform does not have yet.
 func (j *Journal) PendingBlobs() (all []wire.Hash, err error) {
 	seen := map[wire.Hash]bool{}
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 			e, err := readOwned(tx, string(k))
 			if err != nil || !e.Upload || e.Sent {
@@ -390,7 +390,7 @@ func (tx *Tx) dropBlobs(caseID string) error {
 // sweepBlobs removes files that nothing refers to: their keys are gone.
 func (j *Journal) sweepBlobs() error {
 	used := map[string]bool{}
-	err := j.db.View(func(tx *bolt.Tx) error {
+	err := j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 			e, err := readOwned(tx, string(k))
 			used[e.File] = true

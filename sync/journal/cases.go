@@ -150,7 +150,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 
 // Case returns a case by its id.
 func (j *Journal) Case(id string) (c Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		c, err = readCase(tx, id)
 		return err
 	})
@@ -160,7 +160,7 @@ func (j *Journal) Case(id string) (c Case, err error) {
 // CaseByReceipt returns the case that a receipt code names. Spaces and letter case do not matter.
 func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 	code = strings.ToUpper(strings.ReplaceAll(code, " ", ""))
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		id := tx.Bucket(bucketCodes).Get([]byte(code))
 		if id == nil {
 			return fmt.Errorf("receipt code: %w", ErrNotFound)
@@ -173,7 +173,7 @@ func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 
 // Cases returns the cases that match, oldest first; nil matches all.
 func (j *Journal) Cases(match func(Case) bool) (all []Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
 			c, err := readCase(tx, string(k))
 			if err != nil {

@@ -78,6 +78,7 @@ func (j *Journal) Update(fn func(tx *Tx) error) error {
 	if err := j.writable(); err != nil {
 		return err
 	}
+	j.breathe()
 	t := &Tx{j: j}
 	var synced <-chan error
 	err := j.db.Update(func(tx *bolt.Tx) (err error) {
@@ -136,7 +137,8 @@ func (j *Journal) writable() error {
 
 // undone is what follows a change that was not committed.
 func (j *Journal) undone(err error, t *Tx, synced <-chan error) error {
-	full := errors.Is(err, bolterrors.ErrMaxSizeReached)
+	// Room is asked for before anything that counts is overwritten: such a change certainly did not happen.
+	full := errors.Is(err, bolterrors.ErrMaxSizeReached) || noRoom(err)
 	if synced != nil {
 		j.spill.await(synced)
 		switch {

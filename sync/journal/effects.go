@@ -272,7 +272,7 @@ func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
 }
 
 func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
 			var e Effect
 			if err := decode(v, &e); err != nil {
@@ -289,7 +289,7 @@ func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
 
 // Effects returns a case's effects, by step and attempt.
 func (j *Journal) Effects(caseID string) (all []Effect, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		prefix := caseID + "/"
 		c := tx.Bucket(bucketEffects).Cursor()
 		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {

@@ -85,6 +85,7 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 			return 0, err
 		}
 		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
+		now.Bytes += weight(len(r.Body))
 	}
 	return gone, tx.writeLane(lane, now)
 }

@@ -48,9 +48,6 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// reserve is what new business leaves free, so that what was begun can be finished.
-func reserve(size int64) int64 { return min(8<<20, size/4) }
-
 // Buckets.
 var (
 	bucketMeta    = []byte("meta")    // name → value
@@ -77,8 +74,10 @@ type Journal struct {
 
 	// writing is held by whoever changes the database and the spill.
 	writing sync.Mutex
-	spill   *spill
-	failed  error // the disk failed in the middle of a commit
+	// swap is held by whoever puts another file in the database's place; readers share it.
+	swap   sync.RWMutex
+	spill  *spill
+	failed error // the disk failed in the middle of a commit
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -141,7 +140,7 @@ func (j *Journal) begin() error {
 	if err := j.openSpill(); err != nil {
 		return err
 	}
-	return j.sweepBlobs()
+	return errors.Join(j.sweepBlobs(), j.keepEmergency())
 }
 
 // holdsTogether refuses a database whose pages are sound and whose contents contradict each other: a disk that kept old
@@ -178,6 +177,12 @@ func (opt Options) filled(path string) (Options, error) {
 	}
 	if opt.MaxSize == 0 {
 		opt.MaxSize = 256 << 20
+	}
+	if opt.DiskFloor == 0 {
+		opt.DiskFloor = defaultFloor
+	}
+	if opt.Emergency == 0 {
+		opt.Emergency = defaultEmergency
 	}
 	if opt.Boot == "" {
 		opt.Boot = uuid.NewString()
@@ -216,18 +221,9 @@ func (j *Journal) create(path string) (err error) {
 // prepare makes the buckets of a new journal and checks that the key fits an old one.
 func (j *Journal) prepare() error {
 	ready := false
-	err := j.db.View(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil {
-			return nil
-		}
-		if sealed := meta.Get([]byte(metaKeyProof)); sealed != nil {
-			if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
-				return fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
-			}
-			ready = tx.Bucket(bucketChange) != nil && len(meta.Get([]byte(metaLineage))) == lineageSize
-		}
-		return nil
+	err := j.view(func(tx *bolt.Tx) (err error) {
+		ready, err = j.furnished(tx)
+		return err
 	})
 	if err != nil || ready {
 		return err
@@ -235,9 +231,68 @@ func (j *Journal) prepare() error {
 	return j.db.Update(j.furnish)
 }
 
+// furnished says whether everything is there that every journal has. Nothing at all is a new one; a journal of the first
+// version lacks the lineage and what came with it; anything else that is missing is damage.
+func (j *Journal) furnished(tx *bolt.Tx) (bool, error) {
+	if k, _ := tx.Cursor().First(); k == nil {
+		return false, nil
+	}
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return false, damaged(j.path, "its settings are missing")
+	}
+	sealed := meta.Get([]byte(metaKeyProof))
+	if sealed == nil {
+		return false, damaged(j.path, "the proof of its key is missing")
+	}
+	if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
+		if j.opensSomething(tx) {
+			return false, damaged(j.path, "the proof of its key is not what was written")
+		}
+		return false, fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
+	}
+	change := tx.Bucket(bucketChange)
+	if len(meta.Get([]byte(metaLineage))) != lineageSize {
+		if change != nil {
+			return false, damaged(j.path, "its lineage is missing")
+		}
+		return false, nil
+	}
+	for _, name := range append([][]byte{bucketChange}, spilled...) {
+		if tx.Bucket(name) == nil {
+			return false, damaged(j.path, fmt.Sprintf("its %s are missing", name))
+		}
+	}
+	for _, l := range wire.Lanes {
+		if tx.Bucket(bucketRecords).Bucket([]byte(l)) == nil {
+			return false, damaged(j.path, fmt.Sprintf("its lane %s is missing", l))
+		}
+	}
+	return true, nil
+}
+
+// opensSomething says whether the key opens a record of this terminal: then it is the right one, whatever its proof says.
+func (j *Journal) opensSomething(tx *bolt.Tx) bool {
+	records := tx.Bucket(bucketRecords)
+	if records == nil || tx.Bucket(bucketKeys) == nil {
+		return false
+	}
+	audit := records.Bucket([]byte(wire.LaneAudit))
+	if audit == nil {
+		return false
+	}
+	_, v := audit.Cursor().Last()
+	var s stored
+	if v == nil || decode(v, &s) != nil || s.Terminal != j.opt.Terminal {
+		return false
+	}
+	_, err := j.openRecord(tx, s)
+	return err == nil
+}
+
 // furnish makes what every journal has.
 func (j *Journal) furnish(tx *bolt.Tx) error {
-	for _, b := range append([][]byte{bucketArchive, bucketChange}, spilled...) {
+	for _, b := range append([][]byte{bucketChange}, spilled...) {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
@@ -283,6 +338,13 @@ func (j *Journal) Close() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	return errors.Join(err, j.db.Close(), j.spill.close())
+}
+
+// view reads. It must not be called from inside itself.
+func (j *Journal) view(do func(tx *bolt.Tx) error) error {
+	j.swap.RLock()
+	defer j.swap.RUnlock()
+	return j.db.View(do)
 }
 
 // Changed is closed after the next change.
@@ -341,31 +403,6 @@ func CrashPoints() []string {
 		crashEffectEnding, crashEffectEnded, crashAcked, crashRewound, crashEpoch, crashShredding, crashShredded}
 }
 
-// Full says whether new business would eat into the reserve.
-func (j *Journal) Full() bool {
-	full := true
-	_ = j.db.View(func(tx *bolt.Tx) error {
-		full = j.full(tx)
-		return nil
-	})
-	return full
-}
-
-// full: the file has grown to the reserve, and what is free inside it is less than a third of the quota. Less may be there in
-// crumbs only: big values need pages in a row.
-func (j *Journal) full(tx *bolt.Tx) bool {
-	if tx.Size() <= j.opt.MaxSize-growth-reserve(j.opt.MaxSize) {
-		return false
-	}
-	return j.free() < j.opt.MaxSize/3
-}
-
-// free is how many bytes inside the file can be used again, for the next change at the latest.
-func (j *Journal) free() int64 {
-	st := j.db.Stats()
-	return int64(st.FreePageN+st.PendingPageN) * int64(j.db.Info().PageSize)
-}
-
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
 	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage {
@@ -376,7 +413,7 @@ func (tx *Tx) SetMeta(key string, value []byte) error {
 
 // Size is what of the quota is used, and the quota, both in bytes.
 func (j *Journal) Size() (used, quota int64) {
-	_ = j.db.View(func(tx *bolt.Tx) error {
+	_ = j.view(func(tx *bolt.Tx) error {
 		used = tx.Size() - j.free()
 		return nil
 	})
@@ -385,7 +422,7 @@ func (j *Journal) Size() (used, quota int64) {
 
 // Meta returns a small named value, [ErrNotFound] when there is none.
 func (j *Journal) Meta(key string) (value []byte, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		v := tx.Bucket(bucketMeta).Get([]byte(key))
 		if v == nil {
 			return fmt.Errorf("meta %q: %w", key, ErrNotFound)

@@ -24,6 +24,7 @@ type laneState struct {
 	HeadHash  wire.Hash `json:"head_hash"`
 	Acked     uint64    `json:"acked"`
 	AckedHash wire.Hash `json:"acked_hash"`
+	Bytes     int64     `json:"bytes,omitempty"` // about what the records that wait take
 }
 
 // stored is a record as it lies in the file: its header in the open, its salted body sealed.
@@ -45,6 +46,9 @@ func keyID(h wire.Header) string {
 func about(h wire.Header) []byte {
 	return fmt.Appendf(nil, "record %s|%d|%s|%d|%s", h.Terminal, h.Epoch, h.Lane, h.Seq, h.ID)
 }
+
+// weight is about what a record takes in the file: its body in base 64, and its header.
+func weight(body int) int64 { return int64(body)*4/3 + 700 }
 
 // Emit writes a record for the platform. Its body is JSON, at most 64 KiB.
 func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (string, error) {
@@ -74,6 +78,7 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 		return "", err
 	}
 	st.Head, st.HeadHash = r.Seq, r.Header.Hash()
+	st.Bytes += weight(len(r.Body))
 	if err := tx.writeLane(lane, st); err != nil {
 		return "", err
 	}
@@ -167,7 +172,7 @@ func (tx *Tx) addWaiting(caseID string, n int) error {
 
 // Lanes shows every lane, in sending order.
 func (j *Journal) Lanes() (all []LaneStatus, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		for _, lane := range wire.Lanes {
 			st, err := readLane(tx, lane)
 			if err != nil {
@@ -193,7 +198,7 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 // bodies (but always at least one). [ErrNotFound] says that the next one's body was destroyed: the platform held it once and
 // has lost it; only a new epoch goes on from there.
 func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		st, err := readLane(tx, lane)
 		if err != nil {
 			return err
@@ -262,6 +267,10 @@ func (j *Journal) Acked(a wire.Ack) error {
 			if err := tx.addWaiting(s.Case, -1); err != nil {
 				return err
 			}
+			st.Bytes = max(0, st.Bytes-weight(len(s.Sealed)))
+		}
+		if a.High == st.Head {
+			st.Bytes = 0
 		}
 		st.Acked, st.AckedHash = a.High, a.Hash
 		if err := tx.writeLane(a.Lane, st); err != nil {
@@ -327,6 +336,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 			if err := tx.addWaiting(s.Case, 1); err != nil {
 				return err
 			}
+			st.Bytes += weight(len(s.Sealed))
 		}
 		st.Acked, st.AckedHash = p.Seq, p.Hash
 		if err := tx.writeLane(lane, st); err != nil {
@@ -339,7 +349,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 
 // CaseAcked says whether the platform holds all records of a case.
 func (j *Journal) CaseAcked(caseID string) (acked bool, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		if _, err := readCase(tx, caseID); err != nil {
 			return err
 		}

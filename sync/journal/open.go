@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -55,7 +56,7 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 		db.AllocSize = growth
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s: is the kiosk running already?", ErrLocked, path)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+	case isSystem(err):
 		return nil, fmt.Errorf("journal: %w", err)
 	default:
 		release(file)
@@ -66,6 +67,13 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 		return nil, damaged(path, err)
 	}
 	return db, nil
+}
+
+// isSystem says that the system refused something; bbolt's own complaints are about what is in the file.
+func isSystem(err error) bool {
+	var refused *fs.PathError
+	var errno syscall.Errno
+	return errors.As(err, &refused) || errors.As(err, &errno)
 }
 
 // suspect checks a file's pages under the lock that bbolt takes.

@@ -203,7 +203,7 @@ func (j *Journal) rebuild(ctx context.Context, scan *spillScan, from string, r *
 
 // identity is what tells the new database from the old one, and proves its key.
 func (j *Journal) identity() (lineage, proof []byte, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		lineage = bytes.Clone(tx.Bucket(bucketMeta).Get([]byte(metaLineage)))
 		proof = bytes.Clone(tx.Bucket(bucketMeta).Get([]byte(metaKeyProof)))
 		return nil

@@ -217,7 +217,7 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 
 // Sealed opens a personal value of a case; [ErrNotFound] when there is none or its key was destroyed.
 func (j *Journal) Sealed(caseID, name string) (value []byte, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		sealed := tx.Bucket(bucketSealed).Get([]byte(caseID + "/" + name))
 		if sealed == nil {
 			return fmt.Errorf("sealed value %s: %w", name, ErrNotFound)

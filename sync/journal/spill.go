@@ -86,7 +86,8 @@ func (s *spill) void(change uint64) error {
 func (s *spill) append(f frame, payload []byte) error {
 	f.log, f.wall = s.id, s.now().UnixMilli()
 	b := appendFrame(make([]byte, 0, frameHeader+padded(len(payload))), f, payload)
-	if err := s.fill(s.end + int64(len(b))); err != nil {
+	// What voids a change always finds room.
+	if err := s.fill(s.end + int64(len(b)) + frameHeader); err != nil {
 		return err
 	}
 	if _, err := s.file.WriteAt(b, s.end); err != nil {
@@ -139,7 +140,7 @@ func (j *Journal) checkpoint() error {
 	_, err = rand.Read(id[:])
 	s.id = binary.BigEndian.Uint64(id[:])
 	if err == nil {
-		err = j.db.View(func(tx *bolt.Tx) error { return j.writeCheckpoint(tx, s) })
+		err = j.view(func(tx *bolt.Tx) error { return j.writeCheckpoint(tx, s) })
 	}
 	if err == nil {
 		s.start = s.end
@@ -305,7 +306,7 @@ func (j *Journal) openSpill() error {
 	path := spillPath(j.path)
 	var lineage []byte
 	var change uint64
-	err := j.db.View(func(tx *bolt.Tx) error {
+	err := j.view(func(tx *bolt.Tx) error {
 		change = tx.Bucket(bucketChange).Sequence()
 		lineage = append(lineage, tx.Bucket(bucketMeta).Get([]byte(metaLineage))...)
 		return nil

@@ -155,10 +155,36 @@ func (s *spillScan) missing(n uint64) (gaps []uint64, bulk bool) {
 	return gaps, bulk
 }
 
-// scanSpill finds every frame that is whole, wherever it lies. Only reading itself can fail.
+// forgiving reads zeros where the disk cannot read, and notes it.
+type forgiving struct {
+	r    io.ReaderAt
+	torn *bool
+}
+
+// unreadable is how much is given up around a place that cannot be read.
+const unreadable = 4096
+
+func (f *forgiving) ReadAt(b []byte, at int64) (int, error) {
+	n, err := f.r.ReadAt(b, at)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	for done := 0; done < len(b); {
+		step := min(int(unreadable-(at+int64(done))%unreadable), len(b)-done)
+		if _, err := f.r.ReadAt(b[done:done+step], at+int64(done)); err != nil {
+			clear(b[done : done+step])
+			*f.torn = true
+		}
+		done += step
+	}
+	return len(b), nil
+}
+
+// scanSpill finds every frame that is whole, wherever it lies.
 func scanSpill(r io.ReaderAt, size int64) (*spillScan, error) {
 	s := &spillScan{}
 	size = min(size, maxSpill)
+	r = &forgiving{r, &s.torn}
 	ended, noise := false, 0
 	first := true
 	for at := int64(0); at+frameHeader <= size; {

@@ -4,6 +4,7 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 )
 
@@ -77,5 +78,32 @@ func TestEveryBitOfASpillCounts(t *testing.T) {
 		if n < 9 || !padding && s.whole && len(s.changes) == 9 && !s.torn {
 			t.Errorf("bit %d: %d frames, torn %v", i, n, s.torn)
 		}
+	}
+}
+
+// badDisk cannot read some blocks.
+type badDisk struct {
+	*bytes.Reader
+	bad map[int64]bool
+}
+
+func (d badDisk) ReadAt(b []byte, at int64) (int, error) {
+	for n := at / unreadable; n <= (at+int64(len(b))-1)/unreadable; n++ {
+		if d.bad[n] {
+			return 0, errors.New("input/output error")
+		}
+	}
+	return d.Reader.ReadAt(b, at)
+}
+
+// A block that cannot be read costs the frames in it and no other.
+func TestASpillWithUnreadableBlocks(t *testing.T) {
+	whole := spillSeed(200)
+	s, err := scanSpill(badDisk{bytes.NewReader(whole), map[int64]bool{2: true, 4: true}}, int64(len(whole)))
+	if err != nil || !s.torn || len(s.changes) < 100 || s.last != 203 {
+		t.Errorf("%d changes up to %d, torn %v, %v", len(s.changes), s.last, s.torn, err)
+	}
+	if gaps, _ := s.missing(s.base); len(gaps) == 0 {
+		t.Error("nothing is missing")
 	}
 }

@@ -30,7 +30,7 @@ func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, erro
 			r.Problems = append(r.Problems, fmt.Sprintf(format, a...))
 		}
 	}
-	err := j.db.View(func(tx *bolt.Tx) error {
+	err := j.view(func(tx *bolt.Tx) error {
 		if thorough {
 			for e := range tx.Check() {
 				bad("page: %v", e)
@@ -51,10 +51,8 @@ func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, erro
 		if err := j.verifyCases(tx, &r, waiting, bad); err != nil {
 			return err
 		}
-		if thorough {
-			if err := j.verifyBlobs(tx, bad); err != nil {
-				return err
-			}
+		if err := j.verifyBlobs(tx, thorough, bad); err != nil {
+			return err
 		}
 		return j.verifyEffects(tx, &r, bad)
 	})
@@ -139,8 +137,8 @@ func (j *Journal) verifyChain(tx *bolt.Tx, b *bolt.Bucket, lane wire.Lane, st la
 	return prev, at, err
 }
 
-// verifyBlobs checks that every blob a case has is there, whole, and found by its hash.
-func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
+// verifyBlobs checks that every blob a case has is found by its hash and, when files are to be read, is there and whole.
+func (j *Journal) verifyBlobs(tx *bolt.Tx, read bool, bad func(string, ...any)) error {
 	err := tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 		e, err := readOwned(tx, string(k))
 		if err == nil && tx.Bucket(bucketBlobs).Get([]byte(e.Index+"/"+string(k))) == nil {
@@ -149,7 +147,7 @@ func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
 		if err == nil {
 			var key [32]byte
 			var h wire.Hash
-			if key, h, err = j.openEntry(tx, string(k), e); err == nil {
+			if key, h, err = j.openEntry(tx, string(k), e); err == nil && read {
 				_, err = j.readBlob(e.File, key, h)
 			}
 		}
