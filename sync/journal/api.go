@@ -196,6 +196,8 @@ The methods, in one place (bodies are in the files of their concern):
 
 	func Open(path string, opt Options) (*Journal, error)
 	func (j *Journal) Close() error
+	func Recover(ctx context.Context, path string, opt Options) (Recovered, error)      a new database from the spill
+	func Salvage(path string, each func(wire.SealedRecord) error) (left int, err error) what waits, without the key file
 	func (j *Journal) Update(fn func(tx *Tx) error) error        one bbolt transaction, fsynced
 	func (j *Journal) Changed() <-chan struct{}                  closed after the next committed Update
 
@@ -232,6 +234,9 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)
+	func (j *Journal) SealTo(public []byte) error               the platform's X25519 key: data keys are sealed to it too
+	func (j *Journal) SealedCopies(lane wire.Lane, after uint64, most int) ([]wire.SealedRecord, error)   only the platform opens them
+	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here
 	func (j *Journal) DropBlob(caseID, name string) error        a printed certificate's file goes
 	func (j *Journal) Trim(before time.Time) (records, cases int, err error)   forgets what was acknowledged and shredded long ago
 	func (j *Journal) Full() bool                                new business would eat into the reserve

@@ -112,7 +112,7 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := trimRecords(tx.records(string(lane)), st.Acked, before)
+			n, err := trimRecords(tx.records(string(lane)), forgettable(tx.tx, st), before)
 			if err != nil {
 				return err
 			}
@@ -210,6 +210,9 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 			if err := tx.bucket(bucketEffects).Delete(k); err != nil {
 				return 0, err
 			}
+		}
+		if err := tx.dropEscrow(c.ID); err != nil {
+			return 0, err
 		}
 		err := errors.Join(tx.bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.bucket(bucketKeys).Delete([]byte(c.ID)),
 			tx.bucket(bucketCases).Delete([]byte(c.ID)))

@@ -10,9 +10,11 @@
 // # At rest
 //
 // Bodies of records, sealed values and blobs are encrypted with AES-256-GCM. Every case has a data key of its own, wrapped by
-// the key file's key (mode 0600); [Journal.Shred] destroys the data key, and with it everything personal of the case, while
-// chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Audit entries
-// and records of no case, which carry nothing personal, are sealed with a key of their epoch and outlive the case.
+// the key file's key (mode 0600) and, once [Journal.SealTo] was told it, by the platform's, so that [Salvage] needs neither
+// key file nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of the case,
+// while chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Of the
+// records a copy that only the platform can open stays until [Journal.BackedUp]. Audit entries and records of no case, which
+// carry nothing personal, are sealed with a key of their epoch and outlive the case.
 //
 // bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again. The spill
 // lets go of it at the next [Journal.Trim], at the latest when the journal is closed.
@@ -61,6 +63,7 @@ var (
 	bucketWaiting = []byte("waiting") // case id → number of records not acknowledged
 	bucketBlobs   = []byte("blobs")   // keyed hash of the content / case id / name → nothing
 	bucketOwned   = []byte("owned")   // case id / name → JSON blobEntry
+	bucketEscrow  = []byte("escrow")  // case id / generation → data key that was destroyed here, sealed to the platform
 	bucketArchive = []byte("archive") // lane / epoch → bucket: seq → stored; acknowledged records of earlier epochs
 )
 
@@ -405,7 +408,7 @@ func CrashPoints() []string {
 
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
-	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage {
+	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.bucket(bucketMeta).Put([]byte(key), value)

@@ -24,7 +24,8 @@ type laneState struct {
 	HeadHash  wire.Hash `json:"head_hash"`
 	Acked     uint64    `json:"acked"`
 	AckedHash wire.Hash `json:"acked_hash"`
-	Bytes     int64     `json:"bytes,omitempty"` // about what the records that wait take
+	Backed    uint64    `json:"backed,omitempty"` // up to here the platform's backup holds it
+	Bytes     int64     `json:"bytes,omitempty"`  // about what the records that wait take
 }
 
 // stored is a record as it lies in the file: its header in the open, its salted body sealed.
@@ -40,11 +41,6 @@ func keyID(h wire.Header) string {
 		return epochKey(h.Epoch)
 	}
 	return h.Case
-}
-
-// about binds a sealed body to its place.
-func about(h wire.Header) []byte {
-	return fmt.Appendf(nil, "record %s|%d|%s|%d|%s", h.Terminal, h.Epoch, h.Lane, h.Seq, h.ID)
 }
 
 // weight is about what a record takes in the file: its body in base 64, and its header.
@@ -96,7 +92,7 @@ func (tx *Tx) putRecord(r wire.Record) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), about(r.Header))
+	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), wire.RecordAAD(r.Header))
 	if err != nil {
 		return err
 	}
@@ -115,7 +111,7 @@ func (j *Journal) openRecord(tx *bolt.Tx, s stored) (wire.Record, error) {
 	if err != nil {
 		return wire.Record{}, err
 	}
-	plain, err := k.open(s.Sealed, about(s.Header))
+	plain, err := k.open(s.Sealed, wire.RecordAAD(s.Header))
 	if err != nil {
 		return wire.Record{}, err
 	}

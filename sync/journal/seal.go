@@ -124,12 +124,6 @@ func newKey(path string) (masterKey, error) {
 // epochKey is the name under which records without a case, and the audit chain, find their data key.
 func epochKey(epoch uint32) string { return fmt.Sprintf("epoch-%d", epoch) }
 
-// wrap seals a data key. A second wrap, to the platform's key, belongs here.
-func (j *Journal) wrap(id string, gen uint32, raw []byte) ([]byte, error) {
-	sealed, err := j.key.seal(raw, fmt.Appendf(nil, "data-key %s %d", id, gen))
-	return append(binary.BigEndian.AppendUint32(nil, gen), sealed...), err
-}
-
 // dataKey returns the key that seals for id, made when there is none, and its generation.
 func (tx *Tx) dataKey(id string) (aead, uint32, error) {
 	keys := tx.bucket(bucketKeys)
@@ -148,7 +142,7 @@ func (tx *Tx) dataKey(id string) (aead, uint32, error) {
 	if _, err := rand.Read(raw[:]); err != nil {
 		return aead{}, 0, err
 	}
-	entry, err := tx.j.wrap(id, gen, raw[:])
+	entry, err := tx.wrap(id, gen, raw[:])
 	if err != nil {
 		return aead{}, 0, err
 	}
@@ -165,7 +159,7 @@ func (j *Journal) keyOf(tx *bolt.Tx, id string, gen uint32) (aead, error) {
 	if len(entry) <= 4 || binary.BigEndian.Uint32(entry) != gen {
 		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
 	}
-	b, err := j.key.open(entry[4:], fmt.Appendf(nil, "data-key %s %d", id, gen))
+	b, err := j.key.open(entry[4:min(len(entry), 4+localWrap)], fmt.Appendf(nil, "data-key %s %d", id, gen))
 	if err != nil {
 		return aead{}, fmt.Errorf("data key: %w", err)
 	}
@@ -184,16 +178,6 @@ func (j *Journal) currentKey(tx *bolt.Tx, id string) (aead, error) {
 		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
 	}
 	return j.keyOf(tx, id, binary.BigEndian.Uint32(entry))
-}
-
-// destroyKey leaves the next generation's number in the key's place.
-func (tx *Tx) destroyKey(id string) error {
-	keys := tx.bucket(bucketKeys)
-	entry := keys.Get([]byte(id))
-	if len(entry) <= 4 {
-		return nil
-	}
-	return keys.Put([]byte(id), binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(entry)+1))
 }
 
 // Seal keeps a personal value of a case, at most 64 KiB.

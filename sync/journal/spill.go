@@ -219,7 +219,7 @@ func (j *Journal) writeCheckpoint(tx *bolt.Tx, s *spill) error {
 	p := &part{s: s, change: change}
 	for no, name := range spilled {
 		switch string(name) {
-		case string(bucketArchive): // all of it is acknowledged
+		case string(bucketArchive), string(bucketEscrow): // all of it is acknowledged
 			continue
 		case string(bucketRecords):
 			if err := checkpointRecords(tx, p, no, s); err != nil {
