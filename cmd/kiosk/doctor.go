@@ -66,7 +66,7 @@ func (d doctorCmd) Run(ctx context.Context, io stdio) error {
 	}
 	show(ok("configuration %s", d.Config))
 	show(checkData(c)...)
-	show(checkJournal(ctx, c)...)
+	show(d.checkJournal(ctx, c)...)
 	show(checkDisplay()...)
 	show(checkIdentity(c, time.Now())...)
 	show(checkPlatform(ctx, c)...)
@@ -124,7 +124,7 @@ func checkData(c config.Config) []finding {
 	return all
 }
 
-func checkJournal(ctx context.Context, c config.Config) []finding {
+func (d doctorCmd) checkJournal(ctx context.Context, c config.Config) []finding {
 	path := journalPath(c)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return []finding{ok("no journal yet; the first start makes it")}
@@ -135,8 +135,10 @@ func checkJournal(ctx context.Context, c config.Config) []finding {
 		return []finding{ok("journal is held by the running terminal; stop it to have the chains verified")}
 	case errors.Is(err, journal.ErrKey):
 		return []finding{bad("put the journal.key that belongs to this journal back; without it unsent personal data is lost", "journal: %v", err)}
+	case errors.Is(err, journal.ErrDamaged):
+		return []finding{bad("do not delete anything; copy "+filepath.Dir(path)+" away, then kiosk outbox recover -c "+d.Config+", and call support about the disk", "journal: %v", err)}
 	case err != nil:
-		return []finding{bad("do not delete anything; keep the file, move "+filepath.Dir(path)+" aside and call support", "journal: %v", err)}
+		return []finding{bad("do not delete anything; copy "+filepath.Dir(path)+" away and call support", "journal: %v", err)}
 	}
 	defer j.Close()
 	r, err := j.Verify(ctx)

@@ -23,7 +23,7 @@ type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
 	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
+	Outbox  outboxCmd  `cmd:"" help:"What waits for the platform and what it acknowledged."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands

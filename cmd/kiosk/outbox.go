@@ -11,8 +11,14 @@ import (
 	"github.com/budayang/kiosk/sync/journal"
 )
 
-// outboxCmd is `kiosk outbox`.
+// outboxCmd is `kiosk outbox` with its subcommands.
 type outboxCmd struct {
+	Show    outboxShowCmd    `cmd:"" default:"withargs" help:"Show what waits for the platform and what it acknowledged."`
+	Recover outboxRecoverCmd `cmd:"" help:"Make the journal anew from its spill after the database was damaged."`
+}
+
+// outboxShowCmd is `kiosk outbox` and `kiosk outbox show`.
+type outboxShowCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 	JSON   bool   `help:"Print JSON."`
 }
@@ -34,7 +40,7 @@ type deskLine struct {
 
 // Run shows what waits and what was acknowledged. It reads the journal of a terminal that is not running: a running one
 // holds it, and shows the same in its technician's console.
-func (o outboxCmd) Run(io stdio) error {
+func (o outboxShowCmd) Run(io stdio) error {
 	c, err := config.Load(o.Config)
 	if err != nil {
 		return err

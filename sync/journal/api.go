@@ -19,7 +19,12 @@ type Options struct {
 	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger     // nil means discard
 	MaxSize  int64            // bytes, 0 means 256 MiB
-	Boot     string           // boot id; "" means a new one
+	// DiskFloor is how much free disk (bytes) new business needs; 0 means 100 MiB.
+	DiskFloor int64
+	// Emergency is the size (bytes) of a file that is given up when the disk is full, so that what was begun can be
+	// finished; 0 means 16 MiB.
+	Emergency int64
+	Boot      string // boot id; "" means a new one
 	// Crash is called at named points of every change ("effect.intended", "effect.acted", …). Tests kill the process
 	// there; nil in production.
 	Crash func(point string)
@@ -35,6 +40,9 @@ var (
 	ErrKey = errors.New("journal key does not fit")
 	// ErrFull: the quota is reached; new business stops, what was begun can be finished.
 	ErrFull = errors.New("journal is full")
+	// ErrDisk: the disk failed in the middle of a change. Nobody can say whether that change is there; the journal takes
+	// no other until it is opened again.
+	ErrDisk = errors.New("journal's disk failed")
 	// ErrNotFound: no such case, effect, blob or value.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrState: the case's state does not allow this.
@@ -188,6 +196,8 @@ The methods, in one place (bodies are in the files of their concern):
 
 	func Open(path string, opt Options) (*Journal, error)
 	func (j *Journal) Close() error
+	func Recover(ctx context.Context, path string, opt Options) (Recovered, error)      a new database from the spill
+	func Salvage(path string, each func(wire.SealedRecord) error) (left int, err error) what waits, without the key file
 	func (j *Journal) Update(fn func(tx *Tx) error) error        one bbolt transaction, fsynced
 	func (j *Journal) Changed() <-chan struct{}                  closed after the next committed Update
 
@@ -224,6 +234,9 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)
+	func (j *Journal) SealTo(public []byte) error               the platform's X25519 key: data keys are sealed to it too
+	func (j *Journal) SealedCopies(lane wire.Lane, after uint64, most int) ([]wire.SealedRecord, error)   only the platform opens them
+	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here
 	func (j *Journal) DropBlob(caseID, name string) error        a printed certificate's file goes
 	func (j *Journal) Trim(before time.Time) (records, cases int, err error)   forgets what was acknowledged and shredded long ago
 	func (j *Journal) Full() bool                                new business would eat into the reserve

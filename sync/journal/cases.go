@@ -57,7 +57,7 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 	if err := tx.putCase(c); err != nil {
 		return Case{}, err
 	}
-	if err := tx.tx.Bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
+	if err := tx.bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
 		return Case{}, err
 	}
 	_, err = tx.Emit(wire.LaneTx, c.ID, wire.TypeCaseOpened, 1, wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash,
@@ -129,11 +129,11 @@ func (tx *Tx) RecordStep(caseID, step string, result any) error {
 func (tx *Tx) Case(id string) (Case, error) { return readCase(tx.tx, id) }
 
 func (tx *Tx) putCase(c Case) error {
-	b, err := json.Marshal(c)
+	b, err := encode(c)
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketCases).Put([]byte(c.ID), b)
+	return tx.bucket(bucketCases).Put([]byte(c.ID), b)
 }
 
 func readCase(tx *bolt.Tx, id string) (Case, error) {
@@ -142,7 +142,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 		return Case{}, fmt.Errorf("case: %w", ErrNotFound)
 	}
 	var c Case
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := decode(b, &c); err != nil {
 		return Case{}, fmt.Errorf("case %s: %w", id, errors.Join(ErrDamaged, err))
 	}
 	return c, nil
@@ -150,7 +150,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 
 // Case returns a case by its id.
 func (j *Journal) Case(id string) (c Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		c, err = readCase(tx, id)
 		return err
 	})
@@ -160,7 +160,7 @@ func (j *Journal) Case(id string) (c Case, err error) {
 // CaseByReceipt returns the case that a receipt code names. Spaces and letter case do not matter.
 func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 	code = strings.ToUpper(strings.ReplaceAll(code, " ", ""))
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		id := tx.Bucket(bucketCodes).Get([]byte(code))
 		if id == nil {
 			return fmt.Errorf("receipt code: %w", ErrNotFound)
@@ -173,7 +173,7 @@ func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 
 // Cases returns the cases that match, oldest first; nil matches all.
 func (j *Journal) Cases(match func(Case) bool) (all []Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
 			c, err := readCase(tx, string(k))
 			if err != nil {

@@ -5,7 +5,6 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,7 +59,7 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 	c := records.Bucket([]byte(lane)).Cursor()
 	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 		}
 		r, err := tx.j.openRecord(tx.tx, s)
@@ -86,31 +85,16 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 			return 0, err
 		}
 		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
+		now.Bytes += weight(len(r.Body))
 	}
-	return gone, writeLane(tx.tx, lane, now)
+	return gone, tx.writeLane(lane, now)
 }
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.
 func (tx *Tx) archive(lane wire.Lane, st laneState) error {
-	records := tx.tx.Bucket(bucketRecords)
-	old := records.Bucket([]byte(lane))
-	if k, _ := old.Cursor().First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0 {
-		dst, err := tx.tx.Bucket(bucketArchive).CreateBucket(archiveKey(lane, st.Epoch))
-		if err != nil {
-			return err
-		}
-		c := old.Cursor()
-		for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0; k, v = c.Next() {
-			if err := dst.Put(bytes.Clone(k), bytes.Clone(v)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := records.DeleteBucket([]byte(lane)); err != nil {
-		return err
-	}
-	_, err := records.CreateBucket([]byte(lane))
-	return err
+	to, last := archiveKey(lane, st.Epoch), seqKey(st.Acked)
+	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
+	return moveToArchive(tx.tx, string(lane), to, last)
 }
 
 func archiveKey(lane wire.Lane, epoch uint32) []byte {
@@ -128,7 +112,7 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := trimRecords(tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)), st.Acked, before)
+			n, err := trimRecords(tx.records(string(lane)), forgettable(tx.tx, st), before)
 			if err != nil {
 				return err
 			}
@@ -145,16 +129,25 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 		return tx.Audit("journal.trimmed", "system", map[string]string{"before": before.UTC().Format(time.RFC3339),
 			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
 	})
+	if err == nil {
+		err = j.tidySpill()
+	}
 	return records, cases, err
 }
 
+// deleter is a bucket whose records can be trimmed.
+type deleter interface {
+	Cursor() *bolt.Cursor
+	Delete(key []byte) error
+}
+
 // trimRecords deletes from a lane's beginning: old records before seq last.
-func trimRecords(b *bolt.Bucket, last uint64, before time.Time) (int, error) {
+func trimRecords(b deleter, last uint64, before time.Time) (int, error) {
 	var gone [][]byte
 	c := b.Cursor()
 	for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(last)) < 0; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("trim: %w", errors.Join(ErrDamaged, err))
 		}
 		if !s.Wall.Before(before) {
@@ -174,7 +167,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 	archives := tx.tx.Bucket(bucketArchive)
 	var empty [][]byte
 	err = archives.ForEachBucket(func(name []byte) error {
-		b := archives.Bucket(name)
+		b := tx.bucket(bucketArchive).inner(string(name))
 		gone, err := trimRecords(b, ^uint64(0), before)
 		n += gone
 		if k, _ := b.Cursor().First(); err == nil && k == nil {
@@ -183,6 +176,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 		return err
 	})
 	for _, name := range empty {
+		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
 		err = errors.Join(err, archives.DeleteBucket(name))
 	}
 	return n, err
@@ -213,12 +207,15 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 			effects = append(effects, bytes.Clone(k))
 		}
 		for _, k := range effects {
-			if err := tx.tx.Bucket(bucketEffects).Delete(k); err != nil {
+			if err := tx.bucket(bucketEffects).Delete(k); err != nil {
 				return 0, err
 			}
 		}
-		err := errors.Join(tx.tx.Bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.tx.Bucket(bucketKeys).Delete([]byte(c.ID)),
-			tx.tx.Bucket(bucketCases).Delete([]byte(c.ID)))
+		if err := tx.dropEscrow(c.ID); err != nil {
+			return 0, err
+		}
+		err := errors.Join(tx.bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.bucket(bucketKeys).Delete([]byte(c.ID)),
+			tx.bucket(bucketCases).Delete([]byte(c.ID)))
 		if err != nil {
 			return 0, err
 		}
@@ -228,7 +225,7 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 
 // skipCodes moves the receipt counter on.
 func (tx *Tx) skipCodes(by uint64) (uint64, error) {
-	meta := tx.tx.Bucket(bucketMeta)
+	meta := tx.bucket(bucketMeta)
 	var n uint64
 	if b := meta.Get([]byte(metaReceipts)); len(b) == 8 {
 		n = binary.BigEndian.Uint64(b)

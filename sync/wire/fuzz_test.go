@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"encoding/json"
 	"testing"
 	"time"
@@ -160,6 +161,30 @@ func FuzzWireMessages(f *testing.F) {
 			case *Document:
 				_ = m.SigningBytes()
 			}
+		}
+	})
+}
+
+// FuzzSealedRecord opens what may come from a file that somebody carried here.
+func FuzzSealedRecord(f *testing.F) {
+	private, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := SealDataKey(private.PublicKey().Bytes(), "t", "c", 1, bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed(f, SealedRecord{Header: Header{V: 1, Terminal: "t"}, KeyID: "c", Gen: 1, Key: key, Sealed: bytes.Repeat([]byte{1}, 90)}))
+	f.Add(seed(f, SealedRecord{KeyID: "c", Key: key[:40], Sealed: nil}))
+	f.Add([]byte(`{"key":"","sealed":"AAAA"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var s SealedRecord
+		if json.Unmarshal(raw, &s) != nil {
+			return
+		}
+		if _, err := s.Open(private); err == nil {
+			t.Error("opened")
 		}
 	})
 }

@@ -251,9 +251,13 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	eventually(t, "outbox empty", x.drained)
 	stop()
 	// The image is taken here; two cases follow that the platform gets and the image does not have.
-	image, err := os.ReadFile(filepath.Join(dir, "journal.db"))
-	if err != nil {
-		t.Fatal(err)
+	image := map[string][]byte{}
+	for _, file := range []string{"journal.db", "journal.db.spill"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		image[file] = b
 	}
 	x.gone = true
 	_ = x.Close()
@@ -265,8 +269,10 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	stop()
 	x.gone = true
 	_ = x.Close()
-	if err := os.WriteFile(filepath.Join(dir, "journal.db"), image, 0o600); err != nil {
-		t.Fatal(err)
+	for file, b := range image {
+		if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	x = newTerminal(t, c, dir, "990000-0003")
 	x.open(t, "after the restore")
