@@ -85,6 +85,9 @@ func NewClient(base, ca string, id *Identity) (*Client, error) {
 // Offset is the platform's clock minus this machine's, as the last answer showed it.
 func (c *Client) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
+// UseClock makes the client take the time from elsewhere than the machine's clock. Call it before anything else.
+func (c *Client) UseClock(now func() time.Time) { c.now = now }
+
 // Close lets idle connections go.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -1,0 +1,188 @@
+package main
+
+// The city: server processes of the real platform over one store, which can be killed, and restored from an old backup.
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const secretOfTheCity = "a secret of the torture, long enough"
+
+var nothing = log.New(io.Discard, "", 0)
+
+// city is the platform.
+type city struct {
+	program     string
+	dir         string // keys, blobs, and SQLite's file unless store says otherwise
+	store       string // "" is SQLite in dir; else a URL for `platform serve --store`
+	ca          string
+	gatewayCert string
+	gatewayKey  string
+	secret      string
+	addresses   []string
+	servers     []*exec.Cmd
+}
+
+func newCity(program, dir, store string, servers int) (*city, error) {
+	c := &city{program: program, dir: filepath.Join(dir, "platform"), store: store, secret: filepath.Join(dir, "secret"),
+		gatewayCert: filepath.Join(dir, "gateway.pem"), gatewayKey: filepath.Join(dir, "gateway.key")}
+	c.ca = filepath.Join(c.dir, "ca.pem")
+	if err := os.WriteFile(c.secret, []byte(secretOfTheCity), 0o600); err != nil {
+		return nil, err
+	}
+	if err := c.makeGatewayCert(); err != nil {
+		return nil, err
+	}
+	for range servers {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		c.addresses, c.servers = append(c.addresses, l.Addr().String()), append(c.servers, nil)
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.servers {
+		if err := c.start(i); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// makeGatewayCert makes the certificate that the gateway shows; terminals trust it as an inspecting gateway's.
+func (c *city) makeGatewayCert() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "torture gateway"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(c.gatewayCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
+		os.WriteFile(c.gatewayKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600))
+}
+
+// start runs one server until it listens.
+func (c *city) start(i int) error {
+	args := []string{"serve", "--listen", c.addresses[i], "--data", c.dir, "--secret-file", c.secret}
+	if c.store != "" {
+		args = append(args, "--store", c.store)
+	}
+	cmd := exec.Command(c.program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	complaints, err := os.OpenFile(filepath.Join(filepath.Dir(c.dir), fmt.Sprintf("platform-%d.log", i)), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer complaints.Close()
+	cmd.Stderr = complaints
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "listening") {
+		return errors.Join(fmt.Errorf("platform says %q: %w, see %s", line, err, complaints.Name()), cmd.Process.Kill(), cmd.Wait())
+	}
+	c.servers[i] = cmd
+	return nil
+}
+
+// kill ends a server as a power cut would.
+func (c *city) kill(i int) {
+	if cmd := c.servers[i]; cmd != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		c.servers[i] = nil
+	}
+}
+
+func (c *city) close() {
+	for i := range c.servers {
+		c.kill(i)
+	}
+}
+
+// The files of SQLite.
+var sqliteFiles = []string{"platform.db", "platform.db-wal", "platform.db-shm"}
+
+// backup copies the store's files aside; every server must be dead. SQLite only.
+func (c *city) backup(to string) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	for _, name := range sqliteFiles[:2] {
+		b, err := os.ReadFile(filepath.Join(c.dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			err = os.Remove(filepath.Join(to, name))
+			if errors.Is(err, os.ErrNotExist) {
+				err = nil
+			}
+		} else if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts a backup back; every server must be dead.
+func (c *city) restore(from string) error {
+	for _, name := range sqliteFiles {
+		if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, name := range sqliteFiles[:2] {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(c.dir, name), b, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds says whether the platform has a blob.
+func (c *city) holds(hash string) bool {
+	_, err := os.Stat(filepath.Join(c.dir, "blobs", hash))
+	return err == nil
+}
