@@ -272,6 +272,18 @@ func (j *Journal) Acked(a wire.Ack) error {
 	})
 }
 
+// HashAt is the hash of a record that is held in a lane's epoch; of seq 0 the zero hash. [ErrNotFound] when it is not held.
+func (j *Journal) HashAt(lane wire.Lane, seq uint64) (h wire.Hash, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		if _, err := readLane(tx, lane); err != nil {
+			return err
+		}
+		h, err = (&Tx{j, tx}).hashAt(lane, seq)
+		return err
+	})
+	return h, err
+}
+
 // hashAt is the hash of a lane's record; of seq 0 the zero hash.
 func (tx *Tx) hashAt(lane wire.Lane, seq uint64) (wire.Hash, error) {
 	if seq == 0 {

@@ -255,6 +255,48 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	}
 }
 
+// The restored terminal works on without a link until its lanes are longer than what the platform holds: the platform cannot
+// see from the heads that the histories differ, the terminal can.
+func TestRestoredDiskThatGrewPastThePlatformIsAFork(t *testing.T) {
+	c := newCity(t)
+	dir := t.TempDir()
+	x := newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "first")
+	stop := x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	image, err := os.ReadFile(filepath.Join(dir, "journal.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x = newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "second")
+	stop = x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	if err := os.WriteFile(filepath.Join(dir, "journal.db"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x = newTerminal(t, c, dir, "990000-0003")
+	for range 5 {
+		x.open(t, "after the restore")
+	}
+	x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	l, err := x.Lanes()
+	if err != nil || l[0].Epoch < 2 {
+		t.Errorf("the fork was not noticed: %+v, %v", l, err)
+	}
+	got, err := c.Received(t.Context())
+	if err != nil || got.Cases != 7 || got.Duplicates != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()
