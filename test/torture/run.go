@@ -263,13 +263,38 @@ func (c *crew) drain(ctx context.Context) error {
 // empty waits until machines have nothing left to send, and verifies their journals.
 func (c *crew) empty(ctx context.Context, units []*unit) error {
 	deadline := time.Now().Add(c.run.opt.drain)
+	if err := c.drained(ctx, units, deadline); err != nil {
+		return err
+	}
+	// What is empty may be an image that has not met the platform yet: another beat tells.
+	sleep(ctx, 3*time.Second)
+	if err := c.drained(ctx, units, deadline); err != nil {
+		return err
+	}
+	for _, u := range units {
+		word, err := c.ask(u, order{Do: "verify"}, "verified", "absent")
+		if err != nil {
+			return err
+		}
+		if word[0] != "verified" || word[3] != "0" || word[4] != "0" {
+			c.run.violation("journal of %s: %s", u.name, strings.Join(word, " "))
+		}
+		u.mu.Lock()
+		c.run.oracle.final(u.name, u.epoch)
+		u.mu.Unlock()
+	}
+	return nil
+}
+
+// drained waits until machines have met the platform and have nothing left to send.
+func (c *crew) drained(ctx context.Context, units []*unit, deadline time.Time) error {
 	for _, u := range units {
 		for {
 			word, err := c.ask(u, order{Do: "report"}, "waits", "absent")
 			if err != nil {
 				return err
 			}
-			if word[0] == "waits" && word[4] == "0" && word[5] == "0" {
+			if word[0] == "waits" && word[4] == "0" && word[5] == "0" && word[6] == "up" {
 				break
 			}
 			if time.Now().After(deadline) {
@@ -282,16 +307,6 @@ func (c *crew) empty(ctx context.Context, units []*unit) error {
 				return context.Cause(ctx)
 			}
 		}
-		word, err := c.ask(u, order{Do: "verify"}, "verified", "absent")
-		if err != nil {
-			return err
-		}
-		if word[0] != "verified" || word[3] != "0" || word[4] != "0" {
-			c.run.violation("journal of %s: %s", u.name, strings.Join(word, " "))
-		}
-		u.mu.Lock()
-		c.run.oracle.final(u.name, u.epoch)
-		u.mu.Unlock()
 	}
 	return nil
 }
