@@ -90,7 +90,7 @@ func (s *Server) forked(tx Tx, id string, lane wire.Lane, row LaneRow, h wire.He
 		return true, nil
 	}
 	if p.Seq == row.Seq {
-		return p.Hash != row.Hash, nil
+		return !wire.SameHistory(row.Hash, p.Hash), nil
 	}
 	return false, nil
 }
@@ -218,12 +218,12 @@ func (s *Server) applyRecord(tx Tx, row *LaneRow, r wire.Record) (wire.Outcome, 
 			return wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}, nil
 		case err != nil:
 			return wire.Outcome{}, err
-		case held.Hash != h:
+		case !wire.SameHistory(held.Hash, h):
 			return wire.Outcome{}, errFork
 		}
 		return wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}, nil
 	}
-	if r.Prev != row.Hash {
+	if !wire.SameHistory(row.Hash, r.Prev) {
 		return wire.Outcome{}, errFork
 	}
 	out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}

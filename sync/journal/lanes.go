@@ -247,7 +247,7 @@ func (j *Journal) Acked(a wire.Ack) error {
 		if err != nil {
 			return err
 		}
-		if hash != a.Hash {
+		if !wire.SameHistory(hash, a.Hash) {
 			return fmt.Errorf("ack of %s at %d: %w", a.Lane, a.High, ErrFork)
 		}
 		if a.High <= st.Acked {
@@ -315,7 +315,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 		if err != nil {
 			return err
 		}
-		if hash != p.Hash {
+		if !wire.SameHistory(hash, p.Hash) {
 			return fmt.Errorf("rewind of %s to %d: %w", lane, p.Seq, ErrFork)
 		}
 		for seq := p.Seq + 1; seq <= st.Acked; seq++ {

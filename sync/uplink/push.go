@@ -35,13 +35,13 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
-		case p.Seq > l.Head, p.Seq == l.Head && p.Hash != l.HeadHash, p.Seq == l.Acked && p.Hash != l.AckedHash:
+		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
 		case p.Seq > l.Acked && p.Seq < l.Head:
 			ours, err := u.opt.Journal.HashAt(l.Lane, p.Seq)
 			if err != nil {
 				failed = append(failed, err)
-			} else if ours != p.Hash {
+			} else if !wire.SameHistory(ours, p.Hash) {
 				return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 			}
 		case p.Seq < l.Acked:

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,11 +53,18 @@ func (c *crew) suffer(ctx context.Context, r *rand.Rand) error {
 	} else {
 		all = append(all, fault{"kill -9", 6, c.killed})
 	}
+	if only := c.run.opt.only; only != "" {
+		names := strings.Split(only, ",")
+		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(names, f.name) })
+	}
 	sum := 0
 	for _, f := range all {
 		sum += f.weight
 	}
 	for sleep(ctx, between(r, 500*time.Millisecond, 3*time.Second)) {
+		if sum == 0 {
+			continue
+		}
 		n := r.IntN(sum)
 		for _, f := range all {
 			if n -= f.weight; n >= 0 {
@@ -252,14 +261,14 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 	for sleep(ctx, between(rnd, 4*time.Second, 12*time.Second)) {
 		n := rnd.IntN(10)
 		switch {
-		case r.city.store == "" && n == 0:
+		case r.opt.restore && r.city.store == "" && n <= 1:
 			r.did("platform backup")
 			r.city.close()
 			if err := r.city.backup(backup); err != nil {
 				return err
 			}
 			have = true
-		case r.city.store == "" && n <= 2 && have && r.opt.restore:
+		case r.city.store == "" && n <= 3 && have && r.opt.restore:
 			if err := r.setBack(backup); err != nil {
 				return err
 			}

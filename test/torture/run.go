@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/budayang/kiosk/test/torture/disk"
 )
 
 type run struct {
@@ -73,13 +75,17 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Join(r.dir, "world"), 0o700); err != nil {
 		return err
 	}
+	unusable := disk.Usable()
+	if unusable != nil {
+		fmt.Fprintf(r.out, "no disk loses power in this run: %v\n", unusable)
+	}
 	for w := range r.opt.workers {
 		c := &crew{no: w, run: r}
 		r.crews = append(r.crews, c)
 		if c.gateway, err = newGateway(ctx, r.city, r.opt.seed+uint64(w)); err != nil {
 			return err
 		}
-		if w%2 == 1 {
+		if w%2 == 1 && unusable == nil {
 			if c.disk, err = newPower(filepath.Join(r.dir, fmt.Sprint("disk-", w)), r.opt.seed+uint64(w)); err != nil {
 				return err
 			}

@@ -5,8 +5,11 @@ package disk
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"time"
@@ -15,13 +18,25 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
+// Usable says why no disk can be mounted here, nil when one can: it takes /dev/fuse, and root or fusermount3.
+func Usable() error {
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if os.Getuid() != 0 {
+		_, err = exec.LookPath("fusermount3")
+	}
+	return errors.Join(err, f.Close())
+}
+
 // Serve mounts the disk and obeys orders, one a line, each answered with a line: "freeze", "drop", "full", "room", "lie",
 // "honest". It returns when orders end, after unmounting.
 func Serve(dir string, d *Disk, orders io.Reader, answers io.Writer) error {
 	never := time.Duration(0)
 	server, err := fs.Mount(dir, &inode{d: d, n: d.root}, &fs.Options{
 		EntryTimeout: &never, AttrTimeout: &never,
-		MountOptions:   fuse.MountOptions{DirectMountStrict: true, FsName: "torture", Name: "torture", MaxWrite: 1 << 20},
+		MountOptions:   fuse.MountOptions{DirectMount: true, FsName: "torture", Name: "torture", MaxWrite: 1 << 20},
 		RootStableAttr: &fs.StableAttr{Ino: d.root.ino, Mode: syscall.S_IFDIR},
 	})
 	if err != nil {
