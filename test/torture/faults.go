@@ -179,7 +179,7 @@ func (c *crew) imageOf(u *unit) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.image = &image{dir: dir, promises: c.run.oracle.count(u.name), epoch: u.epoch, acked: u.acked}
+	u.image = &image{dir: dir, promises: c.run.oracle.count(u.name), epoch: u.epoch, head: u.acked + u.waiting}
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (c *crew) rollback(_ context.Context, r *rand.Rand) error {
 	}
 	u.mu.Lock()
 	i, epoch := u.image, u.epoch
-	heard := u.epoch > i.epoch || u.acked > i.acked
+	heard := u.epoch > i.epoch || u.acked > i.head
 	if heard {
 		u.pending = epoch
 	}
@@ -288,19 +288,30 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 	return nil
 }
 
-// setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
-// no copy would be left, nor a witness.
-func (r *run) setBack(backup string) error {
-	r.history.Lock()
-	defer r.history.Unlock()
+// unnoticed says whether some disk was set back and its machine has not begun a new epoch yet.
+func (r *run) unnoticed() bool {
 	for _, u := range r.all() {
 		u.mu.Lock()
 		pending := u.pending
 		u.mu.Unlock()
 		if pending > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
+// no copy would be left, nor a witness.
+func (r *run) setBack(backup string) error {
+	r.history.Lock()
+	defer r.history.Unlock()
+	for patience := 100; r.unnoticed(); patience-- {
+		if patience == 0 {
 			r.did("restore put off")
 			return nil
 		}
+		time.Sleep(200 * time.Millisecond)
 	}
 	r.did("platform restore")
 	r.city.close()

@@ -30,7 +30,7 @@ type unit struct {
 	mu      sync.Mutex
 	epoch   uint32
 	acked   uint64
-	waiting string
+	waiting uint64
 	pending uint32 // the epoch in which its disk was set back, until a higher one shows that it was noticed
 	logs    []string
 }
@@ -40,7 +40,7 @@ type image struct {
 	dir      string
 	promises int
 	epoch    uint32
-	acked    uint64
+	head     uint64 // records of all lanes in this epoch
 }
 
 // crew is one worker process with what surrounds it.
@@ -73,7 +73,6 @@ func self(arg ...string) (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(program, arg...)
 	cmd.Env = append(os.Environ(), "BUDAYANG_TORTURE="+arg[0])
-	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd, nil
 }
@@ -131,6 +130,13 @@ func (c *crew) launch() error {
 	if err != nil {
 		return err
 	}
+	// A worker whose disk has no power dies loudly, of a bus error in its memory map.
+	complaints, err := os.OpenFile(filepath.Join(c.run.dir, fmt.Sprintf("worker-%d.log", c.no)), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer complaints.Close()
+	cmd.Stderr = complaints
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -201,7 +207,7 @@ func (u *unit) note(word []string) {
 	epoch, _ := strconv.ParseUint(word[2], 10, 32)
 	u.epoch = uint32(epoch)
 	u.acked, _ = strconv.ParseUint(word[3], 10, 64)
-	u.waiting = strings.Join(word[4:], " ")
+	u.waiting, _ = strconv.ParseUint(word[4], 10, 64)
 	if u.epoch > u.pending {
 		u.pending = 0
 	}
