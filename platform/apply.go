@@ -71,12 +71,12 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 		outcomes[i] = wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}
 		if r.Seq <= row.Seq {
 			// A record that is held under an earlier epoch, by its id, has no place here to compare.
-			if was, is := held[r.Seq]; is && was != h {
+			if was, is := held[r.Seq]; is && !wire.SameHistory(was, h) {
 				return nil, errFork
 			}
 			continue
 		}
-		if r.Prev != row.Hash {
+		if !wire.SameHistory(row.Hash, r.Prev) {
 			return nil, errFork
 		}
 		row.Seq, row.Hash = r.Seq, h

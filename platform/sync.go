@@ -90,7 +90,7 @@ func (s *Server) forked(tx Tx, id string, lane wire.Lane, row LaneRow, h wire.He
 		return true, nil
 	}
 	if p.Seq == row.Seq {
-		return p.Hash != row.Hash, nil
+		return !wire.SameHistory(row.Hash, p.Hash), nil
 	}
 	return false, nil
 }

@@ -248,7 +248,7 @@ func (j *Journal) Acked(a wire.Ack) error {
 		if err != nil {
 			return err
 		}
-		if hash != a.Hash {
+		if !wire.SameHistory(hash, a.Hash) {
 			return fmt.Errorf("ack of %s at %d: %w", a.Lane, a.High, ErrFork)
 		}
 		if a.High <= st.Acked {
@@ -288,6 +288,18 @@ func drained(tx *bolt.Tx) bool {
 	return true
 }
 
+// HashAt is the hash of a record that is held in a lane's epoch; of seq 0 the zero hash. [ErrNotFound] when it is not held.
+func (j *Journal) HashAt(lane wire.Lane, seq uint64) (h wire.Hash, err error) {
+	err = j.db.View(func(tx *bolt.Tx) error {
+		if _, err := readLane(tx, lane); err != nil {
+			return err
+		}
+		h, err = (&Tx{j, tx}).hashAt(lane, seq)
+		return err
+	})
+	return h, err
+}
+
 // hashAt is the hash of a lane's record; of seq 0 the zero hash.
 func (tx *Tx) hashAt(lane wire.Lane, seq uint64) (wire.Hash, error) {
 	if seq == 0 {
@@ -319,7 +331,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 		if err != nil {
 			return err
 		}
-		if hash != p.Hash {
+		if !wire.SameHistory(hash, p.Hash) {
 			return fmt.Errorf("rewind of %s to %d: %w", lane, p.Seq, ErrFork)
 		}
 		for seq := p.Seq + 1; seq <= st.Acked; seq++ {

@@ -127,6 +127,9 @@ func (c *Client) reconnect() {
 	}
 }
 
+// UseClock makes the client take the time from elsewhere than the machine's clock. Call it before anything else.
+func (c *Client) UseClock(now func() time.Time) { c.now = now }
+
 // Close lets idle connections go.
 func (c *Client) Close() { c.reconnect() }
 

@@ -14,7 +14,9 @@ import (
 )
 
 // compare acts on what the platform holds: behind means send again, a fork means a new epoch. A lane that the platform
-// shows otherwise than we know it, without saying what is to be done, is stopped until a later hello agrees.
+// shows otherwise than we know it, without saying what is to be done, is stopped until a later hello agrees. When the
+// platform holds more than was acknowledged here and less than is here, only we can see whether it is the same: if not, this
+// disk was set back and has grown past that place since, and we begin the new epoch ourselves.
 func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	if len(lanes) == 0 {
 		return nil
@@ -33,8 +35,15 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
-		case p.Seq > l.Head, p.Seq == l.Head && p.Hash != l.HeadHash, p.Seq == l.Acked && p.Hash != l.AckedHash:
+		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
+		case p.Seq > l.Acked && p.Seq < l.Head:
+			ours, err := u.opt.Journal.HashAt(l.Lane, p.Seq)
+			if err != nil {
+				failed = append(failed, err)
+			} else if !wire.SameHistory(ours, p.Hash) {
+				return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
+			}
 		case p.Seq < l.Acked:
 			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
 			err := u.opt.Journal.Rewind(l.Lane, p)
@@ -59,9 +68,10 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	return errors.Join(failed...)
 }
 
-// begin goes on in a new epoch after the platform lost records that are no longer here to be sent again.
+// begin goes on in a new epoch without being told: the platform lost records that are no longer here to be sent again, or holds
+// others in their place.
 func (u *Uplink) begin(l journal.LaneStatus, why error) error {
-	u.opt.Log.Error("platform lost records that were destroyed here: new epoch", "lane", l.Lane, "error", why)
+	u.opt.Log.Error("no going on from what the platform holds: new epoch", "lane", l.Lane, "error", why)
 	return u.opt.Journal.NewEpoch(l.Epoch + 1)
 }
 

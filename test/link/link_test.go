@@ -242,6 +242,31 @@ func TestPlatformThatFailsLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
+// image is a copy of a journal's disk: the database and its spill.
+type image map[string][]byte
+
+func imageOf(t testing.TB, dir string) image {
+	t.Helper()
+	i := image{}
+	for _, file := range []string{"journal.db", "journal.db.spill"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i[file] = b
+	}
+	return i
+}
+
+func (i image) putBack(t testing.TB, dir string) {
+	t.Helper()
+	for file, b := range i {
+		if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()
@@ -251,14 +276,7 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	eventually(t, "outbox empty", x.drained)
 	stop()
 	// The image is taken here; two cases follow that the platform gets and the image does not have.
-	image := map[string][]byte{}
-	for _, file := range []string{"journal.db", "journal.db.spill"} {
-		b, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		image[file] = b
-	}
+	image := imageOf(t, dir)
 	x.gone = true
 	_ = x.Close()
 	x = newTerminal(t, c, dir, "990000-0003")
@@ -269,11 +287,7 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	stop()
 	x.gone = true
 	_ = x.Close()
-	for file, b := range image {
-		if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	image.putBack(t, dir)
 	x = newTerminal(t, c, dir, "990000-0003")
 	x.open(t, "after the restore")
 	x.run(t)
@@ -284,6 +298,43 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	eventually(t, "outbox empty", x.drained)
 	got, err := c.Received(t.Context())
 	if err != nil || got.Cases != 4 || got.Duplicates != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// The restored terminal works on without a link until its lanes are longer than what the platform holds: the platform cannot
+// see from the heads that the histories differ, the terminal can.
+func TestRestoredDiskThatGrewPastThePlatformIsAFork(t *testing.T) {
+	c := newCity(t)
+	dir := t.TempDir()
+	x := newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "first")
+	stop := x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	image := imageOf(t, dir)
+	x = newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "second")
+	stop = x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	image.putBack(t, dir)
+	x = newTerminal(t, c, dir, "990000-0003")
+	for range 5 {
+		x.open(t, "after the restore")
+	}
+	x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	l, err := x.Lanes()
+	if err != nil || l[0].Epoch < 2 {
+		t.Errorf("the fork was not noticed: %+v, %v", l, err)
+	}
+	got, err := c.Received(t.Context())
+	if err != nil || got.Cases != 7 || got.Duplicates != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
