@@ -106,7 +106,7 @@ func (t *terminal) noted(role devices.Role, old, now devices.Status) {
 		return
 	}
 	err := t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("device.changed", "system", map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
+		return tx.Audit(journal.EventDeviceChanged, wire.WhoSystem, map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
 	})
 	if err != nil {
 		t.log.Error("device status could not be recorded", "error", err)
@@ -126,7 +126,7 @@ func (t *terminal) status() []wire.TerminalRoleStatus {
 // message takes what the platform has for this terminal. What this program does not know is recorded and left.
 func (t *terminal) message(_ context.Context, m wire.Message) error {
 	return t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("inbox.received", "system", map[string]string{"type": m.Type, "id": m.ID})
+		return tx.Audit(journal.EventInboxReceived, wire.WhoSystem, map[string]string{"type": wire.Word(m.Type), "id": wire.Word(m.ID)})
 	})
 }
 

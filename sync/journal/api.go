@@ -48,24 +48,6 @@ var (
 // A State is where a case stands (domain.md 6.3).
 type State string
 
-// States of a case in this program's items. Final ones are Closed, Rejected, Cancelled, Abandoned and Expired.
-const (
-	Submitted    State = "SUBMITTED" // the commit point
-	Accepted     State = "ACCEPTED"  // the platform gave a number, or a local one stands for it
-	Printing     State = "PRINTING"
-	Printed      State = "PRINTED"
-	Delivered    State = "DELIVERED"
-	Closed       State = "CLOSED"
-	Rejected     State = "REJECTED"
-	Cancelled    State = "CANCELLED"
-	Abandoned    State = "ABANDONED"
-	Expired      State = "EXPIRED"
-	PrintFailed  State = "PRINT_FAILED"
-	PrintUnknown State = "PRINT_UNKNOWN" // on the desk: a person looks
-	Retained     State = "RETAINED"      // output not taken
-	Manual       State = "MANUAL"        // on the desk
-)
-
 // NewCase is what a visit's answers become at the commit point.
 type NewCase struct {
 	Item     string
@@ -198,7 +180,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (tx *Tx) KeepBlob(caseID, name string, h wire.Hash) error      a blob belongs to the case (kept sealed until shredded)
 	func (tx *Tx) UploadBlob(caseID string, h wire.Hash) error   and goes to the platform
 	func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (recordID string, err error)
-	func (tx *Tx) Audit(event, who string, fields map[string]string) error
+	func (tx *Tx) Audit(event Event, who string, fields map[string]string) error    refuses what the catalogue does not hold
 	func (tx *Tx) SetMeta(key string, value []byte) error
 
 	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)

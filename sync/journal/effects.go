@@ -164,7 +164,7 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 				return err
 			}
 		}
-		return tx.Audit("effect.state-refused", "system", map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
+		return tx.Audit(EventEffectStateRefused, wire.WhoSystem, map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
 	}
 	without := out
 	without.Case = ""

@@ -80,12 +80,6 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 	return r.ID, tx.addWaiting(caseID, 1)
 }
 
-// Audit adds a line to the audit chain. who is an operator's id, "citizen" or "system"; fields carry no personal data.
-func (tx *Tx) Audit(event, who string, fields map[string]string) error {
-	_, err := tx.Emit(wire.LaneAudit, fields["case"], wire.TypeAudit, 1, wire.AuditEntry{Event: event, Who: who, Fields: fields, At: tx.j.now()})
-	return err
-}
-
 func (tx *Tx) putRecord(r wire.Record) error {
 	k, gen, err := tx.j.dataKey(tx.tx, keyID(r.Header))
 	if err != nil {

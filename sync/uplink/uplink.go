@@ -202,7 +202,7 @@ func (u *Uplink) enrol(ctx context.Context) error {
 			u.saw(err)
 		}
 		if err == nil {
-			return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit("terminal.enrolled", "system", nil) })
+			return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(journal.EventTerminalEnrolled, wire.WhoSystem, nil) })
 		}
 		if ctx.Err() != nil {
 			return nil

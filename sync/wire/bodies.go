@@ -66,7 +66,7 @@ type Hotline struct {
 
 // AuditEntry is one line of the audit chain.
 type AuditEntry struct {
-	Event  string            `json:"event"`
+	Event  Event             `json:"event"`
 	Who    string            `json:"who,omitempty"` // operator id, "citizen", "system"
 	Fields map[string]string `json:"fields,omitempty"`
 	At     time.Time         `json:"at"`
