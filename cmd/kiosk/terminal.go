@@ -44,6 +44,7 @@ type terminal struct {
 	link    *uplink.Uplink
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
+	audit   auditor
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
@@ -65,6 +66,10 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		return nil, err
 	}
 	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {
+		return nil, err
+	}
+	t.audit = auditor{t.journal, id, witnessPath(c), log}
+	if err = t.audit.begin(); err != nil {
 		return nil, err
 	}
 	t.sup = t.devices()
@@ -241,6 +246,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run("devices", t.sup.Run)
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
+	run("audit", t.audit.run)
 	run("engine", func(ctx context.Context) error {
 		report, err := t.engine.Recover(ctx)
 		if err != nil {
@@ -249,11 +255,13 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 		if n := report.Desk; n > 0 {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
+		t.audit.started(report)
 		return t.engine.Serve(ctx, citizen)
 	})
 	<-ctx.Done()
 	cancel()
 	parts.Wait()
+	errs = append(errs, t.audit.end(t.link))
 	return errors.Join(errs...)
 }
 

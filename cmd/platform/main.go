@@ -2,6 +2,7 @@
 //
 //	platform serve --listen :8443 --data DIR --secret-file FILE
 //	platform ca --data DIR        the authority's PEM, for the terminals
+//	platform audit verify --data DIR
 package main
 
 import (
@@ -20,6 +21,7 @@ var version = "devel"
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
+	Audit   auditCmd   `cmd:"" help:"Look at the audit chains of the terminals."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -142,8 +142,12 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 		if cases, err = tx.trimCases(before); err != nil || records+cases == 0 {
 			return err
 		}
+		epoch, from, err := tx.auditFrom()
+		if err != nil {
+			return err
+		}
 		return tx.Audit(EventJournalTrimmed, wire.WhoSystem, map[string]string{"before": before.UTC().Format(time.RFC3339),
-			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
+			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases), "audit_epoch": fmt.Sprint(epoch), "audit_from": fmt.Sprint(from)})
 	})
 	return records, cases, err
 }

@@ -261,6 +261,9 @@ func (j *Journal) Acked(a wire.Ack) error {
 		if err := writeLane(tx.tx, a.Lane, st); err != nil {
 			return err
 		}
+		if err := tx.keepAck(a); err != nil {
+			return err
+		}
 		tx.j.crash(crashAcked)
 		return nil
 	})

@@ -10,6 +10,7 @@ const (
 	TypeRating     = "rating"      // Rating
 	TypeHotline    = "hotline"     // Hotline
 	TypeAudit      = "audit"       // AuditEntry, lane audit
+	TypeAuditHead  = "audit.head"  // AuditHead, lane audit
 	TypeResult     = "command.result"
 	TypeDevices    = "devices"
 )
