@@ -23,6 +23,7 @@ type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
 	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
+	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands

@@ -126,7 +126,9 @@ func TestAnAuditChainGoesOn(t *testing.T) {
 }
 
 // lane gives the stored records of the audit lane to a tamperer.
-func lane(tx *bolt.Tx) *bolt.Bucket { return tx.Bucket([]byte("records")).Bucket([]byte(wire.LaneAudit)) }
+func lane(tx *bolt.Tx) *bolt.Bucket {
+	return tx.Bucket([]byte("records")).Bucket([]byte(wire.LaneAudit))
+}
 
 func place(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
@@ -209,7 +211,7 @@ func TestTamperingWithTheAuditChainIsFound(t *testing.T) {
 			err := errors.Join(lane(tx).Put(place(6), b), lane(tx).Put(place(7), a))
 			return errors.Join(err, edit(6, func(r map[string]any) { r["seq"] = 6 })(tx), edit(7, func(r map[string]any) { r["seq"] = 7 })(tx))
 		}, "cannot be read"},
-		"one twice": {func(tx *bolt.Tx) error { return lane(tx).Put(place(8), bytes.Clone(lane(tx).Get(place(7)))) }, "out of order"},
+		"one twice":    {func(tx *bolt.Tx) error { return lane(tx).Put(place(8), bytes.Clone(lane(tx).Get(place(7)))) }, "out of order"},
 		"not a record": {func(tx *bolt.Tx) error { return lane(tx).Put(place(8), []byte("{")) }, "not a record"},
 	} {
 		t.Run(name, func(t *testing.T) {
