@@ -21,6 +21,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/supervisor"
+	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -45,12 +46,15 @@ type terminal struct {
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
 	audit   auditor
+	known   func(names ...string) (forget func()) // the log's net
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
 // reached, which may be nil, hears of every named point that is passed.
 func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
-	t = &terminal{cfg: c, log: log}
+	net := private.NewHandler(log.Handler())
+	log = slog.New(net)
+	t = &terminal{cfg: c, log: log, known: net.Know}
 	opt := journalOptions(c)
 	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
@@ -88,7 +92,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: reached})
+		Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }
 

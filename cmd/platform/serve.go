@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/private"
 )
 
 // serveCmd is `platform serve`.
@@ -28,7 +29,7 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(io.err, nil))
+	log := slog.New(private.NewHandler(slog.NewTextHandler(io.err, nil)))
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return err
