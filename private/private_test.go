@@ -44,17 +44,21 @@ func TestScrub(t *testing.T) {
 	for in, want := range map[string]string{
 		"number " + n + " read":                    "number [id number] read",
 		"x" + n[:6] + " " + n[6:14] + " " + n[14:]: "x[id number]",
-		"7" + n:                                 "[id number]",
-		"call 13800000002 or +86 138-0000-0002": "call [phone] or +[phone]",
-		"8613800000002":                         "[phone]",
-		"李晓雯 came":                              "[name] came",
+		"7" + n:                                        "[id number]",
+		"2026-11-25 13800000002":                       "2026-11-25 [phone]",
+		"2026-11-25 " + n + "-138 0000 0002":           "2026-11-25 [id number]-[phone]",
+		strings.Repeat("1", 30) + n + "22":             "[id number]",
+		"1380000 0002x":                                "[phone]",
+		"call 13800000002 or +86 138-0000-0002":        "call [phone] or +[phone]",
+		"8613800000002":                                "[phone]",
+		"李晓雯 came":                                     "[name] came",
 		"case 0198a0b2-7c41-7d0e-9a51-138000000021 ok": "case 0198a0b2-7c41-7d0e-9a51-138000000021 ok",
 		"receipt 03-20261122-000138":                   "receipt 03-20261122-000138",
 		"took 1700000000123 ms":                        "took 1700000000123 ms",
 		"not a number " + wrong:                        "not a number " + wrong,
 		"":                                             "",
 		"12345":                                        "12345",
-		"sha " + strings.Repeat("ab13800000002", 5): "sha " + strings.Repeat("ab13800000002", 5),
+		"sha " + strings.Repeat("ab13800000002", 5):    "sha " + strings.Repeat("ab13800000002", 5),
 	} {
 		if got := Scrub(in, []string{"李晓雯", ""}); got != want {
 			t.Errorf("%q became %q, expected %q", in, got, want)

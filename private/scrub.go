@@ -20,7 +20,10 @@ const (
 
 // digits finds what a number could be: runs of digits, with the check character X, and with the spaces and hyphens that
 // people put into numbers.
-var digits = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){10,24}[xX]?`)
+var digits = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){10,}[xX]?`)
+
+// part is a run of digits without spaces in it.
+var part = regexp.MustCompile(`[0-9]+[xX]?`)
 
 var idLike = regexp.MustCompile(`[0-9]{17}[0-9xX]`)
 
@@ -59,29 +62,62 @@ func Scrub(s string, names []string) string {
 
 func hasLetter(s string) bool { return strings.ContainsFunc(s, unicode.IsLetter) }
 
-func numbers(s string) string {
-	return digits.ReplaceAllStringFunc(s, func(run string) string {
-		plain := strings.Map(func(r rune) rune {
-			if r == ' ' || r == '-' {
-				return -1
+func numbers(s string) string { return digits.ReplaceAllStringFunc(s, number) }
+
+// number masks what is a number in a run of digits: a part of it, or several parts that belong together, so that a date
+// before a number does not hide it.
+func number(run string) string {
+	parts := part.FindAllStringIndex(run, -1)
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(parts); i++ {
+		joined := ""
+		for j := i; j < len(parts) && len(joined) < longest; j++ {
+			joined += run[parts[j][0]:parts[j][1]]
+			mask := kind(joined)
+			if mask == "" && i == j && holdsID(joined) {
+				mask = maskID
 			}
-			return r
-		}, run)
-		for i := 0; i+18 <= len(plain); i++ {
-			if idLike.MatchString(plain[i:i+18]) && idnum.Check(plain[i:i+18]) == nil {
-				return maskID
+			if mask != "" {
+				b.WriteString(run[done:parts[i][0]])
+				b.WriteString(mask)
+				done, i = parts[j][1], j
+				break
 			}
 		}
-		if mobile(plain) {
-			return maskPhone
+	}
+	b.WriteString(run[done:])
+	return b.String()
+}
+
+// longest is how many characters a number has at most: an identity number's.
+const longest = 18
+
+// kind is the mask of what is exactly one number, "" of anything else.
+func kind(plain string) string {
+	switch {
+	case len(plain) == longest && idLike.MatchString(plain) && idnum.Check(plain) == nil:
+		return maskID
+	case mobile(plain):
+		return maskPhone
+	}
+	return ""
+}
+
+// holdsID says whether an identity number is somewhere inside a longer run.
+func holdsID(plain string) bool {
+	for i := 0; i+longest <= len(plain); i++ {
+		if kind(plain[i:i+longest]) == maskID {
+			return true
 		}
-		return run
-	})
+	}
+	return false
 }
 
 // mobile says whether a run of digits is a mobile number of the mainland, with or without the country's code.
 func mobile(plain string) bool {
 	plain = strings.TrimPrefix(strings.TrimPrefix(plain, "00"), "86")
+	plain = strings.TrimRight(plain, "xX") // an identity number's check character, were it one
 	return len(plain) == 11 && plain[0] == '1' && plain[1] >= '3'
 }
 
