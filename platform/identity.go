@@ -228,6 +228,9 @@ func (s *Server) admit(ctx context.Context, e wire.Enroll, a asked, peer string)
 			verdict = errEnrolled
 			return nil
 		}
+		if err := keepPastKey(tx, e.Terminal, t.PublicKey, a.sign); err != nil {
+			return err
+		}
 		t.PublicKey, t.Site, t.Name, t.Seen, t.Enrolled = a.sign, e.Site, e.Name, now, now
 		code.UsedBy = a.keys()
 		st = Standing{Terminal: e.Terminal, State: Active, Profile: a.Profile, Since: now, Who: code.Who, Why: "enrolled with a code"}
@@ -365,6 +368,9 @@ func (s *Server) promote(ctx context.Context, terminal string) error {
 		st, err := tx.Standing(terminal)
 		if err != nil || len(st.NextKey) == 0 {
 			return err // another request was quicker
+		}
+		if err := keepPastKey(tx, terminal, t.PublicKey, st.NextKey); err != nil {
+			return err
 		}
 		t.PublicKey, st.Profile = st.NextKey, st.NextProfile
 		keep := st.NextCert

@@ -45,6 +45,12 @@ type keys struct {
 	signing *x509.Certificate
 }
 
+// Files of the signing keys in the data directory.
+const (
+	signKeyFile = "sign.key"
+	sm2KeyFile  = "sign-sm2.key"
+)
+
 func openKeys(dir string, hosts []string, now time.Time) (k *keys, err error) {
 	k = &keys{}
 	if k.caKey, err = p256(filepath.Join(dir, "ca.key")); err != nil {
@@ -72,10 +78,10 @@ func openKeys(dir string, hosts []string, now time.Time) (k *keys, err error) {
 	if k.ca, err = x509.ParseCertificate(block.Bytes); err != nil {
 		return nil, err
 	}
-	if k.sign, err = p256(filepath.Join(dir, "sign.key")); err != nil {
+	if k.sign, err = p256(filepath.Join(dir, signKeyFile)); err != nil {
 		return nil, err
 	}
-	if k.sm2, err = sm2Key(filepath.Join(dir, "sign-sm2.key")); err != nil {
+	if k.sm2, err = sm2Key(filepath.Join(dir, sm2KeyFile)); err != nil {
 		return nil, err
 	}
 	k.public = map[wire.Profile][]byte{}

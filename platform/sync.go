@@ -161,6 +161,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if b.Records[0].Seq > row.Seq+1 {
 			return errGap
 		}
+		held := row.Seq
 		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes, owners); err != nil {
 			return err
 		}
@@ -169,6 +170,9 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 			return err
 		}
 		ack.High, ack.Hash, ack.Time = row.Seq, row.Hash, s.now()
+		if err := s.witness(tx, b, held, ack, profile); err != nil {
+			return err
+		}
 		return tx.PutTerminal(t)
 	})
 	if err != nil {
@@ -270,6 +274,12 @@ func interpret(r wire.Record) (change func(*changes), quarantine string) {
 		var b wire.AuditEntry
 		if !read(&b) || b.Event == "" {
 			return nil, "body cannot be read"
+		}
+		return nil, ""
+	case r.Type == wire.TypeAuditHead:
+		var b wire.AuditHead
+		if !read(&b) || b.Terminal != r.Terminal || b.Epoch == r.Epoch && (b.Seq+1 != r.Seq || b.Hash != r.Prev) {
+			return nil, "signed head of another place"
 		}
 		return nil, ""
 	case r.Type == wire.TypeResult, r.Type == wire.TypeDevices:

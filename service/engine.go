@@ -32,6 +32,9 @@ type Config struct {
 	// Reached is called at named points between what is written and what is done (see [Points]); tests stop the process
 	// there. Nil in production.
 	Reached func(point string)
+	// Known is told what a citizen could be known by while one is there, so that a log can be kept from saying it; the
+	// function it returns is called when the visit is wiped. Nil tells nobody.
+	Known func(names ...string) (forget func())
 }
 
 // Site is where the terminal stands, as slips say it.

@@ -21,8 +21,14 @@ import (
 	"github.com/budayang/kiosk/sync/uplink"
 )
 
-// doctorCmd is `kiosk doctor`.
+// doctorCmd is `kiosk doctor`: the whole machine, or one part of it in depth.
 type doctorCmd struct {
+	Machine machineCmd `cmd:"" default:"withargs" help:"Look at the whole machine."`
+	Audit   auditCmd   `cmd:"" help:"Verify the audit chain of a stopped terminal."`
+}
+
+// machineCmd is `kiosk doctor` without more.
+type machineCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 }
 
@@ -42,7 +48,7 @@ func bad(mend, format string, a ...any) finding {
 }
 
 // Run looks at the whole machine in at most ten seconds and says how to mend what it finds.
-func (d doctorCmd) Run(ctx context.Context, io stdio) error {
+func (d machineCmd) Run(ctx context.Context, io stdio) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	wrong := 0
@@ -124,7 +130,7 @@ func checkData(c config.Config) []finding {
 	return all
 }
 
-func (d doctorCmd) checkJournal(ctx context.Context, c config.Config) []finding {
+func (d machineCmd) checkJournal(ctx context.Context, c config.Config) []finding {
 	path := journalPath(c)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return []finding{ok("no journal yet; the first start makes it")}

@@ -24,6 +24,7 @@ type commands struct {
 	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
 	Outbox  outboxCmd  `cmd:"" help:"What waits for the platform and what it acknowledged."`
+	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -45,14 +43,7 @@ func (o outboxShowCmd) Run(io stdio) error {
 	if err != nil {
 		return err
 	}
-	// Looking never makes a journal.
-	if _, err := os.Stat(journalPath(c)); err != nil {
-		return fmt.Errorf("no journal yet: %w", err)
-	}
-	j, err := journal.Open(journalPath(c), journalOptions(c))
-	if errors.Is(err, journal.ErrLocked) {
-		return errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
-	}
+	j, err := openStopped(c)
 	if err != nil {
 		return err
 	}
@@ -66,9 +57,7 @@ func (o outboxShowCmd) Run(io stdio) error {
 		return err
 	}
 	r.Blobs = len(blobs)
-	cases, err := j.Cases(func(c journal.Case) bool {
-		return c.State == journal.PrintUnknown || c.State == journal.Manual || c.State == journal.Retained || c.State == journal.PrintFailed
-	})
+	cases, err := j.Cases(func(c journal.Case) bool { return c.State.Desk() })
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,9 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	if err := noCores(); err != nil {
+		return err
+	}
 	if err := prepareData(c.Terminal.Data); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/supervisor"
+	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -44,12 +45,16 @@ type terminal struct {
 	link    *uplink.Uplink
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
+	audit   auditor
+	known   func(names ...string) (forget func()) // the log's net
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
 // reached, which may be nil, hears of every named point that is passed.
 func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
-	t = &terminal{cfg: c, log: log}
+	net := private.NewHandler(log.Handler())
+	log = slog.New(net)
+	t = &terminal{cfg: c, log: log, known: net.Know}
 	opt := journalOptions(c)
 	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
@@ -70,6 +75,10 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {
 		return nil, err
 	}
+	t.audit = auditor{t.journal, id, witnessPath(c), log}
+	if err = t.audit.begin(); err != nil {
+		return nil, err
+	}
 	t.sup = t.devices()
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
 		Software: "budayang " + version, Code: func() (string, error) { return readCode(c.Platform.CodeFile) },
@@ -87,7 +96,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: reached})
+		Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }
 
@@ -110,7 +119,7 @@ func (t *terminal) noted(role devices.Role, old, now devices.Status) {
 		return
 	}
 	err := t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("device.changed", "system", map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
+		return tx.Audit(journal.EventDeviceChanged, wire.WhoSystem, map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
 	})
 	if err != nil {
 		t.log.Error("device status could not be recorded", "error", err)
@@ -130,7 +139,7 @@ func (t *terminal) status() []wire.TerminalRoleStatus {
 // message takes what the platform has for this terminal. What this program does not know is recorded and left.
 func (t *terminal) message(_ context.Context, m wire.Message) error {
 	return t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("inbox.received", "system", map[string]string{"type": m.Type, "id": m.ID})
+		return tx.Audit(journal.EventInboxReceived, wire.WhoSystem, map[string]string{"type": wire.Word(m.Type), "id": wire.Word(m.ID)})
 	})
 }
 
@@ -245,6 +254,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run("devices", t.sup.Run)
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
+	run("audit", t.audit.run)
 	run("engine", func(ctx context.Context) error {
 		report, err := t.engine.Recover(ctx)
 		if err != nil {
@@ -253,11 +263,13 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 		if n := report.Desk; n > 0 {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
+		t.audit.started(report)
 		return t.engine.Serve(ctx, citizen)
 	})
 	<-ctx.Done()
 	cancel()
 	parts.Wait()
+	errs = append(errs, t.audit.end(t.link))
 	return errors.Join(errs...)
 }
 

@@ -6,6 +6,7 @@
 //	platform enroll --data DIR TERMINAL       a one-time code with which a terminal is enrolled
 //	platform terminals | refusals --data DIR  who may come in; who was let in, put out, refused
 //	platform revoke | reset --data DIR TERMINAL
+//	platform audit verify --data DIR          the audit chains of all terminals
 //	platform backend list | off | on          the city's systems behind the platform
 package main
 
@@ -25,6 +26,7 @@ var version = "devel"
 
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Serve terminals."`
+	Audit     auditCmd     `cmd:"" help:"Look at the audit chains of the terminals."`
 	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
 	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -25,7 +26,7 @@ type serveCmd struct {
 
 // Run serves until it is told to stop.
 func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
-	log := slog.New(slog.NewTextHandler(io.err, nil))
+	log := slog.New(private.NewHandler(slog.NewTextHandler(io.err, nil)))
 	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
 	if c.Backends != "" {
 		if cfg.Backends, err = readBackends(c.Backends); err != nil {

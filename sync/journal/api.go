@@ -56,24 +56,6 @@ var (
 // A State is where a case stands (domain.md 6.3).
 type State string
 
-// States of a case in this program's items. Final ones are Closed, Rejected, Cancelled, Abandoned and Expired.
-const (
-	Submitted    State = "SUBMITTED" // the commit point
-	Accepted     State = "ACCEPTED"  // the platform gave a number, or a local one stands for it
-	Printing     State = "PRINTING"
-	Printed      State = "PRINTED"
-	Delivered    State = "DELIVERED"
-	Closed       State = "CLOSED"
-	Rejected     State = "REJECTED"
-	Cancelled    State = "CANCELLED"
-	Abandoned    State = "ABANDONED"
-	Expired      State = "EXPIRED"
-	PrintFailed  State = "PRINT_FAILED"
-	PrintUnknown State = "PRINT_UNKNOWN" // on the desk: a person looks
-	Retained     State = "RETAINED"      // output not taken
-	Manual       State = "MANUAL"        // on the desk
-)
-
 // NewCase is what a visit's answers become at the commit point.
 type NewCase struct {
 	Item     string
@@ -101,6 +83,8 @@ type Case struct {
 	History     []CaseEvent `json:"history"`
 	// Steps are recorded results by step name, JSON without personal data: a resumed case does not ask twice.
 	Steps map[string]json.RawMessage `json:"steps,omitempty"`
+	// Decisions are what people decided at the desk, oldest first.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // CaseEvent is one change of state.
@@ -208,7 +192,8 @@ The methods, in one place (bodies are in the files of their concern):
 	func (tx *Tx) KeepBlob(caseID, name string, h wire.Hash) error      a blob belongs to the case (kept sealed until shredded)
 	func (tx *Tx) UploadBlob(caseID string, h wire.Hash) error   and goes to the platform
 	func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (recordID string, err error)
-	func (tx *Tx) Audit(event, who string, fields map[string]string) error
+	func (tx *Tx) Audit(event Event, who string, fields map[string]string) error    refuses what the catalogue does not hold
+	func (tx *Tx) Decide(caseID string, d Decision, path []State, judge Judgement, note []byte) (Case, error)    a person's decision
 	func (tx *Tx) SetMeta(key string, value []byte) error
 
 	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)
@@ -224,6 +209,11 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Blob(h wire.Hash) ([]byte, error)
 	func (j *Journal) CaseBlob(caseID, name string) ([]byte, error)
 	func (j *Journal) Meta(key string) ([]byte, error)
+
+	func (j *Journal) Note(caseID, decision string) ([]byte, error)
+	func (j *Journal) SignHead(why string, sign func([]byte) ([]byte, error)) (wire.AuditHead, error)
+	func (j *Journal) AuditAck() (wire.Ack, error)
+	func (j *Journal) VerifyAudit(ctx context.Context, signed func(wire.AuditHead) error, claims []wire.Claim) (AuditReport, error)
 
 	func (j *Journal) Lanes() ([]LaneStatus, error)
 	func (j *Journal) Pending(lane wire.Lane, records, bytes int) ([]wire.Record, error)   after the acked one, bodies opened

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,27 +14,6 @@ import (
 
 	"github.com/budayang/kiosk/sync/wire"
 )
-
-// next says which states may follow which. A final state has no entry.
-var next = map[State][]State{
-	Submitted:    {Accepted, Printing, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
-	Accepted:     {Printing, Printed, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
-	Printing:     {Printed, PrintFailed, PrintUnknown, Manual},
-	Printed:      {Delivered, Retained, Closed, Manual},
-	Delivered:    {Closed, Manual},
-	PrintFailed:  {Printing, Cancelled, Manual, Closed},
-	PrintUnknown: {Printed, PrintFailed, Manual, Closed},
-	Retained:     {Delivered, Closed, Manual},
-	Manual:       {Printing, Printed, Delivered, Closed, Cancelled},
-}
-
-// Final says whether nothing follows a state.
-func (s State) Final() bool { return len(next[s]) == 0 }
-
-// Desk says whether a person must decide.
-func (s State) Desk() bool {
-	return s == PrintUnknown || s == PrintFailed || s == Retained || s == Manual
-}
 
 // OpenCase turns a visit's answers into a case: the commit point.
 func (tx *Tx) OpenCase(n NewCase) (Case, error) {
@@ -65,7 +43,7 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 	if err != nil {
 		return Case{}, err
 	}
-	if err := tx.Audit("case.opened", "citizen", map[string]string{"case": c.ID, "item": c.Item}); err != nil {
+	if err := tx.Audit(EventCaseOpened, wire.WhoCitizen, map[string]string{"case": c.ID, "item": c.Item}); err != nil {
 		return Case{}, err
 	}
 	tx.j.crash(crashCaseOpened)
@@ -90,7 +68,7 @@ func (tx *Tx) SetState(caseID string, to State, why string) error {
 	if c.State == to {
 		return nil
 	}
-	if !slices.Contains(next[c.State], to) {
+	if !c.State.May(to) {
 		return fmt.Errorf("case %s from %s to %s: %w", c.ReceiptCode, c.State, to, ErrState)
 	}
 	at := tx.j.now()

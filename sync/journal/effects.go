@@ -164,7 +164,7 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 				return err
 			}
 		}
-		return tx.Audit("effect.state-refused", "system", map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
+		return tx.Audit(EventEffectStateRefused, wire.WhoSystem, map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
 	}
 	without := out
 	without.Case = ""
@@ -290,16 +290,21 @@ func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
 // Effects returns a case's effects, by step and attempt.
 func (j *Journal) Effects(caseID string) (all []Effect, err error) {
 	err = j.view(func(tx *bolt.Tx) error {
-		prefix := caseID + "/"
-		c := tx.Bucket(bucketEffects).Cursor()
-		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
-			var e Effect
-			if err := decode(v, &e); err != nil {
-				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
-			}
-			all = append(all, e)
-		}
-		return nil
+		all, err = effectsOf(tx, caseID)
+		return err
 	})
 	return all, err
+}
+
+func effectsOf(tx *bolt.Tx, caseID string) (all []Effect, err error) {
+	prefix := caseID + "/"
+	c := tx.Bucket(bucketEffects).Cursor()
+	for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
+		var e Effect
+		if err := decode(v, &e); err != nil {
+			return nil, fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }

@@ -35,7 +35,7 @@ func (j *Journal) NewEpoch(epoch uint32) error {
 		if err != nil {
 			return err
 		}
-		err = tx.Audit("epoch.began", "system", map[string]string{"epoch": fmt.Sprint(epoch), "codes_after": fmt.Sprint(n),
+		err = tx.Audit(EventEpochBegan, wire.WhoSystem, map[string]string{"epoch": fmt.Sprint(epoch), "codes_after": fmt.Sprint(n),
 			"destroyed": fmt.Sprint(gone)})
 		if err != nil {
 			return err
@@ -126,8 +126,12 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 		if cases, err = tx.trimCases(before); err != nil || records+cases == 0 {
 			return err
 		}
-		return tx.Audit("journal.trimmed", "system", map[string]string{"before": before.UTC().Format(time.RFC3339),
-			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
+		epoch, from, err := tx.auditFrom()
+		if err != nil {
+			return err
+		}
+		return tx.Audit(EventJournalTrimmed, wire.WhoSystem, map[string]string{"before": before.UTC().Format(time.RFC3339),
+			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases), "audit_epoch": fmt.Sprint(epoch), "audit_from": fmt.Sprint(from)})
 	})
 	if err == nil {
 		err = j.tidySpill()

@@ -56,7 +56,7 @@ func (j *Journal) SealTo(public []byte) error {
 				return err
 			}
 		}
-		return tx.Audit("journal.seal-key", "system", map[string]string{"keys": fmt.Sprint(len(ids))})
+		return tx.Audit(EventJournalSealKey, wire.WhoSystem, map[string]string{"keys": fmt.Sprint(len(ids))})
 	})
 }
 

@@ -81,12 +81,6 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 	return r.ID, tx.addWaiting(caseID, 1)
 }
 
-// Audit adds a line to the audit chain. who is an operator's id, "citizen" or "system"; fields carry no personal data.
-func (tx *Tx) Audit(event, who string, fields map[string]string) error {
-	_, err := tx.Emit(wire.LaneAudit, fields["case"], wire.TypeAudit, 1, wire.AuditEntry{Event: event, Who: who, Fields: fields, At: tx.j.now()})
-	return err
-}
-
 func (tx *Tx) putRecord(r wire.Record) error {
 	k, gen, err := tx.dataKey(keyID(r.Header))
 	if err != nil {
@@ -272,6 +266,9 @@ func (j *Journal) Acked(a wire.Ack) error {
 		if err := tx.writeLane(a.Lane, st); err != nil {
 			return err
 		}
+		if err := tx.keepAck(a); err != nil {
+			return err
+		}
 		tx.j.spill.drained = drained(tx.tx)
 		tx.j.crash(crashAcked)
 		return nil
@@ -290,11 +287,11 @@ func drained(tx *bolt.Tx) bool {
 
 // HashAt is the hash of a record that is held in a lane's epoch; of seq 0 the zero hash. [ErrNotFound] when it is not held.
 func (j *Journal) HashAt(lane wire.Lane, seq uint64) (h wire.Hash, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		if _, err := readLane(tx, lane); err != nil {
 			return err
 		}
-		h, err = (&Tx{j, tx}).hashAt(lane, seq)
+		h, err = (&Tx{j: j, tx: tx}).hashAt(lane, seq)
 		return err
 	})
 	return h, err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -178,9 +179,9 @@ func (j *Journal) rebuild(ctx context.Context, scan *spillScan, from string, r *
 	if err := j.NewEpoch(r.Epoch); err != nil {
 		return err
 	}
-	fields := map[string]string{"changes": fmt.Sprint(r.Changes), "last": r.Last.Format(time.RFC3339), "whole": fmt.Sprint(r.Whole),
-		"missing": fmt.Sprint(r.Missing), "behind": fmt.Sprint(r.Behind), "torn": fmt.Sprint(r.Torn), "dropped": fmt.Sprint(r.Dropped)}
-	if err := j.Update(func(tx *Tx) error { return tx.Audit("journal.recovered", "technician", fields) }); err != nil {
+	fields := map[string]string{"changes": fmt.Sprint(r.Changes), "last": r.Last.UTC().Format(time.RFC3339), "whole": fmt.Sprint(r.Whole),
+		"missing": wire.Word(strings.Join(strings.Fields(strings.Trim(fmt.Sprint(r.Missing), "[]")), "+")), "behind": fmt.Sprint(r.Behind), "torn": fmt.Sprint(r.Torn), "dropped": fmt.Sprint(r.Dropped)}
+	if err := j.Update(func(tx *Tx) error { return tx.Audit(EventJournalRecovered, wire.WhoTechnician, fields) }); err != nil {
 		return err
 	}
 	report, err := j.Verify(ctx)

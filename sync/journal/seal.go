@@ -243,7 +243,7 @@ func (j *Journal) Shred(caseID string) error {
 				return err
 			}
 		}
-		if err := tx.Audit("case.shredded", "system", map[string]string{"case": caseID}); err != nil {
+		if err := tx.Audit(EventCaseShredded, "system", map[string]string{"case": caseID}); err != nil {
 			return err
 		}
 		tx.j.crash(crashShredding)

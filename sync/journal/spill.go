@@ -347,7 +347,7 @@ func (j *Journal) beginSpill(change uint64, found map[string]string) error {
 	}
 	found["change"] = fmt.Sprint(change)
 	j.opt.Log.Error("the spill does not keep up with the journal: the disk may not keep what it confirms", "found", found["spill"], "change", change)
-	return j.Update(func(tx *Tx) error { return tx.Audit("spill.differs", "system", found) })
+	return j.Update(func(tx *Tx) error { return tx.Audit(EventSpillDiffers, wire.WhoSystem, found) })
 }
 
 // goOn appends to the spill that is there; it has nothing but its checkpoint.
@@ -396,7 +396,7 @@ func (j *Journal) rollForward(scan *spillScan, from uint64) error {
 	}
 	j.opt.Log.Error("the database was older than its spill: changes were taken from there", "from", from+1, "to", scan.last)
 	return j.Update(func(tx *Tx) error {
-		return tx.Audit("journal.rolled-forward", "system", map[string]string{"from": fmt.Sprint(from + 1), "to": fmt.Sprint(scan.last)})
+		return tx.Audit(EventJournalRolledForward, wire.WhoSystem, map[string]string{"from": fmt.Sprint(from + 1), "to": fmt.Sprint(scan.last)})
 	})
 }
 

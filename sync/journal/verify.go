@@ -186,11 +186,7 @@ func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]u
 		}
 		for i := 1; i < len(c.History); i++ {
 			from, to := c.History[i-1].State, c.History[i].State
-			legal := false
-			for _, s := range next[from] {
-				legal = legal || s == to
-			}
-			if !legal {
+			if !from.May(to) {
 				bad("case %s: history goes from %s to %s", c.ReceiptCode, from, to)
 			}
 		}

@@ -4,6 +4,7 @@ package uplink
 // that key, certificate and trust never come from different days.
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -21,6 +22,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +68,7 @@ type onDisk struct {
 	Certificate []byte       `json:"certificate,omitempty"`
 	PlatformKey []byte       `json:"platform_key,omitempty"`
 	SealKey     []byte       `json:"seal_key,omitempty"`
+	Past        [][]byte     `json:"past,omitempty"` // public keys that signed before a rotation, PKIX; the audit chain carries their signatures
 	Next        *onDisk      `json:"next,omitempty"`
 }
 
@@ -173,6 +176,15 @@ func (id *Identity) begin(p wire.Profile) error {
 	f, err := newKeys(id.Terminal, p)
 	if err != nil {
 		return fmt.Errorf("identity: %w", err)
+	}
+	if was := id.now.Load(); was != nil {
+		c, err := f.credentials()
+		if err == nil {
+			f.Past, err = past(was, c)
+		}
+		if err != nil {
+			return fmt.Errorf("identity: %w", err)
+		}
 	}
 	return id.keep(f)
 }
@@ -307,6 +319,10 @@ func (id *Identity) accept(e wire.Enrolled, asked wire.Keys, roots *x509.CertPoo
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGarbled, err)
 	}
+	if c.file.Past, err = past(id.now.Load(), c); err != nil {
+		return err
+	}
+	f.Past = c.file.Past
 	_, err = c.cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: e.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err != nil {
 		return fmt.Errorf("%w: certificate: %w", ErrGarbled, err)
@@ -336,6 +352,19 @@ func signedByPlatform(cert []byte, roots *x509.CertPool, at time.Time, b, signat
 		return wire.ErrSignature
 	}
 	return nil
+}
+
+// past are the public keys that signed before: those of before, and the present one when another takes its place.
+func past(was, is *credentials) ([][]byte, error) {
+	a, err := wire.MarshalPublicKey(was.sign)
+	if err != nil {
+		return nil, err
+	}
+	b, err := wire.MarshalPublicKey(is.sign)
+	if err != nil || bytes.Equal(a, b) {
+		return was.file.Past, err
+	}
+	return append(slices.Clone(was.file.Past), a), nil
 }
 
 func nonce() string {

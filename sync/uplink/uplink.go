@@ -236,7 +236,7 @@ func (u *Uplink) enrol(ctx context.Context) error {
 			if u.opt.Enrolled != nil {
 				u.opt.Enrolled()
 			}
-			return u.audit("terminal.enrolled")
+			return u.audit(journal.EventTerminalEnrolled)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -251,8 +251,8 @@ func (u *Uplink) enrol(ctx context.Context) error {
 	return nil
 }
 
-func (u *Uplink) audit(event string) error {
-	return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, "system", nil) })
+func (u *Uplink) audit(event journal.Event) error {
+	return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, wire.WhoSystem, nil) })
 }
 
 // renew has the certificate renewed when it is time, also after it has expired, and finishes a rotation that was cut short.
@@ -267,7 +267,7 @@ func (u *Uplink) renew(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := u.audit("terminal.renewed"); err != nil {
+	if err := u.audit(journal.EventTerminalRenewed); err != nil {
 		return err
 	}
 	return u.until(ctx, nil, time.Minute) // whatever the platform gives, it is not asked without pause
@@ -278,7 +278,7 @@ func (u *Uplink) Rotate(ctx context.Context) error {
 	if err := u.bounded(ctx, callTime, u.opt.Client.Rotate); err != nil {
 		return err
 	}
-	return u.audit("terminal.rotated")
+	return u.audit(journal.EventTerminalRotated)
 }
 
 // loop runs a part again and again, with a pause after failures.

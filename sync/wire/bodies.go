@@ -10,6 +10,7 @@ const (
 	TypeRating     = "rating"      // Rating
 	TypeHotline    = "hotline"     // Hotline
 	TypeAudit      = "audit"       // AuditEntry, lane audit
+	TypeAuditHead  = "audit.head"  // AuditHead, lane audit
 	TypeResult     = "command.result"
 	TypeDevices    = "devices"
 )
@@ -66,7 +67,7 @@ type Hotline struct {
 
 // AuditEntry is one line of the audit chain.
 type AuditEntry struct {
-	Event  string            `json:"event"`
+	Event  Event             `json:"event"`
 	Who    string            `json:"who,omitempty"` // operator id, "citizen", "system"
 	Fields map[string]string `json:"fields,omitempty"`
 	At     time.Time         `json:"at"`

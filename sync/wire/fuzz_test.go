@@ -188,3 +188,18 @@ func FuzzSealedRecord(f *testing.F) {
 		}
 	})
 }
+
+// FuzzWitness reads the file that lies beside a journal, whatever is in it.
+func FuzzWitness(f *testing.F) {
+	h := AuditHead{Terminal: "990000-0003", Epoch: 1, Seq: 7, Why: "hour", At: time.UnixMilli(1_700_000_000_123).UTC(), Signature: []byte{1}}
+	f.Add(seed(f, Witness{Head: h}))
+	f.Add(seed(f, Witness{Head: h, Ack: &Ack{High: 3}}))
+	f.Add([]byte(`{"head":{"epoch":1}}`))
+	f.Add(bytes.Repeat([]byte(" "), MaxWitnessBytes+1))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		w, err := ReadWitness(raw)
+		if err == nil && (w.Head.Epoch == 0 || len(w.Head.SigningBytes()) == 0) {
+			t.Errorf("%+v", w)
+		}
+	})
+}
