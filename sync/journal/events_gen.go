@@ -10,6 +10,7 @@ const (
 	EventCardGivenUp          = wire.EventCardGivenUp
 	EventCardLeft             = wire.EventCardLeft
 	EventCardRemoved          = wire.EventCardRemoved
+	EventCaseAdopted          = wire.EventCaseAdopted
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
 	EventDeskDecided          = wire.EventDeskDecided
@@ -20,9 +21,12 @@ const (
 	EventInboxReceived        = wire.EventInboxReceived
 	EventJournalRecovered     = wire.EventJournalRecovered
 	EventJournalRolledForward = wire.EventJournalRolledForward
+	EventJournalSealKey       = wire.EventJournalSealKey
 	EventJournalTrimmed       = wire.EventJournalTrimmed
 	EventOrderEnded           = wire.EventOrderEnded
 	EventOrderReceived        = wire.EventOrderReceived
+	EventOutboxAcksImported   = wire.EventOutboxAcksImported
+	EventOutboxExported       = wire.EventOutboxExported
 	EventOutputBlocked        = wire.EventOutputBlocked
 	EventOutputLeft           = wire.EventOutputLeft
 	EventSpillDiffers         = wire.EventSpillDiffers

@@ -242,7 +242,7 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	x = newTerminal(t, c, dir, "990000-0003")
-	x.open(t, "after the restore")
+	x.open(t, "after-the-restore")
 	x.run(t)
 	eventually(t, "a new epoch", func() bool {
 		l, err := x.Lanes()
