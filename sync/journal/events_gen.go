@@ -10,6 +10,7 @@ const (
 	EventCardGivenUp          = wire.EventCardGivenUp
 	EventCardLeft             = wire.EventCardLeft
 	EventCardRemoved          = wire.EventCardRemoved
+	EventCaseAdopted          = wire.EventCaseAdopted
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
 	EventDeskDecided          = wire.EventDeskDecided
@@ -24,6 +25,8 @@ const (
 	EventJournalTrimmed       = wire.EventJournalTrimmed
 	EventOrderEnded           = wire.EventOrderEnded
 	EventOrderReceived        = wire.EventOrderReceived
+	EventOutboxAcksImported   = wire.EventOutboxAcksImported
+	EventOutboxExported       = wire.EventOutboxExported
 	EventOutputBlocked        = wire.EventOutputBlocked
 	EventOutputLeft           = wire.EventOutputLeft
 	EventSpillDiffers         = wire.EventSpillDiffers

@@ -59,7 +59,7 @@ var fieldShapes = map[FieldKind]*regexp.Regexp{
 	FieldCase:     regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`),
 	FieldEffect:   regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[A-Za-z0-9._-]{1,40}/[0-9]{4,6}$`),
 	FieldState:    regexp.MustCompile(`^[A-Z_]{0,24}$`),
-	FieldItem:     regexp.MustCompile(`^[A-Za-z0-9-]{1,32}$`),
+	FieldItem:     regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`),
 	FieldWord:     regexp.MustCompile(`^[A-Za-z0-9._:+/-]{0,64}$`),
 	FieldCount:    regexp.MustCompile(`^[0-9]{1,20}$`),
 	FieldTime:     regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$`),

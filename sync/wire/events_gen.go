@@ -12,6 +12,8 @@ const (
 	EventCardLeft Event = "card.left"
 	// The card that was left on the reader was taken.
 	EventCardRemoved Event = "card.removed"
+	// A case that was begun at another terminal goes on here, under a lease of the platform.
+	EventCaseAdopted Event = "case.adopted"
 	// A visit's answers became a case: the commit point.
 	EventCaseOpened Event = "case.opened"
 	// The key to a case's personal data was destroyed after acknowledgement and retention.
@@ -40,6 +42,10 @@ const (
 	EventOrderEnded Event = "order.ended"
 	// An order of the platform was kept, to be done between two visits.
 	EventOrderReceived Event = "order.received"
+	// Acknowledgements that came as a file were taken.
+	EventOutboxAcksImported Event = "outbox.acks-imported"
+	// What waits for the platform was written to a medium.
+	EventOutboxExported Event = "outbox.exported"
 	// Nothing was begun, because paper of the citizen before lay in a mouth.
 	EventOutputBlocked Event = "output.blocked"
 	// Printed paper was not taken.
@@ -65,6 +71,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventCardGivenUp:          {Type: "application-action", Text: "Nobody took the card within the time-out; the terminal opened again."},
 	EventCardLeft:             {Type: "user-action", Text: "An identity card stayed on the reader; the terminal closed and waits for it to be taken."},
 	EventCardRemoved:          {Type: "user-action", Text: "The card that was left on the reader was taken."},
+	EventCaseAdopted:          {Type: "user-action", Text: "A case that was begun at another terminal goes on here, under a lease of the platform.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "lease": {Kind: "count", Optional: false}}},
 	EventCaseOpened:           {Type: "user-action", Text: "A visit's answers became a case: the commit point.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "item": {Kind: "item", Optional: false}}},
 	EventCaseShredded:         {Type: "application-action", Text: "The key to a case's personal data was destroyed after acknowledgement and retention.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventDeskDecided:          {Type: "operator-action", Text: "A person decided a case. second is the other person where the rule asks for two; note is the hash of a sealed note.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "case": {Kind: "case", Optional: false}, "decision": {Kind: "word", Optional: false}, "from": {Kind: "state", Optional: false}, "note": {Kind: "hash", Optional: true}, "reason": {Kind: "word", Optional: false}, "second": {Kind: "operator", Optional: true}, "to": {Kind: "state", Optional: false}}},
@@ -79,6 +86,8 @@ var eventSpecs = map[Event]EventSpec{
 	EventJournalTrimmed:       {Type: "application-action", Text: "Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "before": {Kind: "time", Optional: false}, "cases": {Kind: "count", Optional: false}, "records": {Kind: "count", Optional: false}}},
 	EventOrderEnded:           {Type: "application-action", Text: "An order of the platform was done, refused or found too old.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "name": {Kind: "word", Optional: false}, "status": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
 	EventOrderReceived:        {Type: "application-status", Text: "An order of the platform was kept, to be done between two visits.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
+	EventOutboxAcksImported:   {Type: "operator-action", Text: "Acknowledgements that came as a file were taken.", Fields: map[string]FieldSpec{"no": {Kind: "count", Optional: false}}},
+	EventOutboxExported:       {Type: "operator-action", Text: "What waits for the platform was written to a medium.", Fields: map[string]FieldSpec{"medium": {Kind: "word", Optional: false}, "no": {Kind: "count", Optional: false}}},
 	EventOutputBlocked:        {Type: "application-status", Text: "Nothing was begun, because paper of the citizen before lay in a mouth.", Fields: map[string]FieldSpec{"item": {Kind: "item", Optional: false}}},
 	EventOutputLeft:           {Type: "user-action", Text: "Printed paper was not taken.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},

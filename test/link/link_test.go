@@ -289,7 +289,7 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	_ = x.Close()
 	image.putBack(t, dir)
 	x = newTerminal(t, c, dir, "990000-0003")
-	x.open(t, "after the restore")
+	x.open(t, "after-the-restore")
 	x.run(t)
 	eventually(t, "a new epoch", func() bool {
 		l, err := x.Lanes()
