@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -39,6 +40,7 @@ type city struct {
 	secret      string
 	addresses   []string
 	servers     []*exec.Cmd
+	age         atomic.Int64 // how often it was set back
 }
 
 func newCity(program, dir, store string, servers int) (*city, error) {
