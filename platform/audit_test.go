@@ -89,6 +89,10 @@ func auditedPlatform(t *testing.T) *Server {
 		}
 		// The last ack was lost: what it acknowledged is chained anew and comes again under its id.
 		again := a.sent[len(a.sent)-1]
+		old := wire.Hello{Terminal: a.id, Epoch: 1, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneAudit: {Seq: 1, Hash: a.sent[0].Hash()}}}
+		if w := a.do(http.MethodPost, wire.PathHello, old); w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
 		a.epoch, a.last = 2, wire.Header{}
 		r := a.add(again.Type, line())
 		r.ID, r.Body, r.Salt, r.BodyHash = again.ID, again.Body, again.Salt, again.BodyHash

@@ -351,6 +351,21 @@ func numberOf(t testing.TB, i int) string {
 	return n
 }
 
+// Whoever guesses is slowed down, and keeps nobody out who has a code.
+func TestGuessersOfCodes(t *testing.T) {
+	s, _ := newServer(t)
+	p := newPeer(t, s, "990000-0001")
+	for range 60 {
+		p.enroll(wire.NewCode())
+	}
+	if w := p.enroll(wire.NewCode()); code(w) != "E-BUSY" {
+		t.Errorf("guesses without end: %s", w.Body)
+	}
+	if w := p.enroll(p.code()); w.Code != 200 {
+		t.Errorf("kept out by guesses: %s", w.Body)
+	}
+}
+
 func TestHostileRequests(t *testing.T) {
 	s, _ := newServer(t)
 	p := newPeer(t, s, "990000-0001")

@@ -168,19 +168,24 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	claim(w, e.Terminal)
-	if ok, err := s.allowed(r.Context(), &s.enrolments, "enrol "+peerOf(r), 60, time.Minute); err != nil {
-		s.fail(w, err)
-		return
-	} else if !ok {
-		s.refuseAfter(w, errBusy, "too many enrolments from this address", time.Minute)
-		return
-	}
 	a, err := examine(e.Terminal, e.Keys)
 	if err != nil {
 		s.refuse(w, errProof, err.Error())
 		return
 	}
 	out, err := s.admit(r.Context(), e, a, peerOf(r))
+	if errors.Is(err, errProof) || errors.Is(err, errEnrollLocked) {
+		// Only guesses are counted: a fleet that is set up in one morning is none, and nobody who guesses can keep it out.
+		ok, lerr := s.allowed(r.Context(), &s.enrolments, "enrol "+peerOf(r), 60, time.Minute)
+		if lerr != nil {
+			s.fail(w, lerr)
+			return
+		}
+		if !ok {
+			s.refuseAfter(w, errBusy, "too many wrong enrolments from this address", time.Minute)
+			return
+		}
+	}
 	if err != nil {
 		s.fail(w, err)
 		return

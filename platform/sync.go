@@ -28,7 +28,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errMalformed, "hello of another terminal")
 		return
 	}
-	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
+	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Held: map[wire.Lane]wire.EpochPoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
 	err := s.store.Update(r.Context(), func(tx Tx) error {
 		t, err := tx.Terminal(id)
 		if err != nil {
@@ -47,6 +47,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if forked {
 				out.Fork = append(out.Fork, lane)
 			}
+			if row.Seq > 0 {
+				out.Held[lane] = wire.EpochPoint{Epoch: row.Epoch, LanePoint: wire.LanePoint{Seq: row.Seq, Hash: row.Hash}}
+			}
 			if row.Epoch == h.Epoch {
 				out.Lanes[lane] = wire.LanePoint{Seq: row.Seq, Hash: row.Hash}
 			}
@@ -55,7 +58,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		case len(out.Fork) > 0:
 			t.Epoch = max(t.Epoch, h.Epoch) + 1
 		case h.Epoch > t.Epoch:
-			t.Epoch = h.Epoch
+			// The terminal is in an epoch that this store never ordered: it was restored from a backup, or the terminal went
+			// on by itself. Only in an epoch that is ordered here does it know what it must bring along.
+			t.Epoch = h.Epoch + 1
 		}
 		out.Epoch = t.Epoch
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
@@ -151,7 +156,9 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if err != nil {
 			return err
 		}
-		if b.Epoch < t.Epoch {
+		// A higher epoch than the store knows is not taken either: the lane's place in the epoch before would be forgotten
+		// before the terminal has been told of it.
+		if b.Epoch != t.Epoch {
 			return errFork
 		}
 		if b.Epoch > row.Epoch {

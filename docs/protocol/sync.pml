@@ -93,7 +93,7 @@ active proctype terminal() {
 		if
 		:: e > t.epoch && !RESEND -> keep = t.acked; renew(e, false); greeted = true
 		:: e > t.epoch && RESEND && re == t.epoch && n <= t.head && (n == 0 || same(t.rec[n], r)) -> keep = (n < t.acked -> n : t.acked); renew(e, false); greeted = true
-		:: e > t.epoch && RESEND && re == t.epoch && !(n <= t.head && (n == 0 || same(t.rec[n], r))) -> keep = 0; renew(e, false); greeted = true
+		:: e > t.epoch && RESEND && re == t.epoch && !(n <= t.head && (n == 0 || same(t.rec[n], r))) -> keep = (n >= t.acked -> t.acked : 0); renew(e, false); greeted = true
 		:: e > t.epoch && RESEND && re < t.epoch -> keep = 0; renew(e, true); greeted = true
 		:: e > t.epoch && RESEND && re > t.epoch -> keep = t.acked; renew(e, false); greeted = true
 		:: e == t.epoch && re == e && n < t.acked ->      /* the platform was set back */

@@ -43,7 +43,7 @@ func note(t testing.TB, j *journal.Journal, n int) {
 
 // audited is a closed journal of 24 entries with heads behind the 8th and the 20th, its last head, and a signed
 // acknowledgement up to 15.
-func audited(t *testing.T) (dir string, opt journal.Options, head wire.AuditHead) {
+func auditedJournal(t *testing.T) (dir string, opt journal.Options, head wire.AuditHead) {
 	t.Helper()
 	dir = t.TempDir()
 	opt = journal.Options{Terminal: "990000-0003", No: "03", KeyFile: filepath.Join(dir, "key"), BlobDir: filepath.Join(dir, "blobs")}
@@ -80,7 +80,7 @@ func claims(t *testing.T, j *journal.Journal, head wire.AuditHead) []wire.Claim 
 }
 
 func TestAWholeAuditChain(t *testing.T) {
-	dir, opt, head := audited(t)
+	dir, opt, head := auditedJournal(t)
 	j := journaltest.OpenAt(t, filepath.Join(dir, "j.db"), opt)
 	r, err := j.VerifyAudit(t.Context(), stamped, claims(t, j.Journal, head))
 	if err != nil || len(r.Problems) > 0 {
@@ -98,7 +98,7 @@ func TestAWholeAuditChain(t *testing.T) {
 
 // A new epoch and a trim leave a chain that verifies.
 func TestAnAuditChainGoesOn(t *testing.T) {
-	dir, opt, head := audited(t)
+	dir, opt, head := auditedJournal(t)
 	later := time.Now().Add(time.Hour)
 	opt.Now = func() time.Time { return later }
 	j := journaltest.OpenAt(t, filepath.Join(dir, "j.db"), opt)
@@ -130,17 +130,25 @@ func lane(tx *bolt.Tx) *bolt.Bucket {
 	return tx.Bucket([]byte("records")).Bucket([]byte(wire.LaneAudit))
 }
 
-func place(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+// bare is a stored value without its checksum; a tamperer who leaves the checksum away is believed as an older program is.
+func bare(v []byte) []byte {
+	if len(v) > 5 && v[0] == 1 {
+		return v[5:]
+	}
+	return v
+}
+
+func seqAt(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // ledger makes the lane's own account agree with where the tamperer let it end.
 func ledger(tx *bolt.Tx, head uint64) error {
 	var st map[string]any
 	b := tx.Bucket([]byte("lanes"))
-	if err := json.Unmarshal(b.Get([]byte(wire.LaneAudit)), &st); err != nil {
+	if err := json.Unmarshal(bare(b.Get([]byte(wire.LaneAudit))), &st); err != nil {
 		return err
 	}
 	var h wire.Header
-	if err := json.Unmarshal(lane(tx).Get(place(head)), &h); err != nil {
+	if err := json.Unmarshal(bare(lane(tx).Get(seqAt(head))), &h); err != nil {
 		return err
 	}
 	st["head"], st["head_hash"] = head, h.Hash()
@@ -154,7 +162,7 @@ func ledger(tx *bolt.Tx, head uint64) error {
 func cut(from, to uint64) func(tx *bolt.Tx) error {
 	return func(tx *bolt.Tx) error {
 		for n := from; n <= to; n++ {
-			if err := lane(tx).Delete(place(n)); err != nil {
+			if err := lane(tx).Delete(seqAt(n)); err != nil {
 				return err
 			}
 		}
@@ -166,7 +174,7 @@ func cut(from, to uint64) func(tx *bolt.Tx) error {
 func edit(n uint64, change func(r map[string]any)) func(tx *bolt.Tx) error {
 	return func(tx *bolt.Tx) error {
 		var r map[string]any
-		d := json.NewDecoder(bytes.NewReader(lane(tx).Get(place(n))))
+		d := json.NewDecoder(bytes.NewReader(bare(lane(tx).Get(seqAt(n)))))
 		d.UseNumber()
 		if err := d.Decode(&r); err != nil {
 			return err
@@ -176,7 +184,7 @@ func edit(n uint64, change func(r map[string]any)) func(tx *bolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		return lane(tx).Put(place(n), raw)
+		return lane(tx).Put(seqAt(n), raw)
 	}
 }
 
@@ -197,25 +205,25 @@ func TestTamperingWithTheAuditChainIsFound(t *testing.T) {
 		"body edited":            {edit(12, func(r map[string]any) { r["sealed"] = "AAAA" }), "cannot be read"},
 		"body exchanged": {func(tx *bolt.Tx) error {
 			var a, b map[string]any
-			if err := errors.Join(json.Unmarshal(lane(tx).Get(place(3)), &a), json.Unmarshal(lane(tx).Get(place(4)), &b)); err != nil {
+			if err := errors.Join(json.Unmarshal(bare(lane(tx).Get(seqAt(3))), &a), json.Unmarshal(bare(lane(tx).Get(seqAt(4))), &b)); err != nil {
 				return err
 			}
 			return edit(3, func(r map[string]any) { r["sealed"] = b["sealed"] })(tx)
 		}, "cannot be read"},
 		"two exchanged": {func(tx *bolt.Tx) error {
-			a, b := bytes.Clone(lane(tx).Get(place(6))), bytes.Clone(lane(tx).Get(place(7)))
-			return errors.Join(lane(tx).Put(place(6), b), lane(tx).Put(place(7), a))
+			a, b := bytes.Clone(lane(tx).Get(seqAt(6))), bytes.Clone(lane(tx).Get(seqAt(7)))
+			return errors.Join(lane(tx).Put(seqAt(6), b), lane(tx).Put(seqAt(7), a))
 		}, "out of order"},
 		"two exchanged and renumbered": {func(tx *bolt.Tx) error {
-			a, b := bytes.Clone(lane(tx).Get(place(6))), bytes.Clone(lane(tx).Get(place(7)))
-			err := errors.Join(lane(tx).Put(place(6), b), lane(tx).Put(place(7), a))
+			a, b := bytes.Clone(lane(tx).Get(seqAt(6))), bytes.Clone(lane(tx).Get(seqAt(7)))
+			err := errors.Join(lane(tx).Put(seqAt(6), b), lane(tx).Put(seqAt(7), a))
 			return errors.Join(err, edit(6, func(r map[string]any) { r["seq"] = 6 })(tx), edit(7, func(r map[string]any) { r["seq"] = 7 })(tx))
 		}, "cannot be read"},
-		"one twice":    {func(tx *bolt.Tx) error { return lane(tx).Put(place(8), bytes.Clone(lane(tx).Get(place(7)))) }, "out of order"},
-		"not a record": {func(tx *bolt.Tx) error { return lane(tx).Put(place(8), []byte("{")) }, "not a record"},
+		"one twice":    {func(tx *bolt.Tx) error { return lane(tx).Put(seqAt(8), bytes.Clone(lane(tx).Get(seqAt(7)))) }, "out of order"},
+		"not a record": {func(tx *bolt.Tx) error { return lane(tx).Put(seqAt(8), []byte("{")) }, "not a record"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, opt, head := audited(t)
+			dir, opt, head := auditedJournal(t)
 			path := filepath.Join(dir, "j.db")
 			db, err := bolt.Open(path, 0o600, nil)
 			if err != nil {

@@ -21,11 +21,20 @@ const codeGap = 1000
 // NewEpoch chains all unacknowledged records anew under a higher epoch, from sequence 1, keeping their ids. Acknowledged
 // ones are kept aside as the epoch's archive. Records whose bodies were destroyed, which only a platform that lost what it had
 // acknowledged asks for again, cannot be sent any more and are left out; the audit entry counts them.
-func (j *Journal) NewEpoch(epoch uint32) error {
+func (j *Journal) NewEpoch(epoch uint32) error { return j.NewEpochAfter(epoch, nil) }
+
+// NewEpochAfter is NewEpoch when the platform has told what it holds of each lane: acknowledged records that are beyond that,
+// because the platform was set back to an old backup, come along as well, those in archives too. They are recognised by their
+// ids if it holds them after all.
+func (j *Journal) NewEpochAfter(epoch uint32, held map[wire.Lane]wire.EpochPoint) error {
 	return j.Update(func(tx *Tx) error {
 		gone := 0
 		for _, lane := range wire.Lanes {
-			n, err := tx.rechain(lane, epoch)
+			again, err := tx.unhold(lane, held)
+			if err != nil {
+				return err
+			}
+			n, err := tx.rechain(lane, epoch, again)
 			if err != nil {
 				return err
 			}
@@ -46,7 +55,7 @@ func (j *Journal) NewEpoch(epoch uint32) error {
 }
 
 // rechain begins one lane anew and tells how many records could not come along.
-func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
+func (tx *Tx) rechain(lane wire.Lane, epoch uint32, again []stored) (gone int, err error) {
 	st, err := readLane(tx.tx, lane)
 	if err != nil {
 		return 0, err
@@ -56,6 +65,19 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 	}
 	records := tx.tx.Bucket(bucketRecords)
 	var unsent []wire.Record
+	for _, s := range again {
+		switch r, err := tx.j.openRecord(tx.tx, s); {
+		case errors.Is(err, ErrNotFound):
+			gone++
+		case err != nil:
+			return 0, fmt.Errorf("archive of %s/%d: %w", lane, s.Seq, err)
+		default:
+			unsent = append(unsent, r)
+			if err := tx.addWaiting(s.Case, 1); err != nil {
+				return 0, err
+			}
+		}
+	}
 	c := records.Bucket([]byte(lane)).Cursor()
 	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
 		var s stored
@@ -88,6 +110,92 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 		now.Bytes += weight(len(r.Body))
 	}
 	return gone, tx.writeLane(lane, now)
+}
+
+// unhold takes back what was acknowledged in a lane and the platform no longer shows to hold: in this epoch by moving the
+// acknowledged place back, of earlier epochs by taking the records out of their archives.
+func (tx *Tx) unhold(lane wire.Lane, held map[wire.Lane]wire.EpochPoint) (again []stored, err error) {
+	st, err := readLane(tx.tx, lane)
+	p := held[lane]
+	if err != nil || held == nil || p.Epoch > st.Epoch {
+		return nil, err
+	}
+	keep := uint64(0)
+	if p.Epoch == st.Epoch {
+		keep = p.Seq
+		if p.Seq < st.Acked {
+			hash, err := tx.hashAt(lane, p.Seq)
+			if err == nil && !wire.SameHistory(hash, p.Hash) {
+				keep = 0
+			} else if err != nil && !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+		}
+	}
+	if keep < st.Acked {
+		if err := tx.unack(lane, st, keep); err != nil {
+			return nil, err
+		}
+	}
+	if p.Epoch == st.Epoch {
+		return nil, nil
+	}
+	archives := tx.tx.Bucket(bucketArchive)
+	var names [][]byte
+	cur := archives.Cursor()
+	for k, _ := cur.Seek(archiveKey(lane, p.Epoch)); bytes.HasPrefix(k, []byte(lane+"/")); k, _ = cur.Next() {
+		names = append(names, bytes.Clone(k))
+	}
+	for _, name := range names {
+		var taken [][]byte
+		b := tx.bucket(bucketArchive).inner(string(name))
+		c, from := b.Cursor(), uint64(0)
+		if bytes.Equal(name, archiveKey(lane, p.Epoch)) {
+			from = p.Seq
+		}
+		for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
+			var s stored
+			if err := decode(v, &s); err != nil {
+				return nil, fmt.Errorf("archive of %s: %w", lane, errors.Join(ErrDamaged, err))
+			}
+			again, taken = append(again, s), append(taken, bytes.Clone(k))
+		}
+		for _, k := range taken {
+			if err := b.Delete(k); err != nil {
+				return nil, err
+			}
+		}
+		if k, _ := b.Cursor().First(); k == nil {
+			tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
+			if err := archives.DeleteBucket(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return again, nil
+}
+
+// unack moves a lane's acknowledged place back, as far as its records are still here.
+func (tx *Tx) unack(lane wire.Lane, st laneState, keep uint64) error {
+	b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane))
+	if k, _ := b.Cursor().First(); k != nil {
+		keep = max(keep, binary.BigEndian.Uint64(k)-1)
+	}
+	for seq := keep + 1; seq <= st.Acked; seq++ {
+		var s stored
+		if err := decode(b.Get(seqKey(seq)), &s); err != nil {
+			return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		if err := tx.addWaiting(s.Case, 1); err != nil {
+			return err
+		}
+	}
+	hash, err := tx.hashAt(lane, keep)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	st.Acked, st.AckedHash = keep, hash
+	return tx.writeLane(lane, st)
 }
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.

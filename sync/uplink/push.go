@@ -24,7 +24,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	epoch := lanes[0].Epoch
 	if w.Epoch > epoch {
 		u.opt.Log.Error("lanes have forked from the platform's: new epoch", "lanes", w.Fork, "epoch", w.Epoch)
-		return u.opt.Journal.NewEpoch(w.Epoch)
+		return u.opt.Journal.NewEpochAfter(w.Epoch, w.Held)
 	}
 	stopped := map[wire.Lane]bool{}
 	for _, lane := range w.Fork {

@@ -67,6 +67,12 @@ type LanePoint struct {
 	Hash Hash   `json:"hash"`
 }
 
+// EpochPoint is a place in a lane of some epoch.
+type EpochPoint struct {
+	Epoch uint32 `json:"epoch"`
+	LanePoint
+}
+
 // TerminalRoleStatus is one device's state for the fleet's page.
 type TerminalRoleStatus struct {
 	Role    string `json:"role"`
@@ -76,13 +82,16 @@ type TerminalRoleStatus struct {
 
 // Welcome answers: what the platform holds, and its time.
 type Welcome struct {
-	Epoch     uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
-	Lanes     map[Lane]LanePoint `json:"lanes"`
-	Fork      []Lane             `json:"fork,omitempty"` // lanes whose history differs from the platform's
-	Time      time.Time          `json:"time"`
-	Catalogue int64              `json:"catalogue"` // current revision
-	Inbox     uint64             `json:"inbox"`     // newest message number
-	Limits    Limits             `json:"limits"`
+	Epoch uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
+	Lanes map[Lane]LanePoint `json:"lanes"`
+	// Held is what the platform holds last of each lane, in whatever epoch; a lane of which it holds nothing is not in it. A
+	// terminal that is ordered into a new epoch takes along what it has beyond that. A platform that does not tell is null.
+	Held      map[Lane]EpochPoint `json:"held"`
+	Fork      []Lane              `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	Time      time.Time           `json:"time"`
+	Catalogue int64               `json:"catalogue"` // current revision
+	Inbox     uint64              `json:"inbox"`     // newest message number
+	Limits    Limits              `json:"limits"`
 }
 
 // Limits are the platform's wishes.

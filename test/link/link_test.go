@@ -339,6 +339,83 @@ func TestRestoredDiskThatGrewPastThePlatformIsAFork(t *testing.T) {
 	}
 }
 
+// A fork begins a new epoch, and then the platform is set back to a backup from before: what was acknowledged in the epoch that
+// is over must come again too.
+func TestPlatformSetBackBehindAnEpochGetsEverythingAgain(t *testing.T) {
+	dir := t.TempDir()
+	serve := func() (*city, func()) {
+		c := &city{phone: &phone{}, ca: filepath.Join(dir, "ca.pem")}
+		var err error
+		if c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, SMS: c.phone}); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.url = "https://" + l.Addr().String()
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- c.Serve(ctx, l) }()
+		return c, func() {
+			cancel()
+			if err := errors.Join(<-done, c.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	drain := func(x *terminal) {
+		t.Helper()
+		stop := x.run(t)
+		eventually(t, "outbox empty and greeted", func() bool { return x.link.State() == uplink.Up && x.drained() })
+		stop()
+		x.gone = true
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home, store := t.TempDir(), filepath.Join(dir, "platform.db")
+	c, end := serve()
+	x := newTerminal(t, c, home, "990000-0003")
+	x.open(t, "first")
+	drain(x)
+	end()
+	backup, err := os.ReadFile(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c, end = serve()
+	x = newTerminal(t, c, home, "990000-0003")
+	x.open(t, "second")
+	drain(x)
+	x = newTerminal(t, c, home, "990000-0003")
+	if err := x.NewEpoch(2); err != nil {
+		t.Fatal(err)
+	}
+	x.open(t, "third")
+	drain(x)
+	end()
+	if err := os.WriteFile(store, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, rest := range []string{store + "-wal", store + "-shm"} {
+		if err := os.Remove(rest); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+
+	c, end = serve()
+	defer end()
+	x = newTerminal(t, c, home, "990000-0003")
+	x.open(t, "fourth")
+	x.run(t)
+	eventually(t, "all four cases", func() bool {
+		got, err := c.Received(t.Context())
+		return err == nil && got.Cases == 4 && got.Duplicates == 0 && x.drained()
+	})
+}
+
 func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()

@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,6 +41,7 @@ type city struct {
 	trusted     string // what terminals trust: the gateway that they see, and the authority behind it that lets them in
 	addresses   []string
 	servers     []*exec.Cmd
+	age         atomic.Int64 // how often it was set back
 }
 
 func newCity(program, dir, store string, servers int) (*city, error) {
@@ -92,36 +94,6 @@ func (c *city) codes(ctx context.Context, terminals []string) (map[string]string
 		}
 	}
 	return codes, errors.Join(err, p.Close())
-}
-
-// allIn waits until terminals have come in: a disk that fails is not meant to carry the only copy of who the terminal is.
-func (c *city) allIn(ctx context.Context, terminals int) error {
-	p, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = p.Close() }()
-	for end := time.Now().Add(5 * time.Minute); ; {
-		all, err := p.Report(ctx)
-		if err != nil {
-			return err
-		}
-		in := 0
-		for _, t := range all {
-			if t.State == platform.Active {
-				in++
-			}
-		}
-		if in >= terminals {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("only %d of %d terminals were let in", in, terminals)
-		}
-		if !sleep(ctx, 200*time.Millisecond) {
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // open opens the platform beside its servers.

@@ -318,6 +318,7 @@ func (r *run) setBack(backup string) error {
 	}
 	r.did("platform restore")
 	r.city.close()
+	r.city.age.Add(1)
 	if err := r.city.restore(backup); err != nil {
 		return err
 	}

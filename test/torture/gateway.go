@@ -112,7 +112,7 @@ func (g *gateway) did(w weather) {
 
 // ServeHTTP carries one request, in the weather of the moment.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	how := *g.now.Load()
+	how, age := *g.now.Load(), g.city.age.Load()
 	if how == cut {
 		g.did(cut)
 		panic(http.ErrAbortHandler)
@@ -138,16 +138,16 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.stale.Go(func() {
 			select {
 			case <-time.After(wait):
-				_, _, _ = g.forward(g.ctx, r, body)
+				_, _, _ = g.forward(g.ctx, r, body, age)
 			case <-g.ctx.Done():
 			}
 		})
 		panic(http.ErrAbortHandler)
 	case how == twice && r.URL.Path != wire.PathPull && g.chance(2):
 		g.did(twice)
-		g.stale.Go(func() { _, _, _ = g.forward(g.ctx, r, body) })
+		g.stale.Go(func() { _, _, _ = g.forward(g.ctx, r, body, age) })
 	}
-	resp, answer, err := g.forward(r.Context(), r, body)
+	resp, answer, err := g.forward(r.Context(), r, body, age)
 	if err != nil {
 		http.Error(w, "no answer from behind", http.StatusBadGateway)
 		return
@@ -163,8 +163,12 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// forward carries a request to one of the city's servers.
-func (g *gateway) forward(ctx context.Context, r *http.Request, body []byte) (*http.Response, []byte, error) {
+// forward carries a request to one of the city's servers. Setting a platform back takes longer in a city than the 180 s for
+// which a request is good, so that no request of before arrives after it.
+func (g *gateway) forward(ctx context.Context, r *http.Request, body []byte, age int64) (*http.Response, []byte, error) {
+	if g.city.age.Load() != age {
+		return nil, nil, errors.New("too old")
+	}
 	limit := 15 * time.Second
 	if r.URL.Path == wire.PathPull {
 		limit = wire.MaxInboxWait

@@ -110,10 +110,27 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	for _, u := range r.all() {
 		u.Code = codes[u.Terminal]
 	}
-	if err := r.everywhere(func(c *crew) error { return c.launch() }); err != nil {
-		return err
-	}
-	return r.city.allIn(ctx, len(terminals))
+	// Everybody is enrolled before the first fault: a platform that is set back to before that needs a technician.
+	return r.everywhere(func(c *crew) error {
+		if err := c.launch(); err != nil {
+			return err
+		}
+		for _, u := range c.units {
+			for {
+				word, err := c.ask(u, order{Do: "report"}, "waits", "absent")
+				if err != nil {
+					return err
+				}
+				if word[0] == "waits" && word[6] == "up" {
+					break
+				}
+				if !sleep(ctx, 200*time.Millisecond) {
+					return context.Cause(ctx)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // newUnit makes a machine and, as whoever installs one does, its directory, for good.
