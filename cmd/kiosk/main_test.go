@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -69,7 +71,8 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _ = j.Close() })
 }
 
-// makeJournal is the scripts' command "journal DIR CASES": a journal as a terminal would have left it.
+// makeJournal is the scripts' command "journal DIR CASES [sealed]": a journal as a terminal would have left it, sealed to a
+// platform's key or not.
 func makeJournal(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	n, err := strconv.Atoi(args[1])
@@ -77,6 +80,11 @@ func makeJournal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(dir, 0o700))
 	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Terminal: "990000-0003", No: "03", KeyFile: filepath.Join(dir, "journal.key")})
 	ts.Check(err)
+	if len(args) > 2 {
+		k, err := ecdh.X25519().GenerateKey(rand.Reader)
+		ts.Check(err)
+		ts.Check(j.SealTo(k.PublicKey().Bytes()))
+	}
 	for range n {
 		ts.Check(j.Update(func(tx *journal.Tx) error {
 			_, err := tx.OpenCase(journal.NewCase{Item: "12345", Details: map[string]string{"phone": "13800000001"}})

@@ -244,6 +244,12 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 	if err == nil {
 		err = j.tidySpill()
 	}
+	if err == nil {
+		err = j.keepEmergency()
+	}
+	if err == nil && j.worthCompacting() {
+		_, _, err = j.Compact()
+	}
 	return records, cases, err
 }
 

@@ -99,11 +99,15 @@ func (s *spill) append(f frame, payload []byte) error {
 
 // fill writes zeros so that frames up to a place fit.
 func (s *spill) fill(to int64) error {
+	// Page by page: after one big write the page cache would hold, and count as written, all of it as one piece at every
+	// small write into it.
+	var page [4096]byte
 	for s.zeros < to {
-		if _, err := s.file.WriteAt(make([]byte, step), s.zeros); err != nil {
-			return s.refused(err)
+		for goal := s.zeros + step; s.zeros < goal; s.zeros += int64(len(page)) {
+			if _, err := s.file.WriteAt(page[:], s.zeros); err != nil {
+				return s.refused(err)
+			}
 		}
-		s.zeros += step
 	}
 	return nil
 }
