@@ -134,7 +134,7 @@ func audited(t testing.TB, j *journal.Journal, event string) (found []wire.Audit
 	for _, r := range all {
 		var e wire.AuditEntry
 		must(t, json.Unmarshal(r.Body, &e))
-		if e.Event == event {
+		if string(e.Event) == event {
 			found = append(found, e)
 		}
 	}
