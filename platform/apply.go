@@ -3,7 +3,9 @@ package platform
 // What a batch changes: first its records are kept, then what the new ones tell is written, list by list.
 
 import (
+	"context"
 	"errors"
+	"slices"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -31,9 +33,25 @@ func (c *changes) write(tx Tx) error {
 	return nil
 }
 
+// owners asks whose the cases of a batch are. It is asked before the transaction that applies: who opened a case never
+// changes, and reading among cases that others are adding would make every batch wait for every other.
+func (s *Server) owners(ctx context.Context, rs []wire.Record) (of map[string]string, err error) {
+	var ids []string
+	for _, r := range rs {
+		if r.Case != "" && !slices.Contains(ids, r.Case) {
+			ids = append(ids, r.Case)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = s.store.View(ctx, func(tx Tx) (err error) { of, err = tx.CaseTerminals(ids); return err })
+	return of, err
+}
+
 // applyRecords takes the next records of a lane, or recognises those that are held, and moves the lane's place. hashes are
-// the records' own.
-func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wire.Hash) ([]wire.Outcome, error) {
+// the records' own; owners say which terminals their cases are of.
+func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wire.Hash, owners map[string]string) ([]wire.Outcome, error) {
 	outcomes := make([]wire.Outcome, len(rs))
 	var held map[uint64]wire.Hash
 	if first := rs[0]; first.Seq <= row.Seq {
@@ -61,7 +79,14 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 		row.Seq, row.Hash = r.Seq, h
 		out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
 		change, reason := interpret(r)
+		if owner := owners[r.Case]; reason == "" && owner != "" && owner != r.Terminal {
+			reason = "case of another terminal"
+			if err := addEvent(tx, SecurityEvent{At: s.now(), Event: "quarantined", Terminal: r.Terminal, Why: reason}); err != nil {
+				return nil, err
+			}
+		}
 		if reason != "" {
+			change = nil
 			out.Status, out.Reason = wire.Quarantined, reason
 		}
 		outcomes[i] = out

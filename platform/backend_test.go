@@ -95,7 +95,10 @@ func TestBackendsThatMisbehave(t *testing.T) {
 		"html":     respond(200, "<html>log in</html>"),
 		"unsigned": respond(200, `{"title":{"zh":"a","en":"b"}}`),
 		"huge":     respond(200, strings.Repeat("x", backendAnswer+1)),
-		"redirect": func(w http.ResponseWriter, r *http.Request) bool { http.Redirect(w, r, "/elsewhere", http.StatusFound); return true },
+		"redirect": func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+			return true
+		},
 		"half": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Length", "4096")
 			_, _ = io.WriteString(w, "{")
@@ -226,7 +229,7 @@ func greying(t *testing.T, e anEngine) {
 	box := &mailbox{}
 	place, dirA, dirB := e.place(t), t.TempDir(), t.TempDir()
 	begin := func(dir string) *Server {
-		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), EnrollSecret: []byte(testSecret), SMS: box, Backends: []BackendConfig{o.config()}})
+		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), SMS: box, Backends: []BackendConfig{o.config()}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +240,7 @@ func greying(t *testing.T, e anEngine) {
 	copyKeys(t, dirA, dirB)
 	b := begin(dirB)
 	p := newPeer(t, a, "990000-0001")
-	p.enroll(testSecret)
+	p.enroll(p.code())
 	at := func(s *Server) *peer {
 		q := *p
 		q.s = s

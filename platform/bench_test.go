@@ -39,9 +39,10 @@ func caseRecords(p *peer) []wire.Record {
 }
 
 // served is a server on the loopback over a store, and a client that trusts it.
-func served(b testing.TB, store Store) (*Server, string, *http.Client) {
+func served(b testing.TB, store Store) (s *Server, url string, client func(*peer) *http.Client) {
 	b.Helper()
-	s, err := New(context.Background(), Config{Dir: b.TempDir(), Store: store, EnrollSecret: []byte(testSecret)})
+	var err error
+	s, err = New(context.Background(), Config{Dir: b.TempDir(), Store: store})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,9 +55,11 @@ func served(b testing.TB, store Store) (*Server, string, *http.Client) {
 	go func() { done <- s.Serve(ctx, l) }()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.CA())
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, MaxIdleConnsPerHost: 64}}
+	var clients []*http.Client
 	b.Cleanup(func() {
-		client.CloseIdleConnections()
+		for _, c := range clients {
+			c.CloseIdleConnections()
+		}
 		cancel()
 		if err := <-done; err != nil {
 			b.Error(err)
@@ -65,25 +68,30 @@ func served(b testing.TB, store Store) (*Server, string, *http.Client) {
 			b.Error(err)
 		}
 	})
-	return s, "https://" + l.Addr().String(), client
+	return s, "https://" + l.Addr().String(), func(p *peer) *http.Client {
+		own := tls.Certificate{Certificate: [][]byte{p.cert.Raw}, PrivateKey: p.key, Leaf: p.cert}
+		c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own}}}}
+		clients = append(clients, c)
+		return c
+	}
 }
 
 // crowd is terminals at one server.
 type crowd struct {
-	peers  []*peer
-	url    string
-	client *http.Client
+	peers   []*peer
+	clients []*http.Client
+	url     string
 }
 
 func newCrowd(b testing.TB, store Store, n int) *crowd {
 	s, url, client := served(b, store)
-	c := &crowd{url: url, client: client}
+	c := &crowd{url: url}
 	for i := range n {
 		p := newPeer(b, s, "990000-"+string(rune('A'+i/26))+string(rune('A'+i%26))+"01")
-		if w := p.enroll(testSecret); w.Code != 200 {
+		if w := p.enroll(p.code()); w.Code != 200 {
 			b.Fatal(w.Body)
 		}
-		c.peers = append(c.peers, p)
+		c.peers, c.clients = append(c.peers, p), append(c.clients, client(p))
 	}
 	return c
 }
@@ -120,7 +128,7 @@ func (c *crowd) push(b testing.TB, all [][][]byte) {
 					return
 				}
 				out.Header = r.Header
-				res, err := c.client.Do(out)
+				res, err := c.clients[i].Do(out)
 				if err != nil {
 					b.Error(err)
 					return

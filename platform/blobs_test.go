@@ -150,13 +150,13 @@ func blobSuite(t *testing.T, k keeper) {
 	})
 	t.Run("through the server", func(t *testing.T) {
 		b, _ := k.open(t)
-		s, err := New(ctx, Config{Dir: t.TempDir(), Blobs: b, EnrollSecret: []byte(testSecret)})
+		s, err := New(ctx, Config{Dir: t.TempDir(), Blobs: b})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
 		p := newPeer(t, s, "990000-0001")
-		p.enroll(testSecret)
+		p.enroll(p.code())
 		for _, c := range []struct {
 			method, hash string
 			body         []byte

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,8 +26,6 @@ const (
 	codeWindow = 10 * time.Minute
 	tokenLife  = 15 * time.Minute
 )
-
-func parsePublic(der []byte) (any, error) { return x509.ParsePKIXPublicKey(der) }
 
 // hashed keeps codes and tokens out of the database in the open.
 func hashed(parts ...string) string {

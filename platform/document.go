@@ -78,10 +78,14 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 		return wire.Document{}, err
 	}
 	d.SHA256 = sha256.Sum256(d.PDF)
-	if d.Signature, err = s.keys.signature(d.SigningBytes()); err != nil {
-		return wire.Document{}, err
-	}
 	err = s.store.Update(ctx, func(tx Tx) error {
+		p, err := profileOf(tx, terminalOf(ctx))
+		if err != nil {
+			return err
+		}
+		if d.Signature, err = s.keys.signature(p, d.SigningBytes()); err != nil {
+			return err
+		}
 		return tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)})
 	})
 	if errors.Is(err, ErrHeld) || errors.Is(err, ErrInDoubt) {

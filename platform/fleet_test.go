@@ -26,7 +26,7 @@ func twoServers(t *testing.T, e anEngine) (a, b *Server, box *mailbox) {
 	box = &mailbox{}
 	place, dirA, dirB := e.place(t), t.TempDir(), t.TempDir()
 	begin := func(dir string) *Server {
-		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), EnrollSecret: []byte(testSecret), SMS: box})
+		s, err := New(context.Background(), Config{Dir: dir, Store: e.open(t, place), SMS: box})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func twoServers(t *testing.T, e anEngine) (a, b *Server, box *mailbox) {
 
 func copyKeys(t *testing.T, from, to string) {
 	t.Helper()
-	for _, name := range []string{"ca.key", "ca.pem", "sign.key", "seal.key"} {
+	for _, name := range []string{"ca.key", "ca.pem", "sign.key", "sign-sm2.key", "seal.key"} {
 		b, err := os.ReadFile(filepath.Join(from, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
@@ -60,7 +60,7 @@ func TestFleet(t *testing.T) {
 func fleet(t *testing.T, e anEngine) {
 	a, b, box := twoServers(t, e)
 	p := newPeer(t, a, "990000-0001")
-	if w := p.enroll(testSecret); w.Code != 200 {
+	if w := p.enroll(p.code()); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
 	at := func(s *Server, method, path string, in any) *httptest.ResponseRecorder {
@@ -91,7 +91,7 @@ func fleet(t *testing.T, e anEngine) {
 			wg.Wait()
 			accepted := 0
 			for _, ack := range acks {
-				if ack.High != p.last.Seq || ack.Hash != p.last.Hash() || !verify(&b.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
+				if ack.High != p.last.Seq || ack.Hash != p.last.Hash() || !wire.Verify(&b.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
 					t.Errorf("ack %+v", ack)
 				}
 				if len(ack.Outcomes) == 3 && ack.Outcomes[0].Status == wire.Accepted {
@@ -203,7 +203,7 @@ func TestServersHaveTheSameKeys(t *testing.T) {
 	e := engines(t)[0]
 	place := e.place(t)
 	for i, want := range []string{"", "give every server the same"} {
-		s, err := New(t.Context(), Config{Dir: t.TempDir(), Store: e.open(t, place), EnrollSecret: []byte(testSecret)})
+		s, err := New(t.Context(), Config{Dir: t.TempDir(), Store: e.open(t, place)})
 		if got := fmt.Sprint(err); want != "" && !strings.Contains(got, want) || want == "" && err != nil {
 			t.Errorf("server %d: %v", i, err)
 		}

@@ -1,20 +1,13 @@
 package platform
 
-// Routes, and the calls that need no record: enrolment, blobs, catalogue.
+// Routes, and the calls that need no record: blobs, catalogue.
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
-	"crypto/x509"
 	_ "embed"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -24,10 +17,10 @@ var openAPI []byte
 
 // Routes lists method and path of everything the server answers, for the document's test.
 var Routes = []string{
-	"POST " + wire.PathEnroll, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
+	"POST " + wire.PathEnroll, "POST " + wire.PathRenew, "GET " + wire.PathTime, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
-	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json",
+	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -35,6 +28,8 @@ func (s *Server) routes() *http.ServeMux {
 	small, batch := 64<<10, wire.MaxBatchBytes+64<<10
 	handle := map[string]http.HandlerFunc{
 		"POST " + wire.PathEnroll:              s.enroll,
+		"POST " + wire.PathRenew:               s.admitted(small, true, s.renew),
+		"GET " + wire.PathTime:                 s.tellTime,
 		"POST " + wire.PathHello:               s.authenticated(small, s.hello),
 		"POST " + wire.PathPush:                s.authenticated(batch, s.push),
 		"GET " + wire.PathPull:                 s.authenticated(small, s.pull),
@@ -50,6 +45,7 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /openapi.yaml":                    s.describe,
 		"GET /{$}":                             s.page,
 		"GET /overview.json":                   s.overview,
+		"GET /font.otf":                        s.font,
 	}
 	for _, r := range Routes {
 		m.HandleFunc(r, handle[r])
@@ -58,14 +54,18 @@ func (s *Server) routes() *http.ServeMux {
 	return m
 }
 
-// secure sets what every answer carries, and never lets a panic out as half an answer.
+// secure sets what every answer carries, and keeps what was refused.
 func (s *Server) secure(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; frame-ancestors 'none'")
-		h.ServeHTTP(w, r)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; font-src 'self'; frame-ancestors 'none'")
+		a := &answerWriter{ResponseWriter: w}
+		h.ServeHTTP(a, r)
+		if a.refused != nil {
+			s.note(r, a.refused, a.claimed)
+		}
 	})
 }
 
@@ -75,56 +75,6 @@ func decode(body []byte, v any) error {
 		return errMalformed
 	}
 	return nil
-}
-
-func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
-	if err != nil {
-		s.refuse(w, errTooLarge, "body is too large")
-		return
-	}
-	var e wire.Enroll
-	if err := decode(body, &e); err != nil {
-		s.fail(w, err)
-		return
-	}
-	pub, err := x509.ParsePKIXPublicKey(e.PublicKey)
-	key, p := pub.(*ecdsa.PublicKey)
-	if err != nil || !p || key.Curve != elliptic.P256() || !terminalID.MatchString(e.Terminal) || len(e.Site) > 200 || len(e.Name) > 200 || !hexNonce.MatchString(e.Nonce) {
-		s.refuse(w, errMalformed, "terminal id, nonce or key is not as it must be")
-		return
-	}
-	if ok, err := s.allowed(r.Context(), &s.codes, "enroll", 60, time.Minute); err != nil {
-		s.fail(w, err)
-		return
-	} else if !ok {
-		s.refuseAfter(w, errBusy, "too many enrolments", time.Minute)
-		return
-	}
-	if !proven(e, s.cfg.EnrollSecret) {
-		s.refuse(w, errProof, "proof does not fit")
-		return
-	}
-	now := s.now()
-	err = s.store.Update(r.Context(), func(tx Tx) error {
-		t, err := tx.Terminal(e.Terminal)
-		if err == nil && !bytes.Equal(t.PublicKey, e.PublicKey) {
-			return errEnrolled
-		}
-		if errors.Is(err, ErrNoRow) {
-			t, err = Terminal{ID: e.Terminal, PublicKey: e.PublicKey, Epoch: 1, Enrolled: now}, nil
-		}
-		if err != nil {
-			return err
-		}
-		t.Site, t.Name, t.Seen = e.Site, e.Name, now
-		return tx.PutTerminal(t)
-	})
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	answer(w, http.StatusOK, wire.Enrolled{Terminal: e.Terminal, PlatformKey: s.keys.public, SealKey: s.keys.seal.PublicKey().Bytes(), Time: now})
 }
 
 func (s *Server) putBlob(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -67,6 +68,9 @@ func (m *mailroom) ring(terminal string, no uint64) {
 		delete(m.waiting, terminal)
 	}
 }
+
+// wake lets a terminal that waits look at once whether it may still wait.
+func (m *mailroom) wake(terminal string) { m.ring(terminal, math.MaxUint64) }
 
 func (m *mailroom) empty() bool {
 	m.mu.Lock()

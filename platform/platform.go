@@ -27,16 +27,19 @@ import (
 
 // Config of [New].
 type Config struct {
-	Dir          string // keys, blobs, and the store unless one is given
-	Store        Store  // nil opens platform.db in Dir
-	Blobs        Blobs  // nil keeps them in Dir
-	Backends     []BackendConfig
-	EnrollSecret []byte // shared with the technicians
-	BaseURL      string // in verification codes, "https://platform.example"
-	Hosts        []string
-	SMS          SMS // nil sends nothing: codes cannot be received
-	Now          func() time.Time
-	Log          *slog.Logger
+	Dir      string // keys, blobs, and the store unless one is given
+	Store    Store  // nil opens platform.db in Dir
+	Blobs    Blobs  // nil keeps them in Dir
+	Backends []BackendConfig
+	BaseURL  string // in verification codes, "https://platform.example"
+	Hosts    []string
+	SMS      SMS           // nil sends nothing: codes cannot be received
+	CertLife time.Duration // of client certificates; 0 is 90 days
+	// Gateway says that TLS ends before the platform, which then sees no client certificate: the gateway asks for it, and the
+	// signature in each request says who it is from.
+	Gateway bool
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // SMS carries one-time codes to phones.
@@ -50,10 +53,12 @@ type Server struct {
 	store  Store
 	keys   *keys
 	mux    *http.ServeMux
-	codes  limiter
 	verify limiter
 	mail   *mailroom
 	faults faults
+
+	enrolments limiter
+	watch      watch
 
 	backends []*backend
 	doubt    chan struct{} // a token when a back end did not answer a query
@@ -73,8 +78,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://platform.invalid"
 	}
-	if len(cfg.EnrollSecret) < 16 {
-		return nil, errors.New("platform: the enrolment secret has fewer than 16 bytes")
+	if cfg.CertLife == 0 {
+		cfg.CertLife = certLife
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
@@ -121,10 +126,14 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Close ends what runs beside requests, and closes the store.
+// Close ends what runs beside requests, writes what was summed up, and closes the store.
 func (s *Server) Close() error {
 	s.stop()
 	s.working.Wait()
+	s.watch.mu.Lock()
+	events := s.watch.sumUp(s.now())
+	s.watch.mu.Unlock()
+	s.keep(context.Background(), events...)
 	return s.store.Close()
 }
 
@@ -138,7 +147,7 @@ func (s *Server) Handler() http.Handler { return s.faults.wrap(s.secure(s.mux)) 
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{s.keys.tls}, MinVersion: tls.VersionTLS12},
+		TLSConfig:         s.tls(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		IdleTimeout:       120 * time.Second,
@@ -162,6 +171,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("platform: %w", err)
+}
+
+// tls asks for a client certificate and lets everybody in: enrolment, the page and the public look-up need none, and an
+// expired one must reach its answer. Whoever shows one has proven its key; what it is worth is judged for each request.
+func (s *Server) tls() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: s.keys.roots, Time: s.cfg.Now,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.keys.server(s.cfg.Now()) }}
 }
 
 // now at the resolution of the wire.

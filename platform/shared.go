@@ -4,6 +4,7 @@ package platform
 // the store, so that any server may answer any request and a server may vanish at any time.
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -65,7 +66,8 @@ const platformKeySetting = "platform-key"
 // sameKeys refuses to serve a store with other keys than its other servers have: terminals would find every second
 // signature wrong.
 func (s *Server) sameKeys(ctx context.Context) error {
-	sum := sha256.Sum256(append(append([]byte{}, s.keys.public...), s.keys.seal.PublicKey().Bytes()...))
+	all := bytes.Join([][]byte{s.keys.caPEM, s.keys.public[wire.P256], s.keys.public[wire.SM2], s.keys.seal.PublicKey().Bytes()}, nil)
+	sum := sha256.Sum256(all)
 	mine := hex.EncodeToString(sum[:8])
 	return s.store.Update(ctx, func(tx Tx) error {
 		held, err := tx.Setting(platformKeySetting)
@@ -75,7 +77,7 @@ func (s *Server) sameKeys(ctx context.Context) error {
 		case err != nil:
 			return err
 		case held != mine:
-			return fmt.Errorf("this store belongs to the platform with keys %s, but %s holds keys %s: give every server the same ca.key, ca.pem, sign.key and seal.key", held, s.cfg.Dir, mine)
+			return fmt.Errorf("this store belongs to the platform with keys %s, but %s holds keys %s: give every server the same ca.key, ca.pem, sign.key, sign-sm2.key and seal.key", held, s.cfg.Dir, mine)
 		}
 		return nil
 	})

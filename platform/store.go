@@ -42,6 +42,7 @@ type Tx interface {
 	RecordRows
 	CaseRows
 	ServerRows
+	IdentityTx
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

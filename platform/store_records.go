@@ -20,6 +20,8 @@ type RecordRows interface {
 // CaseRows keeps what records tell of cases. A list may name the same key twice; the later row is the later word.
 type CaseRows interface {
 	Case(id string) (CaseRow, error)
+	// CaseTerminals says which terminal opened or first told of each case; a case that is not known is not in it.
+	CaseTerminals(ids []string) (map[string]string, error)
 	PutCase(CaseRow) error
 	Cases(newest int) ([]CaseRow, error)
 

@@ -134,6 +134,33 @@ func (t *sqlTx) Cases(newest int) (all []CaseRow, err error) {
 	return all, err
 }
 
+// mostAsked is how many cases one statement asks for: a batch has no more.
+const mostAsked = 256
+
+func (t *sqlTx) CaseTerminals(ids []string) (map[string]string, error) {
+	all := map[string]string{}
+	for part := range slices.Chunk(ids, mostAsked) {
+		n := 1
+		for n < len(part) {
+			n *= 2 // few different statements
+		}
+		args := make([]any, n)
+		for i := range args {
+			args[i] = part[min(i, len(part)-1)]
+		}
+		err := t.rows(`SELECT id, terminal FROM cases WHERE id IN (?`+strings.Repeat(",?", n-1)+`)`, args, func(scan func(...any) error) error {
+			var id, terminal string
+			err := scan(&id, &terminal)
+			all[id] = terminal
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // folded keeps one row for each key, in the order of keys, so that transactions meet their rows in the same order.
 func folded[R any](rows []R, key func(R) string, fold func(earlier, later R) R) []R {
 	by := map[string]R{}

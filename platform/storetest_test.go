@@ -78,6 +78,8 @@ func storeSuite(t *testing.T, e anEngine) {
 		})
 	})
 
+	t.Run("identities", func(t *testing.T) { identitySuite(t, e) })
+
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)
 		s := e.open(t, place)

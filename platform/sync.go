@@ -123,14 +123,25 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 
 // apply checks a batch, applies what is new and acknowledges, in one transaction.
 func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
+	if b.V != wire.Version {
+		return ack, errVersion
+	}
 	hashes, err := checkBatch(b)
 	if err != nil {
 		s.cfg.Log.Warn("batch refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
 		return ack, errBatch
 	}
+	var profile wire.Profile
+	owners, err := s.owners(ctx, b.Records)
+	if err != nil {
+		return ack, err
+	}
 	err = s.store.Update(ctx, func(tx Tx) error {
 		t, err := tx.Terminal(b.Terminal)
 		if err != nil {
+			return err
+		}
+		if profile, err = profileOf(tx, b.Terminal); err != nil {
 			return err
 		}
 		if !s.signedBy(t, b) {
@@ -150,7 +161,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if b.Records[0].Seq > row.Seq+1 {
 			return errGap
 		}
-		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes); err != nil {
+		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes, owners); err != nil {
 			return err
 		}
 		t.Epoch, t.Seen = max(t.Epoch, b.Epoch), s.now()
@@ -163,7 +174,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 	if err != nil {
 		return ack, err
 	}
-	ack.Signature, err = s.keys.signature(ack.SigningBytes())
+	ack.Signature, err = s.keys.signature(profile, ack.SigningBytes())
 	return ack, err
 }
 
@@ -202,8 +213,8 @@ func checkBatch(b wire.Batch) ([]wire.Hash, error) {
 }
 
 func (s *Server) signedBy(t Terminal, b wire.Batch) bool {
-	pub, err := parsePublic(t.PublicKey)
-	return err == nil && verify(pub, b.SigningBytes(), b.Signature)
+	pub, _, err := wire.ParsePublicKey(t.PublicKey)
+	return err == nil && wire.Verify(pub, b.SigningBytes(), b.Signature)
 }
 
 // interpret reads a body. What cannot be understood is kept and put into quarantine, never refused: a lane must not stand
@@ -281,6 +292,12 @@ func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
 		bell, away := s.mail.wait(id, after)
 		in := wire.Inbox{Messages: []wire.Message{}}
 		err := s.store.View(r.Context(), func(tx Tx) error {
+			// A terminal that was put out while it waited gets nothing more.
+			if st, err := standing(tx, id); err != nil {
+				return err
+			} else if st.State != Active {
+				return errRevoked
+			}
 			all, err := tx.Inbox(id, after, 100)
 			in.Messages = append(in.Messages[:0], all...)
 			return err
@@ -330,7 +347,11 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 			return err
 		}
 		m = wire.Message{No: last + 1, ID: id.String(), Type: typ, Expires: expires.UTC().Truncate(time.Millisecond), Body: raw}
-		if m.Signature, err = s.keys.signature(m.SigningBytes(terminal)); err != nil {
+		p, err := profileOf(tx, terminal)
+		if err != nil {
+			return err
+		}
+		if m.Signature, err = s.keys.signature(p, m.SigningBytes(terminal)); err != nil {
 			return err
 		}
 		return tx.PutMessage(terminal, m)

@@ -18,6 +18,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/uplink"
 )
 
 // doctorCmd is `kiosk doctor`.
@@ -67,6 +68,7 @@ func (d doctorCmd) Run(ctx context.Context, io stdio) error {
 	show(checkData(c)...)
 	show(checkJournal(ctx, c)...)
 	show(checkDisplay()...)
+	show(checkIdentity(c, time.Now())...)
 	show(checkPlatform(ctx, c)...)
 	show(checkDevices(ctx, c)...)
 	if wrong > 0 {
@@ -109,11 +111,9 @@ func checkData(c config.Config) []finding {
 			all = append(all, ok("%d MiB free for %s", free, dir))
 		}
 	}
-	for _, secret := range []string{c.Platform.SecretFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, "terminal.key")} {
+	for _, secret := range []string{c.Platform.CodeFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, uplink.IdentityFile)} {
 		st, err := os.Stat(secret)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && secret == c.Platform.SecretFile:
-			all = append(all, bad("put the enrolment secret of the city's platform into this file, mode 0600", "%s does not exist", secret))
 		case err == nil && st.Mode().Perm()&0o077 != 0:
 			all = append(all, bad("chmod 600 "+secret, "%s can be read by others (mode %04o)", secret, st.Mode().Perm()))
 		case err == nil:
@@ -160,6 +160,31 @@ func checkDisplay() []finding {
 		return []finding{warn("start the terminal inside an X session (docs/technician.md)", "no DISPLAY in this shell")}
 	}
 	return []finding{ok("display %s", os.Getenv("DISPLAY"))}
+}
+
+// checkIdentity looks at the enrolment and at the age of the certificate.
+func checkIdentity(c config.Config, now time.Time) []finding {
+	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); errors.Is(err, fs.ErrNotExist) {
+		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s has no keys yet and is not enrolled", c.Terminal.ID)}
+	}
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	switch {
+	case err != nil:
+		return []finding{bad("if the file is spoiled, move it away, have the terminal reset (platform reset "+c.Terminal.ID+") and enrol it again", "%v", err)}
+	case !id.Enrolled():
+		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s is not enrolled", c.Terminal.ID)}
+	}
+	from, until := id.Certified()
+	days := int(until.Sub(now).Hours() / 24)
+	switch {
+	case now.Before(from):
+		return []finding{bad("look at the clock: it is before this terminal's enrolment", "certificate begins %s", from.Local().Format(time.DateTime))}
+	case now.After(until):
+		return []finding{warn("nothing by hand if this is less than half a year ago: it renews itself when the platform can be reached; later, have the terminal reset and enrol it again", "certificate ended %s", until.Local().Format(time.DateOnly))}
+	case days < 30:
+		return []finding{warn("let the terminal reach its platform: it should have renewed its certificate by now", "certificate ends in %d days", days)}
+	}
+	return []finding{ok("enrolled as %s (%s); certificate good for %d days", c.Terminal.ID, id.Profile(), days)}
 }
 
 // checkPlatform speaks TLS with the platform and compares clocks.

@@ -1,6 +1,6 @@
 // Kiosk is the self-service terminal of a government hall.
 //
-// kiosk run serves citizens from a configuration file; the other subcommands are for the people who keep it: devices,
+// kiosk run serves citizens from a configuration file, kiosk enroll introduces the terminal to its platform; the other subcommands are for the people who keep it: devices,
 // outbox and doctor look at a machine, demo and sim (left out of release builds) show and test it without hardware.
 package main
 
@@ -21,6 +21,7 @@ var version = "devel"
 // commands are the subcommands; each has a file of its own.
 type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
+	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
 	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`

@@ -531,7 +531,7 @@ func scriptedPowerCut(h *hall) {
 	h.must(os.RemoveAll(h.cfg.Terminal.Data))
 	h.must(os.Rename(image, h.cfg.Terminal.Data))
 	h.must(os.Chmod(h.cfg.Terminal.Data, 0o700))
-	for _, key := range []string{"journal.key", "terminal.key"} {
+	for _, key := range []string{"journal.key", "identity.json"} {
 		h.must(os.Chmod(filepath.Join(h.cfg.Terminal.Data, key), 0o600))
 	}
 

@@ -55,12 +55,13 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
 		return nil, err
 	}
+	opened := t.journal
 	defer func() {
 		if err != nil {
-			_ = t.journal.Close()
+			_ = opened.Close()
 		}
 	}()
-	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	id, err := identity(c)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,9 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	}
 	t.sup = t.devices()
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
-		Software: "budayang " + version, Secret: func() ([]byte, error) { return readSecret(c.Platform.SecretFile) },
-		Status: t.status, Message: t.message, Log: log})
+		Software: "budayang " + version, Code: func() (string, error) { return readCode(c.Platform.CodeFile) },
+		Enrolled: func() { _ = os.Remove(c.Platform.CodeFile) },
+		Status:   t.status, Message: t.message, Log: log})
 	sub, err := fs.Sub(assets.FS, "items")
 	if err != nil {
 		return nil, err

@@ -93,9 +93,8 @@ type backendCmd struct {
 
 // theStore is where a command finds what servers share.
 type theStore struct {
-	Data      string `help:"The platform's data directory." type:"path"`
-	Store     string `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, as for serve."`
-	StorePass string `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, as for serve." type:"path"`
+	storeFlags
+	Data string `help:"The platform's data directory." type:"path"`
 }
 
 func (c theStore) open(ctx context.Context) (platform.Store, error) {
@@ -109,7 +108,7 @@ func (c theStore) open(ctx context.Context) (platform.Store, error) {
 		}
 		return platform.OpenSQLite(ctx, path)
 	}
-	return serveCmd{Store: c.Store, StorePass: c.StorePass}.openStore(ctx)
+	return c.openStore(ctx)
 }
 
 type backendListCmd struct{ theStore }

@@ -1,9 +1,12 @@
 // Platform is the city's central platform as a program of its own: no window, no cgo.
 //
-//	platform serve --listen :8443 --data DIR --secret-file FILE
+//	platform serve --listen :8443 --data DIR
 //	platform serve … --store postgres://platform@db/city --store-password-file FILE --blobs 's3://blobs?endpoint=https://s3'
-//	platform ca --data DIR        the authority's PEM, for the terminals
-//	platform backend list|off|on  the city's systems behind the platform
+//	platform ca --data DIR                    the authority's PEM, for the terminals
+//	platform enroll --data DIR TERMINAL       a one-time code with which a terminal is enrolled
+//	platform terminals | refusals --data DIR  who may come in; who was let in, put out, refused
+//	platform revoke | reset --data DIR TERMINAL
+//	platform backend list | off | on          the city's systems behind the platform
 package main
 
 import (
@@ -21,10 +24,15 @@ import (
 var version = "devel"
 
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
-	Backend backendCmd `cmd:"" help:"Back ends: list, off, on."`
-	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve terminals."`
+	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
+	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
+	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`
+	Terminals terminalsCmd `cmd:"" help:"List terminals, their standing and their certificates."`
+	Revoke    revokeCmd    `cmd:"" help:"Put a terminal out, at once and on every server."`
+	Reset     resetCmd     `cmd:"" help:"Forget a terminal's keys, so that it can be enrolled again."`
+	Refusals  refusalsCmd  `cmd:"" help:"Show who was let in, put out and refused."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // stdio is where a command talks.

@@ -16,26 +16,22 @@ import (
 
 // serveCmd is `platform serve`.
 type serveCmd struct {
-	Listen     string   `default:"127.0.0.1:8443" help:"Address to listen on."`
-	Data       string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
-	SecretFile string   `required:"" help:"File with the enrolment secret, mode 0600, at least 16 bytes." type:"path"`
-	Host       []string `help:"Names and addresses in the server's certificate, beside localhost."`
-	BaseURL    string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
-	Store      string   `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
-	StorePass  string   `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
-	Blobs      string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
-	Backends   string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
-	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
+	storeFlags
+	Listen    string   `default:"127.0.0.1:8443" help:"Address to listen on."`
+	Data      string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
+	Host      []string `help:"Names and addresses in the server's certificate, beside localhost."`
+	BaseURL   string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
+	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
+	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
+	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
+	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
 // Run serves until it is told to stop.
 func (c serveCmd) Run(ctx context.Context, io stdio) error {
-	secret, err := readSecret(c.SecretFile)
-	if err != nil {
-		return err
-	}
 	log := slog.New(slog.NewTextHandler(io.err, nil))
-	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
+	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
+	var err error
 	if c.Backends != "" {
 		if cfg.Backends, err = readBackends(c.Backends); err != nil {
 			return err
@@ -73,8 +69,14 @@ func (c serveCmd) Run(ctx context.Context, io stdio) error {
 	return errors.Join(s.Serve(ctx, l), s.Close())
 }
 
+// storeFlags name a store beside the data directory; every command takes them that changes what servers share.
+type storeFlags struct {
+	Store     string `env:"BUDAYANG_STORE" help:"PostgreSQL that holds the records, 'postgres://user@host/db?sslmode=verify-full'; several servers may share it. Default: SQLite in the data directory."`
+	StorePass string `name:"store-password-file" env:"PGPASSFILE" help:"File with PostgreSQL's password, mode 0600, in the form of pgpass: host:port:database:user:password." type:"path"`
+}
+
 // openStore opens PostgreSQL where one is named; nil leaves it to the platform's own.
-func (c serveCmd) openStore(ctx context.Context) (platform.Store, error) {
+func (c storeFlags) openStore(ctx context.Context) (platform.Store, error) {
 	if c.Store == "" {
 		return nil, nil
 	}

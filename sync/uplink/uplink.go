@@ -37,7 +37,10 @@ type Options struct {
 	Site     string
 	Name     string
 	Software string
-	Secret   func() ([]byte, error) // the enrolment secret, asked for only when not enrolled
+	// Code is asked for an enrolment code while the terminal is not enrolled; nil or "" waits for another process to enrol it.
+	Code func() (string, error)
+	// Enrolled is called when a code has let the terminal in and can go; nil does nothing.
+	Enrolled func()
 	Status   func() []wire.TerminalRoleStatus
 	// Message handles one inbox message. Messages come in order of their numbers, each until the handler returned nil once;
 	// after a crash between that and the note of it the last one comes again, so that a handler must know a message's ID.
@@ -59,6 +62,7 @@ type Uplink struct {
 	catalogue *wire.Catalogue
 	changed   chan struct{}
 	beats     int                // good beats since the last bad one
+	stranger  string             // the code with which the platform does not let us in
 	lost      time.Time          // when the link was last lost
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
@@ -79,6 +83,8 @@ const (
 	// longLoss makes a return count as one of a whole fleet's, which is spread.
 	longLoss = 2 * time.Minute
 	callTime = 8 * time.Second
+	// renewLook is how often a certificate's age is looked at.
+	renewLook = 10 * time.Minute
 	// slowest line on which a blob is given the time it needs, in bytes per second.
 	slowest = 8 << 10
 	// batchBytes of bodies make about 256 KiB compressed at the very most.
@@ -119,6 +125,13 @@ func (u *Uplink) State() State {
 	return u.state
 }
 
+// Refused is the code with which the platform does not let this terminal in; "" while it does.
+func (u *Uplink) Refused() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stranger
+}
+
 // Catalogue is the last one received, nil before the first.
 func (u *Uplink) Catalogue() *wire.Catalogue {
 	u.mu.Lock()
@@ -142,12 +155,24 @@ func (u *Uplink) change(do func() bool) {
 	}
 }
 
+// strangers are the refusals that say that the platform does not take this terminal for who it is: there is a line, but
+// nothing to be had over it.
+var strangers = map[string]bool{"E-AUTH": true, "E-TERMINAL": true, "E-REVOKED": true, "E-CERT": true, "E-CERT-EXPIRED": true, "E-CLOCK": true}
+
 // saw notes whether the platform answered. A refusal is an answer when it is the platform's own, with a code: a gateway or a
 // portal in between refuses without one.
 func (u *Uplink) saw(err error) {
 	var refused *StatusError
-	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != ""
+	stranger := ""
+	if errors.As(err, &refused) && strangers[refused.Body.Code] {
+		stranger = refused.Body.Code
+	}
+	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != "" && stranger == ""
 	u.change(func() bool {
+		if stranger != "" && stranger != u.stranger {
+			u.opt.Log.Error("the platform does not let this terminal in", "code", stranger)
+		}
+		u.stranger = stranger
 		was := u.state
 		if !good {
 			if was != Down {
@@ -161,9 +186,11 @@ func (u *Uplink) saw(err error) {
 	})
 }
 
-// Failed lets whoever used the client directly say that the link is gone, so that everybody knows at once.
+// Failed lets whoever used the client directly say that the link is gone, or that the platform no longer lets us in, so that
+// everybody knows at once.
 func (u *Uplink) Failed(err error) {
-	if errors.Is(err, ErrUnreachable) {
+	var refused *StatusError
+	if errors.Is(err, ErrUnreachable) || errors.As(err, &refused) && strangers[refused.Body.Code] {
 		u.saw(err)
 	}
 }
@@ -180,39 +207,75 @@ func (u *Uplink) Run(ctx context.Context) error {
 	parts.Go(func() { u.loop(ctx, "beat", u.beat) })
 	parts.Go(func() { u.loop(ctx, "push", u.push) })
 	parts.Go(func() { u.loop(ctx, "inbox", u.pull) })
+	parts.Go(func() { u.loop(ctx, "renew", u.renew) })
 	<-ctx.Done()
 	return nil
 }
 
-// enrol introduces the terminal, for as long as it takes.
+// enrol introduces the terminal, for as long as it takes, or until `kiosk enroll` has done so beside us.
 func (u *Uplink) enrol(ctx context.Context) error {
 	for n := 0; !u.opt.Client.id.Enrolled(); n++ {
-		if u.opt.Secret == nil {
-			return errors.New("not enrolled, and no enrolment secret")
+		if err := u.opt.Client.id.Reload(); err == nil && u.opt.Client.id.Enrolled() {
+			break
 		}
-		secret, err := u.opt.Secret()
-		if err == nil && len(secret) == 0 {
-			err = errors.New("no enrolment secret")
+		var code string
+		var err error
+		if u.opt.Code != nil {
+			code, err = u.opt.Code()
+		}
+		if err == nil && code == "" {
+			err = ErrNotEnrolled
 		}
 		if err == nil {
 			err = u.bounded(ctx, callTime, func(ctx context.Context) error {
-				return u.opt.Client.Enroll(ctx, u.opt.Site, u.opt.Name, secret)
+				return u.opt.Client.Enroll(ctx, u.opt.Site, u.opt.Name, code)
 			})
-			clear(secret)
 			u.saw(err)
 		}
 		if err == nil {
-			return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit("terminal.enrolled", "system", nil) })
+			if u.opt.Enrolled != nil {
+				u.opt.Enrolled()
+			}
+			return u.audit("terminal.enrolled")
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		u.opt.Log.Warn("enrolment", "error", err)
-		if !u.pause(ctx, n, err) {
+		if n == 0 || !errors.Is(err, ErrNotEnrolled) {
+			u.opt.Log.Warn("enrolment", "error", err)
+		}
+		if !u.pause(ctx, min(n, 3), err) { // a technician may be standing in front
 			return nil
 		}
 	}
 	return nil
+}
+
+func (u *Uplink) audit(event string) error {
+	return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, "system", nil) })
+}
+
+// renew has the certificate renewed when it is time, also after it has expired, and finishes a rotation that was cut short.
+func (u *Uplink) renew(ctx context.Context) error {
+	if !u.opt.Client.id.renewalDue(u.opt.Client.Now()) {
+		return u.until(ctx, u.Changed(), renewLook)
+	}
+	err := u.bounded(ctx, callTime, u.opt.Client.Renew)
+	if err != nil {
+		if ctx.Err() == nil {
+			u.opt.Log.Warn("certificate could not be renewed", "error", err)
+		}
+		return err
+	}
+	return u.audit("terminal.renewed")
+}
+
+// Rotate replaces the terminal's keys.
+func (u *Uplink) Rotate(ctx context.Context) error {
+	if err := u.bounded(ctx, callTime, u.opt.Client.Rotate); err != nil {
+		return err
+	}
+	return u.audit("terminal.rotated")
 }
 
 // loop runs a part again and again, with a pause after failures.

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// Paths of the platform's API for terminals. Every request but Enroll carries [AuthHeader].
+// Paths of the platform's API for terminals. Every request but Enroll and Time is signed in its
+// Authorization header, and comes over TLS with the terminal's certificate.
 const (
 	PathEnroll    = "/v1/enroll"    // POST Enroll → Enrolled
+	PathRenew     = "/v1/renew"     // POST Renew → Enrolled
+	PathTime      = "/v1/time"      // GET ?nonce=hex → Now
 	PathHello     = "/v1/hello"     // POST Hello → Welcome
 	PathPush      = "/v1/sync/push" // POST Batch → Ack
 	PathPull      = "/v1/sync/pull" // GET ?after=N&wait=SECONDS → Inbox (long-poll)
@@ -24,8 +27,12 @@ const (
 //
 //	BUDAYANG-P256 terminal="T",time="1700000000000",nonce="hex16",signature="base64"
 //
-// The signature is ECDSA P-256 (ASN.1) by the terminal's key over [RequestSigningBytes].
-const AuthScheme = "BUDAYANG-P256"
+// The signature is by the terminal's key over [RequestSigningBytes], in its profile; with SM2 the header begins with
+// [AuthSchemeSM2].
+const (
+	AuthScheme    = "BUDAYANG-P256"
+	AuthSchemeSM2 = "BUDAYANG-SM2-SM3"
+)
 
 // MaxSkew is how far a request's time may lie from the platform's clock.
 const MaxSkew = 180 * time.Second
@@ -43,24 +50,6 @@ type Error struct {
 }
 
 func (e Error) Error() string { return e.Code + ": " + e.Message }
-
-// Enroll introduces a terminal's public key, with a secret shared at provisioning.
-type Enroll struct {
-	Terminal  string `json:"terminal"`
-	Site      string `json:"site"`
-	Name      string `json:"name"`
-	PublicKey []byte `json:"public_key"` // PKIX DER, P-256
-	Nonce     string `json:"nonce"`
-	Proof     Hash   `json:"proof"` // HMAC-SHA-256(secret, terminal \n nonce \n public key)
-}
-
-// Enrolled tells the terminal whom to trust.
-type Enrolled struct {
-	Terminal    string    `json:"terminal"`
-	PlatformKey []byte    `json:"platform_key"` // PKIX DER, P-256: signs acks, inbox messages and documents
-	SealKey     []byte    `json:"seal_key"`     // X25519 public key: copies of personal data are sealed to it
-	Time        time.Time `json:"time"`
-}
 
 // Hello opens a conversation: what the terminal holds.
 type Hello struct {

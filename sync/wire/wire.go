@@ -162,7 +162,7 @@ type Batch struct {
 	Epoch     uint32   `json:"epoch"`
 	Lane      Lane     `json:"lane"`
 	Records   []Record `json:"records"`
-	Signature []byte   `json:"signature"` // ECDSA P-256, ASN.1, over SigningBytes
+	Signature []byte   `json:"signature"` // by the terminal's key, in its profile, over SigningBytes
 }
 
 // SigningBytes covers the whole batch through its chain: place, first prev and last hash.

@@ -21,8 +21,6 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-var secret = []byte("a secret of the test, long enough")
-
 // phone receives one-time codes.
 type phone struct {
 	mu    sync.Mutex
@@ -61,10 +59,16 @@ func newCity(t testing.TB) *city {
 // newCityOn stands on a store; nil is the embedded one.
 func newCityOn(t testing.TB, store platform.Store) *city {
 	t.Helper()
+	return newCityWith(t, platform.Config{Store: store})
+}
+
+func newCityWith(t testing.TB, cfg platform.Config) *city {
+	t.Helper()
 	dir := t.TempDir()
 	c := &city{phone: &phone{}}
+	cfg.Dir, cfg.SMS = dir, c.phone
 	var err error
-	c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, Store: store, EnrollSecret: secret, SMS: c.phone})
+	c.Server, err = platform.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +90,23 @@ func newCityOn(t testing.TB, store platform.Store) *city {
 		}
 	})
 	return c
+}
+
+// code lets a terminal in.
+func (c *city) code(t *testing.T, terminal string) string {
+	t.Helper()
+	code, _, err := c.IssueCode(t.Context(), terminal, 0, platform.Operator{Who: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func (c *city) codes(terminal string) func() (string, error) {
+	return func() (string, error) {
+		code, _, err := c.IssueCode(context.Background(), terminal, 0, platform.Operator{Who: "test"})
+		return code, err
+	}
 }
 
 // terminal is a journal with an uplink.
@@ -113,8 +134,8 @@ func newTerminal(t testing.TB, c *city, dir, id string) *terminal {
 		t.Fatal(err)
 	}
 	link := uplink.New(uplink.Options{Client: client, Journal: j, Site: "示例大厅", Name: "03", Software: "test",
-		Secret: func() ([]byte, error) { return bytes.Clone(secret), nil },
-		Beat:   50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
+		Code: c.codes(id),
+		Beat: 50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
 	return &terminal{Journal: j, id: ident, client: client, link: link, dir: dir}
 }
 
@@ -267,7 +288,7 @@ func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 	x := newTerminal(t, c, dir, "990000-0003")
 	var mu sync.Mutex
 	var got []string
-	x.link = uplink.New(uplink.Options{Client: x.client, Journal: x.Journal, Secret: func() ([]byte, error) { return bytes.Clone(secret), nil },
+	x.link = uplink.New(uplink.Options{Client: x.client, Journal: x.Journal, Code: c.codes("990000-0003"),
 		Beat: 50 * time.Millisecond, Base: 20 * time.Millisecond, PullWait: time.Second,
 		Message: func(_ context.Context, m wire.Message) error {
 			mu.Lock()
@@ -293,17 +314,21 @@ func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 func TestSecondKeyForATerminalIsRefused(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	code := c.code(t, "990000-0003")
+	if err := x.client.Enroll(t.Context(), "s", "n", code); err != nil {
 		t.Fatal(err)
+	}
+	if err := x.client.Enroll(t.Context(), "s", "n", code); err != nil {
+		t.Errorf("the same key again, as after a lost answer: %v", err)
 	}
 	_ = x.Close()
 	y := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer y.Close()
 	var refused *uplink.StatusError
-	if err := y.client.Enroll(t.Context(), "s", "n", secret); !errors.As(err, &refused) || refused.Body.Code != "E-ENROLLED" {
+	if err := y.client.Enroll(t.Context(), "s", "n", code); !errors.As(err, &refused) || refused.Body.Code != "E-ENROLL-USED" {
 		t.Errorf("error %v", err)
 	}
-	if err := y.client.Enroll(t.Context(), "s", "n", []byte("another secret that is wrong")); !errors.As(err, &refused) || refused.Body.Code != "E-PROOF" {
+	if err := y.client.Enroll(t.Context(), "s", "n", wire.NewCode()); !errors.As(err, &refused) || refused.Body.Code != "E-PROOF" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -332,7 +357,7 @@ func TestCertificates(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer x.Close()
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	if err := x.client.Enroll(t.Context(), "s", "n", c.code(t, "990000-0003")); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range people {
@@ -385,7 +410,7 @@ func TestWrongCodes(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer x.Close()
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	if err := x.client.Enroll(t.Context(), "s", "n", c.code(t, "990000-0003")); err != nil {
 		t.Fatal(err)
 	}
 	number := complete(t, people[1][1])
