@@ -24,8 +24,21 @@ type anEngine struct {
 func engines(t testing.TB) []anEngine {
 	lite := anEngine{"sqlite", func(t testing.TB) string { return filepath.Join(t.TempDir(), "a?b #store.db") },
 		func(t testing.TB, place string) Store { return opened(t, OpenSQLite, place) }}
-	cluster := sync.OnceValue(func() *pgtest.Cluster { return pgtest.Start(t) })
-	pg := anEngine{"postgres", func(t testing.TB) string { return cluster().Database(t) },
+	// Every store is a copy of one whose tables are made: hundreds of them make the tests slow.
+	var c *pgtest.Cluster
+	ready := sync.OnceValue(func() string {
+		c = pgtest.Start(t)
+		name := c.Create(t)
+		if err := opened(t, OpenPostgres, c.URL(name)).Close(); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	})
+	pg := anEngine{"postgres", func(t testing.TB) string {
+		pgtest.Need(t)
+		like := ready()
+		return c.URL(c.Copy(t, like))
+	},
 		func(t testing.TB, place string) Store { return opened(t, OpenPostgres, place) }}
 	return []anEngine{lite, pg}
 }

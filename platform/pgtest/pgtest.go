@@ -46,13 +46,7 @@ type Cluster struct {
 // Start makes a cluster and runs it until the test ends. settings are "name=value" for postgresql.conf.
 func Start(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
-	bin, err := binaries()
-	if err != nil {
-		if os.Getenv("BUDAYANG_REQUIRE_PEERS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	bin := Need(t)
 	// Not t.TempDir: a socket's path is short, and the other user must get in.
 	dir, err := os.MkdirTemp("", "budayang-pg-")
 	if err != nil {
@@ -82,6 +76,20 @@ func Start(t testing.TB, settings ...string) *Cluster {
 	c.Resume(t)
 	t.Cleanup(func() { c.end(syscall.SIGQUIT) })
 	return c
+}
+
+// Need returns where PostgreSQL's programs are. Without them it skips t, and fails it with BUDAYANG_REQUIRE_PEERS=1. A test
+// that shares a parent's cluster asks for itself before it asks the parent.
+func Need(t testing.TB) string {
+	t.Helper()
+	bin, err := binaries()
+	if err != nil {
+		if os.Getenv("BUDAYANG_REQUIRE_PEERS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return bin
 }
 
 func binaries() (string, error) {
@@ -227,10 +235,16 @@ func (c *Cluster) Database(t testing.TB) string {
 // Create makes an empty database and returns its name.
 func (c *Cluster) Create(t testing.TB) string {
 	t.Helper()
+	return c.Copy(t, "template1")
+}
+
+// Copy makes a database like another, to which nobody is connected, and returns its name.
+func (c *Cluster) Copy(t testing.TB, like string) string {
+	t.Helper()
 	name := fmt.Sprintf("t%d", c.next.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := c.ask(ctx, "postgres", "CREATE DATABASE "+name); err != nil {
+	if err := c.ask(ctx, "postgres", "CREATE DATABASE "+name+" TEMPLATE "+like); err != nil {
 		t.Fatal(err)
 	}
 	return name
