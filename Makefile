@@ -48,7 +48,7 @@ vet:
 
 unit:
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v -e /test/journeys -e /test/torture$$)
-	$(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 
 # The real program under Xvfb, touched by real X events.
@@ -57,13 +57,15 @@ journeys: build
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
 
 # Two hundred terminals, everything that happens in the field, for T; its last line is "violations: N". SEED repeats a run.
+# STORE names a PostgreSQL instead of SQLite, with its password in the file that PGPASSFILE names.
 T ?= 3m
 SEED ?=
+STORE ?=
 torture:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o bin/platform ./cmd/platform
 	CGO_ENABLED=0 $(GO) build -o bin/torture ./test/torture
-	bin/torture -t $(T) $(if $(SEED),-seed $(SEED))
+	bin/torture -t $(T) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store '$(STORE)' -servers 2 -restore=false)
 
 # The sync protocol's model, checked by Spin: what must hold holds, and what must fail fails. FULL=1 takes minutes.
 FULL ?=
