@@ -24,6 +24,9 @@ type Store interface {
 
 // Tx is one transaction.
 type Tx interface {
+	OrderRows
+	LeaseRows
+
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error
 	Terminals() ([]Terminal, error)

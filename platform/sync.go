@@ -58,6 +58,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			t.Epoch = h.Epoch
 		}
 		out.Epoch = t.Epoch
+		if err := s.greeted(tx, h); err != nil {
+			return err
+		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
 		if len(t.Status) > 32 {
 			t.Status = t.Status[:32]
@@ -295,7 +298,13 @@ func interpret(r wire.Record) (change func(Tx) error, quarantine string) {
 			return nil, "body cannot be read"
 		}
 		return nil, ""
-	case r.Type == wire.TypeResult, r.Type == wire.TypeDevices:
+	case r.Type == wire.TypeResult:
+		var b wire.OrderResult
+		if !read(&b) || b.Message == "" || b.Status == "" {
+			return nil, "body cannot be read"
+		}
+		return func(tx Tx) error { return answered(tx, r.Terminal, b) }, ""
+	case r.Type == wire.TypeDevices:
 		return nil, ""
 	}
 	return nil, "type is not known"
@@ -344,7 +353,7 @@ func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
 		in := wire.Inbox{Messages: []wire.Message{}, Time: s.now()}
 		err := s.store.View(r.Context(), func(tx Tx) error {
 			all, err := tx.Inbox(id, after, 100)
-			in.Messages = append(in.Messages, all...)
+			in.Messages = append(in.Messages, fitting(all)...)
 			return err
 		})
 		if err != nil {
@@ -373,26 +382,16 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 		return err
 	}
 	err = s.store.Update(ctx, func(tx Tx) error {
-		last, err := tx.InboxLast(terminal)
-		if err != nil {
-			return err
-		}
 		id, err := uuid.NewV7()
 		if err != nil {
 			return err
 		}
-		m := wire.Message{No: last + 1, ID: id.String(), Type: typ, Expires: expires.UTC().Truncate(time.Millisecond), Body: raw}
-		if m.Signature, err = s.keys.signature(m.SigningBytes(terminal)); err != nil {
-			return err
-		}
-		return tx.PutMessage(terminal, m)
+		_, err = s.post(tx, terminal, id.String(), typ, raw, expires)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.bell)
-	s.bell = make(chan struct{})
+	s.ring()
 	return nil
 }

@@ -44,6 +44,7 @@ type terminal struct {
 	link    *uplink.Uplink
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
+	orders  *uplink.Orders
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
@@ -68,9 +69,10 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		return nil, err
 	}
 	t.sup = t.devices()
+	t.orders = &uplink.Orders{Journal: t.journal, Handle: t.handlers(), Now: t.client.Now, Log: log}
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
 		Software: "budayang " + version, Secret: func() ([]byte, error) { return readSecret(c.Platform.SecretFile) },
-		Status: t.status, Message: t.message, Log: log})
+		Status: t.status, Message: t.orders.Message, Expired: t.orders.Expired, Describe: t.describe, Log: log})
 	sub, err := fs.Sub(assets.FS, "items")
 	if err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: reached})
+		Caretaker: t, Log: log, Reached: reached})
 	return t, err
 }
 
@@ -121,13 +123,6 @@ func (t *terminal) status() []wire.TerminalRoleStatus {
 		all = append(all, wire.TerminalRoleStatus{Role: string(r), Unready: string(s.Unready()), Paper: string(s.Paper)})
 	}
 	return all
-}
-
-// message takes what the platform has for this terminal. What this program does not know is recorded and left.
-func (t *terminal) message(_ context.Context, m wire.Message) error {
-	return t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("inbox.received", "system", map[string]string{"type": m.Type, "id": m.ID})
-	})
 }
 
 // run shows the screen and serves until it is told to stop.
@@ -212,11 +207,7 @@ func (t *terminal) takeDown(a fyne.App, shown <-chan struct{}, err error) {
 	case <-shown:
 	case <-time.After(quitGrace):
 		t.log.Warn("the window system did not let go; leaving without it")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kiosk:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(exitCode(os.Stderr, err))
 	}
 }
 
@@ -229,6 +220,9 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() {
 			err := part(ctx)
+			if errors.Is(err, errRestart) {
+				t.log.Info("ending, to be started again")
+			}
 			if err != nil && ctx.Err() == nil {
 				t.log.Error("part ended", "part", name, "error", err)
 				mu.Lock()
@@ -269,6 +263,9 @@ func (t *terminal) sweep(ctx context.Context) error {
 				t.log.Error("sweep", "error", err)
 			}
 			records, cases, err := t.journal.Trim(time.Now().AddDate(0, -keepAcknowledged, 0))
+			if _, oerr := t.journal.TrimOrders(time.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
+				err = errors.Join(err, oerr)
+			}
 			switch {
 			case err != nil && ctx.Err() == nil:
 				t.log.Error("trim the journal", "error", err)

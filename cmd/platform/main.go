@@ -2,6 +2,8 @@
 //
 //	platform serve --listen :8443 --data DIR --secret-file FILE
 //	platform ca --data DIR        the authority's PEM, for the terminals
+//	platform send --data DIR TERMINAL pause|resume|restart|…
+//	platform orders --data DIR    what terminals were told and answered
 package main
 
 import (
@@ -21,6 +23,8 @@ var version = "devel"
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
 	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
+	Send    sendCmd    `cmd:"" help:"Tell a terminal to do something, or give it a configuration, items or notices."`
+	Orders  ordersCmd  `cmd:"" help:"Show what terminals were told and what they answered."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

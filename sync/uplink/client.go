@@ -85,6 +85,9 @@ func NewClient(base, ca string, id *Identity) (*Client, error) {
 // Offset is the platform's clock minus this machine's, as the last answer showed it.
 func (c *Client) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
+// Now is the platform's clock as it is known here.
+func (c *Client) Now() time.Time { return c.now().Add(c.Offset()) }
+
 // Close lets idle connections go.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -4,11 +4,13 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // pull waits for inbox messages and hands them over in order, each once.
@@ -16,11 +18,9 @@ func (u *Uplink) pull(ctx context.Context) error {
 	if u.State() == Down {
 		return u.until(ctx, u.Changed(), time.Second)
 	}
-	var last uint64
-	if b, err := u.opt.Journal.Meta(metaInbox); err == nil {
-		if last, err = strconv.ParseUint(string(b), 10, 64); err != nil {
-			return fmt.Errorf("inbox number: %w", err)
-		}
+	last, err := u.lastMessage()
+	if err != nil {
+		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, u.opt.PullWait+callTime)
 	defer cancel()
@@ -33,15 +33,40 @@ func (u *Uplink) pull(ctx context.Context) error {
 		// An answer that did not wait: something in between cuts the long poll short.
 		return u.until(ctx, nil, u.opt.Beat)
 	}
-	for _, m := range in.Messages {
+	return u.take(ctx, last, in.Messages)
+}
+
+// lastMessage is the number of the last message that was handled, 0 before the first.
+func (u *Uplink) lastMessage() (uint64, error) {
+	b, err := u.opt.Journal.Meta(metaInbox)
+	if errors.Is(err, journal.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	last, err := strconv.ParseUint(string(b), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("inbox number: %w", err)
+	}
+	return last, nil
+}
+
+// take hands messages over that follow the last one, in order, and notes each when it was handled.
+func (u *Uplink) take(ctx context.Context, last uint64, all []wire.Message) error {
+	for _, m := range all {
 		if m.No <= last {
 			continue // came twice
 		}
 		if m.No != last+1 {
 			return fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
 		}
-		if u.opt.Message != nil && (m.Expires.IsZero() || time.Now().Add(u.opt.Client.Offset()).Before(m.Expires)) {
-			if err := u.opt.Message(ctx, m); err != nil {
+		handle := u.opt.Message
+		if !m.Expires.IsZero() && !u.opt.Client.Now().Before(m.Expires) {
+			handle = u.opt.Expired
+		}
+		if handle != nil {
+			if err := handle(ctx, m); err != nil {
 				return fmt.Errorf("message %d: %w", m.No, err)
 			}
 		}

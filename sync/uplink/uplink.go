@@ -42,7 +42,11 @@ type Options struct {
 	// Message handles one inbox message. Messages come in order of their numbers, each until the handler returned nil once;
 	// after a crash between that and the note of it the last one comes again, so that a handler must know a message's ID.
 	Message func(context.Context, wire.Message) error
-	Log     *slog.Logger
+	// Expired handles, in the same way, one that came after its time; nil drops it.
+	Expired func(context.Context, wire.Message) error
+	// Describe adds to a hello what only the program knows; may be nil.
+	Describe func(*wire.Hello)
+	Log      *slog.Logger
 
 	Beat     time.Duration // between signs of life, 0 means 3 s
 	Base     time.Duration // of the back-off, 0 means 1 s
@@ -63,6 +67,8 @@ type Uplink struct {
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
+	anew      bool               // the next hello fetches the catalogue whatever its revision
+	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
@@ -102,7 +108,7 @@ func New(opt Options) *Uplink {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), most: wire.MaxBatchRecords}
+	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), hurry: make(chan struct{}, 1), most: wire.MaxBatchRecords}
 	if b, err := opt.Journal.Meta(metaCatalogue); err == nil {
 		var c wire.Catalogue
 		if json.Unmarshal(b, &c) == nil {
@@ -131,6 +137,17 @@ func (u *Uplink) Changed() <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.changed
+}
+
+// Resync has the next beat, which comes at once, compare everything and fetch the catalogue anew.
+func (u *Uplink) Resync() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.anew = true
+	select {
+	case u.hurry <- struct{}{}:
+	default:
+	}
 }
 
 func (u *Uplink) change(do func() bool) {
@@ -280,6 +297,7 @@ func (u *Uplink) beat(ctx context.Context) error {
 	}
 	select {
 	case <-time.After(next):
+	case <-u.hurry:
 	case <-ctx.Done():
 	}
 	return nil
@@ -299,6 +317,12 @@ func (u *Uplink) greet(ctx context.Context) error {
 	}
 	if u.opt.Status != nil {
 		h.Status = u.opt.Status()
+	}
+	if h.Inbox, err = u.lastMessage(); err != nil {
+		return err
+	}
+	if u.opt.Describe != nil {
+		u.opt.Describe(&h)
 	}
 	var w wire.Welcome
 	// A beat is how soon a lost link is noticed, so it waits less than other calls.
@@ -331,7 +355,11 @@ func (u *Uplink) greet(ctx context.Context) error {
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
-	if c := u.Catalogue(); c != nil && c.Revision == w.Catalogue {
+	u.mu.Lock()
+	anew := u.anew
+	u.anew = false
+	u.mu.Unlock()
+	if c := u.Catalogue(); !anew && c != nil && c.Revision == w.Catalogue {
 		return nil
 	}
 	var c wire.Catalogue

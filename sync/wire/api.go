@@ -70,6 +70,9 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
+	Inbox        uint64               `json:"inbox,omitempty"` // number of the last message that was taken
+	Applied      *Applied             `json:"applied,omitempty"`
+	Paused       bool                 `json:"paused,omitempty"` // closed by a command
 }
 
 // LanePoint is a place in a lane.
@@ -112,7 +115,7 @@ type Inbox struct {
 type Message struct {
 	No        uint64          `json:"no"`
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // "notice", "catalogue", "command", "result"
+	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand
 	Expires   time.Time       `json:"expires"`
 	Body      json.RawMessage `json:"body"`
 	Signature []byte          `json:"signature"`

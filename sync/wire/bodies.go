@@ -4,13 +4,13 @@ import "time"
 
 // Types of records and their bodies. Bodies carry personal data only in the fields that say so.
 const (
-	TypeCaseOpened = "case.opened" // CaseOpened
-	TypeCaseState  = "case.state"  // CaseState
-	TypeEffect     = "effect"      // EffectOutcome
-	TypeRating     = "rating"      // Rating
-	TypeHotline    = "hotline"     // Hotline
-	TypeAudit      = "audit"       // AuditEntry, lane audit
-	TypeResult     = "command.result"
+	TypeCaseOpened = "case.opened"    // CaseOpened
+	TypeCaseState  = "case.state"     // CaseState
+	TypeEffect     = "effect"         // EffectOutcome
+	TypeRating     = "rating"         // Rating
+	TypeHotline    = "hotline"        // Hotline
+	TypeAudit      = "audit"          // AuditEntry, lane audit
+	TypeResult     = "command.result" // OrderResult, lane ctl
 	TypeDevices    = "devices"
 )
 

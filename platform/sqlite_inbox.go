@@ -1,0 +1,100 @@
+package platform
+
+// The embedded store's tables for the way down. The SQL is portable.
+
+import (
+	"errors"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+const orderColumns = `terminal, id, type, name, no, sent_by, sent, expires, revision, status, detail, blob, ended`
+
+func scanOrder(scan func(...any) error) (o OrderRow, err error) {
+	var sent, expires, status, blob, ended string
+	err = scan(&o.Terminal, &o.ID, &o.Type, &o.Name, &o.No, &o.By, &sent, &expires, &o.Revision, &status, &o.Detail, &blob, &ended)
+	o.Sent, o.Expires, o.Ended, o.Status, o.Blob = at(sent), at(expires), at(ended), wire.OrderStatus(status), hash(blob)
+	return o, err
+}
+
+func (t *sqlTx) orders(where string, args ...any) (all []OrderRow, err error) {
+	err = t.rows(`SELECT `+orderColumns+` FROM orders WHERE `+where, args, func(scan func(...any) error) error {
+		o, err := scanOrder(scan)
+		all = append(all, o)
+		return err
+	})
+	return all, err
+}
+
+func (t *sqlTx) Order(terminal, id string) (OrderRow, error) {
+	all, err := t.orders(`terminal = ? AND id = ?`, terminal, id)
+	if err != nil || len(all) == 0 {
+		return OrderRow{}, errors.Join(err, ErrNoRow)
+	}
+	return all[0], nil
+}
+
+func (t *sqlTx) PutOrder(o OrderRow) error {
+	return t.exec(`INSERT INTO orders (`+orderColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+		ON CONFLICT (terminal, id) DO UPDATE SET no = excluded.no, status = excluded.status, detail = excluded.detail,
+		blob = excluded.blob, ended = excluded.ended`,
+		o.Terminal, o.ID, o.Type, o.Name, o.No, o.By, when(o.Sent), when(o.Expires), o.Revision, string(o.Status), o.Detail, o.Blob.String(), when(o.Ended))
+}
+
+func (t *sqlTx) Orders(terminal string, newest int) ([]OrderRow, error) {
+	if terminal == "" {
+		return t.orders(`1 = 1 ORDER BY sent DESC, id DESC LIMIT ?`, newest)
+	}
+	return t.orders(`terminal = ? ORDER BY no DESC, id DESC LIMIT ?`, terminal, newest)
+}
+
+func (t *sqlTx) OpenOrders(terminal string) ([]OrderRow, error) {
+	return t.orders(`terminal = ? AND status = '' ORDER BY no, id`, terminal)
+}
+
+func (t *sqlTx) Release(kind, terminal string, revision int64) (r ReleaseRow, err error) {
+	var made string
+	err = t.row(`SELECT kind, terminal, revision, body, made_by, made FROM releases WHERE kind = ? AND terminal = ? AND revision = ?`,
+		[]any{kind, terminal, revision}, &r.Kind, &r.Terminal, &r.Revision, &r.Body, &r.By, &made)
+	r.Made = at(made)
+	return r, err
+}
+
+func (t *sqlTx) PutRelease(r ReleaseRow) error {
+	return t.exec(`INSERT INTO releases (kind, terminal, revision, body, made_by, made) VALUES (?,?,?,?,?,?)`,
+		r.Kind, r.Terminal, r.Revision, r.Body, r.By, when(r.Made))
+}
+
+func (t *sqlTx) Working(terminal string) (r WorkingRow, err error) {
+	var paused int64
+	err = t.row(`SELECT config, items, notices, paused, inbox FROM working WHERE terminal = ?`, []any{terminal},
+		&r.Config, &r.Items, &r.Notices, &paused, &r.Inbox)
+	r.Paused = paused != 0
+	if errors.Is(err, ErrNoRow) {
+		return WorkingRow{}, nil
+	}
+	return r, err
+}
+
+func (t *sqlTx) PutWorking(terminal string, r WorkingRow) error {
+	paused := int64(0)
+	if r.Paused {
+		paused = 1
+	}
+	return t.exec(`INSERT INTO working (terminal, config, items, notices, paused, inbox) VALUES (?,?,?,?,?,?)
+		ON CONFLICT (terminal) DO UPDATE SET config = excluded.config, items = excluded.items, notices = excluded.notices,
+		paused = excluded.paused, inbox = excluded.inbox`, terminal, r.Config, r.Items, r.Notices, paused, r.Inbox)
+}
+
+func (t *sqlTx) Lease(caseID string) (l LeaseRow, err error) {
+	var granted string
+	err = t.row(`SELECT case_id, terminal, token, granted FROM leases WHERE case_id = ?`, []any{caseID}, &l.Case, &l.Terminal, &l.Token, &granted)
+	l.Granted = at(granted)
+	return l, err
+}
+
+func (t *sqlTx) PutLease(l LeaseRow) error {
+	return t.exec(`INSERT INTO leases (case_id, terminal, token, granted) VALUES (?,?,?,?)
+		ON CONFLICT (case_id) DO UPDATE SET terminal = excluded.terminal, token = excluded.token, granted = excluded.granted`,
+		l.Case, l.Terminal, l.Token, when(l.Granted))
+}
