@@ -23,7 +23,7 @@ var version = "devel"
 type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
+	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands

@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kiosk": func() { os.Exit(kiosk()) }})
+	testscript.Main(m, map[string]func(){"kiosk": func() { os.Exit(kiosk()) }, "city": cityMain})
 }
 
 func TestScripts(t *testing.T) {

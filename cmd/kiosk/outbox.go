@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -13,8 +11,15 @@ import (
 
 // outboxCmd is `kiosk outbox`.
 type outboxCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
+	Config string    `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Show   showCmd   `cmd:"" default:"withargs" help:"Show what waits for the platform and what it acknowledged."`
+	Export exportCmd `cmd:"" help:"Write what waits into a file for the platform."`
+	Import importCmd `cmd:"" help:"Take the platform's ack file."`
+}
+
+// showCmd is `kiosk outbox` and `kiosk outbox show`.
+type showCmd struct {
+	JSON bool `help:"Print JSON."`
 }
 
 // outboxReport is what `kiosk outbox --json` prints.
@@ -34,19 +39,12 @@ type deskLine struct {
 
 // Run shows what waits and what was acknowledged. It reads the journal of a terminal that is not running: a running one
 // holds it, and shows the same in its technician's console.
-func (o outboxCmd) Run(io stdio) error {
+func (s showCmd) Run(o *outboxCmd, io stdio) error {
 	c, err := config.Load(o.Config)
 	if err != nil {
 		return err
 	}
-	// Looking never makes a journal.
-	if _, err := os.Stat(journalPath(c)); err != nil {
-		return fmt.Errorf("no journal yet: %w", err)
-	}
-	j, err := journal.Open(journalPath(c), journalOptions(c))
-	if errors.Is(err, journal.ErrLocked) {
-		return errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
-	}
+	j, err := o.open(c)
 	if err != nil {
 		return err
 	}
@@ -69,7 +67,7 @@ func (o outboxCmd) Run(io stdio) error {
 	for _, c := range cases {
 		r.Desk = append(r.Desk, deskLine{c.ReceiptCode, c.Item, c.State, c.Updated})
 	}
-	if o.JSON {
+	if s.JSON {
 		e := json.NewEncoder(io.out)
 		e.SetIndent("", "  ")
 		return e.Encode(r)

@@ -25,6 +25,7 @@ type commands struct {
 	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Send    sendCmd    `cmd:"" help:"Tell a terminal to do something, or give it a configuration, items or notices."`
 	Orders  ordersCmd  `cmd:"" help:"Show what terminals were told and what they answered."`
+	Import  importCmd  `cmd:"" help:"Take files of terminals without a line, and write their acks."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

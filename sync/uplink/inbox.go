@@ -18,7 +18,7 @@ func (u *Uplink) pull(ctx context.Context) error {
 	if u.State() == Down {
 		return u.until(ctx, u.Changed(), time.Second)
 	}
-	last, err := u.lastMessage()
+	last, err := lastMessage(u.opt.Journal)
 	if err != nil {
 		return err
 	}
@@ -33,12 +33,14 @@ func (u *Uplink) pull(ctx context.Context) error {
 		// An answer that did not wait: something in between cuts the long poll short.
 		return u.until(ctx, nil, u.opt.Beat)
 	}
-	return u.take(ctx, last, in.Messages)
+	t := taker{journal: u.opt.Journal, now: u.opt.Client.Now, message: u.opt.Message, expired: u.opt.Expired}
+	_, err = t.take(ctx, last, in.Messages)
+	return err
 }
 
 // lastMessage is the number of the last message that was handled, 0 before the first.
-func (u *Uplink) lastMessage() (uint64, error) {
-	b, err := u.opt.Journal.Meta(metaInbox)
+func lastMessage(j *journal.Journal) (uint64, error) {
+	b, err := j.Meta(metaInbox)
 	if errors.Is(err, journal.ErrNotFound) {
 		return 0, nil
 	}
@@ -52,31 +54,38 @@ func (u *Uplink) lastMessage() (uint64, error) {
 	return last, nil
 }
 
+// taker hands messages over, whichever way they came.
+type taker struct {
+	journal          *journal.Journal
+	now              func() time.Time // the platform's clock
+	message, expired func(context.Context, wire.Message) error
+}
+
 // take hands messages over that follow the last one, in order, and notes each when it was handled.
-func (u *Uplink) take(ctx context.Context, last uint64, all []wire.Message) error {
+func (t taker) take(ctx context.Context, last uint64, all []wire.Message) (uint64, error) {
 	for _, m := range all {
 		if m.No <= last {
 			continue // came twice
 		}
 		if m.No != last+1 {
-			return fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
+			return last, fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
 		}
-		handle := u.opt.Message
-		if !m.Expires.IsZero() && !u.opt.Client.Now().Before(m.Expires) {
-			handle = u.opt.Expired
+		handle := t.message
+		if !m.Expires.IsZero() && !t.now().Before(m.Expires) {
+			handle = t.expired
 		}
 		if handle != nil {
 			if err := handle(ctx, m); err != nil {
-				return fmt.Errorf("message %d: %w", m.No, err)
+				return last, fmt.Errorf("message %d: %w", m.No, err)
 			}
 		}
-		last = m.No
-		err := u.opt.Journal.Update(func(tx *journal.Tx) error {
-			return tx.SetMeta(metaInbox, strconv.AppendUint(nil, last, 10))
+		err := t.journal.Update(func(tx *journal.Tx) error {
+			return tx.SetMeta(metaInbox, strconv.AppendUint(nil, m.No, 10))
 		})
 		if err != nil {
-			return err
+			return last, err
 		}
+		last = m.No
 	}
-	return nil
+	return last, nil
 }
