@@ -202,5 +202,5 @@ func (i *importing) inbox(tx Tx) error {
 	if err != nil || i.file.Inbox <= w.Inbox {
 		return err
 	}
-	return i.s.greeted(tx, wire.Hello{Terminal: i.file.Terminal, Inbox: i.file.Inbox, Applied: &w.Applied, Paused: w.Paused})
+	return i.s.greeted(tx, wire.Hello{Terminal: i.file.Terminal, Inbox: i.file.Inbox, InboxID: i.file.InboxID, Applied: &w.Applied, Paused: w.Paused})
 }

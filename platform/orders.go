@@ -187,8 +187,11 @@ func (s *Server) greeted(tx Tx, h wire.Hello) error {
 	if err := tx.PutWorking(h.Terminal, now); err != nil {
 		return err
 	}
-	last, err := tx.InboxLast(h.Terminal)
-	if err != nil || h.Inbox <= last || h.Inbox > 1<<40 {
+	if h.Inbox == 0 || h.Inbox > 1<<40 || h.InboxID == "" {
+		return nil
+	}
+	last, err := tx.Inbox(h.Terminal, h.Inbox-1, 1)
+	if err != nil || len(last) == 1 && last[0].No == h.Inbox && last[0].ID == h.InboxID {
 		return err
 	}
 	open, err := tx.OpenOrders(h.Terminal)
@@ -196,6 +199,9 @@ func (s *Server) greeted(tx Tx, h wire.Hello) error {
 		return err
 	}
 	for _, o := range open {
+		if o.No > h.Inbox {
+			continue
+		}
 		box, err := tx.Inbox(h.Terminal, o.No-1, 1)
 		if err != nil {
 			return err

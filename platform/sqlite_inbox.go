@@ -98,3 +98,23 @@ func (t *sqlTx) PutLease(l LeaseRow) error {
 		ON CONFLICT (case_id) DO UPDATE SET terminal = excluded.terminal, token = excluded.token, granted = excluded.granted`,
 		l.Case, l.Terminal, l.Token, when(l.Granted))
 }
+
+func (t *sqlTx) CaseByReceipt(code string) (CaseRow, error) {
+	var id string
+	if err := t.row(`SELECT id FROM cases WHERE receipt_code = ? ORDER BY id LIMIT 1`, []any{code}, &id); err != nil {
+		return CaseRow{}, err
+	}
+	return t.Case(id)
+}
+
+func (t *sqlTx) CaseBegun(caseID string) (r RecordRow, err error) {
+	var terminal, lane string
+	var epoch uint32
+	var seq uint64
+	err = t.row(`SELECT terminal, epoch, lane, seq FROM records WHERE case_id = ? AND type = ? AND outcome <> ? ORDER BY received, id LIMIT 1`,
+		[]any{caseID, wire.TypeCaseOpened, string(wire.Quarantined)}, &terminal, &epoch, &lane, &seq)
+	if err != nil {
+		return r, err
+	}
+	return t.RecordAt(terminal, epoch, wire.Lane(lane), seq)
+}

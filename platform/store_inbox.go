@@ -27,6 +27,9 @@ type OrderRows interface {
 type LeaseRows interface {
 	Lease(caseID string) (LeaseRow, error)
 	PutLease(LeaseRow) error
+	// CaseByReceipt is the case that a receipt code names, and CaseBegun the record with which it began.
+	CaseByReceipt(code string) (CaseRow, error)
+	CaseBegun(caseID string) (RecordRow, error)
 }
 
 // OrderRow is one message of a terminal's inbox, and its answer.

@@ -121,6 +121,7 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	ack.Lacking = s.lacking(b)
 	answer(w, http.StatusOK, ack)
 }
 
@@ -231,7 +232,16 @@ func (s *Server) applyRecord(tx Tx, row *LaneRow, r wire.Record) (wire.Outcome, 
 	}
 	out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
 	change, reason := interpret(r)
+	if r.Type == wire.TypeLease {
+		change, reason = s.leased(r)
+	} else if reason == "" {
+		var err error
+		if reason, err = fenced(tx, r); err != nil {
+			return out, err
+		}
+	}
 	if reason != "" {
+		change = nil
 		out.Status, out.Reason = wire.Quarantined, reason
 	}
 	added, _, err := tx.AddRecord(RecordRow{Record: r, Hash: h, Outcome: out.Status, Reason: out.Reason, Received: s.now()})
@@ -304,7 +314,7 @@ func interpret(r wire.Record) (change func(Tx) error, quarantine string) {
 			return nil, "body cannot be read"
 		}
 		return func(tx Tx) error { return answered(tx, r.Terminal, b) }, ""
-	case r.Type == wire.TypeDevices:
+	case r.Type == wire.TypeDevices, r.Type == wire.TypeLease:
 		return nil, ""
 	}
 	return nil, "type is not known"

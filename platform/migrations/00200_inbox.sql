@@ -14,6 +14,8 @@ CREATE TABLE working (
 	inbox BIGINT NOT NULL
 );
 CREATE TABLE leases (case_id TEXT PRIMARY KEY, terminal TEXT NOT NULL, token BIGINT NOT NULL, granted TEXT NOT NULL);
+CREATE INDEX cases_receipt ON cases (receipt_code);
 
 -- +goose Down
+DROP INDEX cases_receipt;
 DROP TABLE leases; DROP TABLE working; DROP TABLE releases; DROP TABLE orders;

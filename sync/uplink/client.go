@@ -295,6 +295,20 @@ func (c *Client) Issue(ctx context.Context, r wire.DocumentRequest) (d wire.Docu
 	return d, nil
 }
 
+// Lease asks for a case that was begun elsewhere and verifies the grant.
+func (c *Client) Lease(ctx context.Context, r wire.LeaseRequest) (l wire.Lease, err error) {
+	if err := c.call(ctx, http.MethodPost, wire.PathLeases, nil, r, &l, false); err != nil {
+		return l, err
+	}
+	if l.Terminal != c.id.Terminal || l.Opened.ReceiptCode != r.ReceiptCode || l.Token == 0 {
+		return l, fmt.Errorf("%w: another lease than asked for", ErrForged)
+	}
+	if err := c.id.verify(l.SigningBytes(), l.Signature); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	return l, nil
+}
+
 // Catalogue fetches what changes without a new program.
 func (c *Client) Catalogue(ctx context.Context) (out wire.Catalogue, err error) {
 	err = c.call(ctx, http.MethodGet, wire.PathCatalogue, nil, nil, &out, false)

@@ -57,7 +57,7 @@ func (f Files) Export(w io.Writer, limit int, who, where string) (e Exported, er
 	if err != nil {
 		return e, err
 	}
-	taken, err := lastMessage(f.Journal)
+	taken, takenID, err := lastMessage(f.Journal)
 	if err != nil {
 		return e, err
 	}
@@ -65,7 +65,7 @@ func (f Files) Export(w io.Writer, limit int, who, where string) (e Exported, er
 		return e, err
 	}
 	h := wire.FileHeader{Kind: wire.FileBatches, Terminal: f.Identity.Terminal, No: e.No, Created: time.Now().UTC().Truncate(time.Millisecond),
-		Software: f.Software, Inbox: taken}
+		Software: f.Software, Inbox: taken, InboxID: takenID}
 	out, err := wire.NewFileWriter(w, h, seal)
 	if err != nil {
 		return e, err
@@ -300,7 +300,7 @@ func (f Files) messages(ctx context.Context, all []wire.Message, i *Imported) er
 			return fmt.Errorf("message %d: %w", m.No, err)
 		}
 	}
-	last, err := lastMessage(f.Journal)
+	last, _, err := lastMessage(f.Journal)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/budayang/kiosk/sync/journal"
@@ -18,7 +19,7 @@ func (u *Uplink) pull(ctx context.Context) error {
 	if u.State() == Down {
 		return u.until(ctx, u.Changed(), time.Second)
 	}
-	last, err := lastMessage(u.opt.Journal)
+	last, _, err := lastMessage(u.opt.Journal)
 	if err != nil {
 		return err
 	}
@@ -38,20 +39,20 @@ func (u *Uplink) pull(ctx context.Context) error {
 	return err
 }
 
-// lastMessage is the number of the last message that was handled, 0 before the first.
-func lastMessage(j *journal.Journal) (uint64, error) {
+// lastMessage is the number of the last message that was handled, 0 before the first, and its id.
+func lastMessage(j *journal.Journal) (last uint64, id string, err error) {
 	b, err := j.Meta(metaInbox)
 	if errors.Is(err, journal.ErrNotFound) {
-		return 0, nil
+		return 0, "", nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	last, err := strconv.ParseUint(string(b), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("inbox number: %w", err)
+	no, id, _ := strings.Cut(string(b), " ")
+	if last, err = strconv.ParseUint(no, 10, 64); err != nil {
+		return 0, "", fmt.Errorf("inbox number: %w", err)
 	}
-	return last, nil
+	return last, id, nil
 }
 
 // taker hands messages over, whichever way they came.
@@ -80,7 +81,7 @@ func (t taker) take(ctx context.Context, last uint64, all []wire.Message) (uint6
 			}
 		}
 		err := t.journal.Update(func(tx *journal.Tx) error {
-			return tx.SetMeta(metaInbox, strconv.AppendUint(nil, m.No, 10))
+			return tx.SetMeta(metaInbox, fmt.Appendf(nil, "%d %s", m.No, m.ID))
 		})
 		if err != nil {
 			return last, err

@@ -183,6 +183,13 @@ func (u *Uplink) pushLane(ctx context.Context, lane wire.Lane) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	for _, h := range a.Lacking {
+		if lost, err := u.opt.Journal.BlobLost(h); err != nil {
+			return 0, err
+		} else if lost {
+			u.opt.Log.Warn("platform lost a picture: sending it again", "blob", h)
+		}
+	}
 	return len(records), nil
 }
 

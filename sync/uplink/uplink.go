@@ -318,7 +318,7 @@ func (u *Uplink) greet(ctx context.Context) error {
 	if u.opt.Status != nil {
 		h.Status = u.opt.Status()
 	}
-	if h.Inbox, err = lastMessage(u.opt.Journal); err != nil {
+	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
 		return err
 	}
 	if u.opt.Describe != nil {

@@ -70,7 +70,8 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
-	Inbox        uint64               `json:"inbox,omitempty"` // number of the last message that was taken
+	Inbox        uint64               `json:"inbox,omitempty"`    // number of the last message that was taken
+	InboxID      string               `json:"inbox_id,omitempty"` // and its id
 	Applied      *Applied             `json:"applied,omitempty"`
 	Paused       bool                 `json:"paused,omitempty"` // closed by a command
 }

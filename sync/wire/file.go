@@ -78,7 +78,8 @@ type FileHeader struct {
 	Created  time.Time `json:"created"`
 	Software string    `json:"software,omitempty"`
 	// Of batches.
-	Inbox uint64 `json:"inbox,omitempty"` // the last message that was taken
+	Inbox   uint64 `json:"inbox,omitempty"` // the last message that was taken
+	InboxID string `json:"inbox_id,omitempty"`
 	// Of acks: the epoch in which the terminal is to go on, where the platform stands in it, and the blobs it holds.
 	Epoch uint32             `json:"epoch,omitempty"`
 	Lanes map[Lane]LanePoint `json:"lanes,omitempty"`

@@ -4,7 +4,6 @@ package sync
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -218,5 +217,3 @@ func (c *city) once(want ...string) {
 		c.t.Errorf("%d pictures, want %d, %v", len(blobs), len(want), err)
 	}
 }
-
-func asJSON(v any) string { b, _ := json.Marshal(v); return string(b) }
