@@ -76,10 +76,15 @@ func (t *terminal) handlers() map[string]uplink.Handler {
 		}
 	}
 	return map[string]uplink.Handler{
-		"command/" + wire.CommandPause:   command(t.pause),
-		"command/" + wire.CommandResume:  command(t.resume),
-		"command/" + wire.CommandRestart: command(t.restart),
-		"command/" + wire.CommandResync:  command(t.resync),
+		wire.MessageConfig:                 t.configure,
+		wire.MessageItems:                  t.items,
+		wire.MessageNotices:                t.notices,
+		"command/" + wire.CommandPause:     command(t.pause),
+		"command/" + wire.CommandResume:    command(t.resume),
+		"command/" + wire.CommandRestart:   command(t.restart),
+		"command/" + wire.CommandLogs:      t.logs,
+		"command/" + wire.CommandRotateKey: command(t.rotate),
+		"command/" + wire.CommandResync:    command(t.resync),
 	}
 }
 
@@ -132,7 +137,23 @@ func (t *terminal) resync(ctx context.Context, c wire.Command) (uplink.Doing, er
 	return doneOrder("compared anew"), nil
 }
 
+// rotate announces that a new key is wanted. How a key is made and certified is rotateKey's to know.
+func (t *terminal) rotate(ctx context.Context, _ wire.Command) (uplink.Doing, error) {
+	if t.rotateKey == nil {
+		return uplink.Doing{Result: wire.OrderResult{Status: wire.OrderUnknown, Detail: "this program does not rotate its key"}}, nil
+	}
+	detail, err := t.rotateKey(ctx)
+	if err != nil {
+		return uplink.Doing{}, err
+	}
+	return doneOrder(detail), nil
+}
+
 // describe adds to a hello what only this program knows.
 func (t *terminal) describe(h *wire.Hello) {
 	_, h.Paused, _ = t.paused()
+	h.Applied = &wire.Applied{Config: t.cfg.Revision, Items: t.itemsRevision.Load()}
+	if n := t.noticesNow.Load(); n != nil {
+		h.Applied.Notices = n.Revision
+	}
 }

@@ -58,8 +58,7 @@ func withEnvironment() error {
 
 // Run serves citizens until it is told to stop.
 func (r runCmd) Run(ctx context.Context, io stdio) error {
-	c, err := config.Load(r.Config)
-	if err != nil {
+	if _, err := config.Load(r.Config); err != nil {
 		return err
 	}
 	if os.Getenv("DISPLAY") == "" {
@@ -73,6 +72,11 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	// Not before the process is the one that stays: every start with a configuration that is on trial counts.
+	c, err := loadConfig(r.Config, log)
+	if err != nil {
+		return err
+	}
 	if err := prepareData(c.Terminal.Data); err != nil {
 		return err
 	}

@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,12 +46,24 @@ type terminal struct {
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
 	orders  *uplink.Orders
+	shelf   shelf
+	ring    *ring
+
+	itemsRevision atomic.Int64
+	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
+	uploads       map[string]*upload                  // by order; only between visits
+	background    sync.WaitGroup
+
+	// rotateKey makes a new key, has it certified and says what it did; nil when this program cannot.
+	rotateKey func(context.Context) (detail string, err error)
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
 // reached, which may be nil, hears of every named point that is passed.
 func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
-	t = &terminal{cfg: c, log: log}
+	t = &terminal{cfg: c, ring: &ring{}, uploads: map[string]*upload{}}
+	log = slog.New(slog.NewMultiHandler(log.Handler(), slog.NewTextHandler(t.ring, nil)))
+	t.log = log
 	opt := journalOptions(c)
 	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
@@ -73,15 +86,18 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
 		Software: "budayang " + version, Secret: func() ([]byte, error) { return readSecret(c.Platform.SecretFile) },
 		Status: t.status, Message: t.orders.Message, Expired: t.orders.Expired, Describe: t.describe, Log: log})
-	sub, err := fs.Sub(assets.FS, "items")
+	t.shelf = shelf{filepath.Join(c.Terminal.Data, "items"), log}
+	items, revision, err := t.shelf.offered()
 	if err != nil {
 		return nil, err
 	}
-	items, err := service.Load(sub)
+	t.itemsRevision.Store(revision)
+	notices, err := loadNotices(t.journal)
 	if err != nil {
 		return nil, err
 	}
-	t.engine, err = service.New(service.Config{Items: items, Journal: t.journal, Devices: t.sup, Platform: city{t.client, t.link},
+	t.noticesNow.Store(notices)
+	t.engine, err = service.New(service.Config{Items: items, Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(),
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
@@ -140,7 +156,7 @@ func (t *terminal) run(told context.Context) error {
 	w.SetFullScreen(s.FullScreen)
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
-		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(),
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
 	told, stop := context.WithCancel(told)
@@ -248,6 +264,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	<-ctx.Done()
 	cancel()
 	parts.Wait()
+	t.background.Wait()
 	return errors.Join(errs...)
 }
 

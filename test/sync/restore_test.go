@@ -35,11 +35,11 @@ func TestAPlatformRestoredFromAnOldCopyGetsEverythingAgain(t *testing.T) {
 			ids = append(ids, x.business(7)...)
 			order := func(x *terminal) string {
 				t.Helper()
-				id, err := c.Command(t.Context(), x.id.Terminal, wire.Command{Name: "no-op"}, time.Hour, "test")
-				if err == nil {
+				if _, err := c.Command(t.Context(), x.id.Terminal, wire.Command{Name: "no-op"}, time.Hour, "test"); err == nil {
 					t.Fatal("a command that does not exist was sent")
 				}
-				if id, err = c.Command(t.Context(), x.id.Terminal, wire.Command{Name: wire.CommandResync}, time.Hour, "test"); err != nil {
+				id, err := c.Command(t.Context(), x.id.Terminal, wire.Command{Name: wire.CommandResync}, time.Hour, "test")
+				if err != nil {
 					t.Fatal(err)
 				}
 				return id
