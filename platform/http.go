@@ -30,7 +30,7 @@ var Routes = []string{
 	"POST " + wire.PathEnroll, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
-	"POST " + wire.PathLeases,
+	"POST " + wire.PathLeases, "GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json",
 }
 
@@ -39,10 +39,12 @@ func (s *Server) routes() *http.ServeMux {
 	small, batch := 64<<10, wire.MaxBatchBytes+64<<10
 	handle := map[string]http.HandlerFunc{
 		"POST " + wire.PathEnroll:              s.enroll,
-		"POST " + wire.PathHello:               s.authenticated(small, s.hello),
-		"POST " + wire.PathPush:                s.authenticated(batch, s.push),
+		"POST " + wire.PathHello:               s.admitted(s.authenticated(small, s.hello)),
+		"POST " + wire.PathPush:                s.admitted(s.authenticated(batch, s.push)),
 		"GET " + wire.PathPull:                 s.authenticated(small, s.pull),
-		"PUT " + wire.PathBlobs + "{hash}":     s.authenticated(wire.MaxBlobBytes, s.putBlob),
+		"PUT " + wire.PathBlobs + "{hash}":     s.admitted(s.authenticated(wire.MaxBlobBytes, s.putBlob)),
+		"GET " + wire.PathBlobs + "{hash}":     s.authenticated(small, s.blobState),
+		"POST " + wire.PathBlobs + "{hash}":    s.admitted(s.authenticated(wire.MaxBlobPart, s.putPart)),
 		"HEAD " + wire.PathBlobs + "{hash}":    s.authenticated(small, s.headBlob),
 		"POST " + wire.PathQuery + "{service}": s.authenticated(small, s.query),
 		"POST " + wire.PathCode:                s.authenticated(small, s.sendCode),

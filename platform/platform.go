@@ -32,6 +32,7 @@ type Config struct {
 	EnrollSecret []byte // shared with the technicians
 	BaseURL      string // in verification codes, "https://platform.example"
 	Hosts        []string
+	Places       int // hellos, pushes and uploads worked on at once; 0 means 64
 	SMS          SMS // nil sends nothing: codes cannot be received
 	Now          func() time.Time
 	Log          *slog.Logger
@@ -55,6 +56,8 @@ type Server struct {
 	mu   sync.Mutex
 	bell chan struct{} // closed when an inbox got a message
 
+	gate    gate
+	parts   parts
 	issuing sync.Map // document keys being issued
 	faults  faults
 }
@@ -82,7 +85,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: keys: %w", err)
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, keys: k, bell: make(chan struct{})}
+	if cfg.Places <= 0 {
+		cfg.Places = gatePlaces
+	}
+	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, bell: make(chan struct{})}
 	if s.store == nil {
 		if s.store, err = OpenSQLite(ctx, filepath.Join(cfg.Dir, "platform.db")); err != nil {
 			return nil, err

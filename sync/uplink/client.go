@@ -252,6 +252,9 @@ func (c *Client) Pull(ctx context.Context, after uint64, wait time.Duration) (in
 
 // PutBlob uploads a blob; sending one that the platform has is no error.
 func (c *Client) PutBlob(ctx context.Context, h wire.Hash, data []byte) error {
+	if len(data) > wire.MaxBlobPart {
+		return c.putParts(ctx, h, data)
+	}
 	return c.send(ctx, http.MethodPut, wire.PathBlobs+h.String(), nil, data, "application/octet-stream", nil, false)
 }
 

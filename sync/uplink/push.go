@@ -82,6 +82,9 @@ func (u *Uplink) push(ctx context.Context) error {
 		}
 		return u.until(ctx, nil, u.delay())
 	}
+	if d := u.holding(); d > 0 {
+		return u.until(ctx, nil, d)
+	}
 	sent := 0
 	var failed []error
 	for _, lane := range wire.Lanes {
@@ -90,7 +93,8 @@ func (u *Uplink) push(ctx context.Context) error {
 		if err != nil {
 			failed = append(failed, err)
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
+		u.held(err)
+		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) || u.holding() > 0 {
 			return errors.Join(failed...)
 		}
 	}

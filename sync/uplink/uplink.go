@@ -67,6 +67,7 @@ type Uplink struct {
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
+	hold      time.Time          // until when the platform asked not to be asked
 	anew      bool               // the next hello fetches the catalogue whatever its revision
 	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
@@ -163,7 +164,7 @@ func (u *Uplink) change(do func() bool) {
 // portal in between refuses without one.
 func (u *Uplink) saw(err error) {
 	var refused *StatusError
-	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != ""
+	good := err == nil || errors.As(err, &refused) && refused.Body.Code != "" && (refused.Status/100 == 4 || refused.Body.Code == busy)
 	u.change(func() bool {
 		was := u.state
 		if !good {
@@ -176,6 +177,30 @@ func (u *Uplink) saw(err error) {
 		}
 		return was != u.state
 	})
+}
+
+// busy is the platform's own word that it works and has too much to do.
+const busy = "E-BUSY"
+
+// held notes that the platform asked to be left alone for a while. Hellos and pushes keep to it together, whichever of them was
+// told; what a citizen waits for is asked all the same.
+func (u *Uplink) held(err error) {
+	var refused *StatusError
+	if !errors.As(err, &refused) || refused.RetryAfter == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if until := time.Now().Add(refused.RetryAfter); until.After(u.hold) {
+		u.hold = until
+	}
+}
+
+// holding is how long the platform still wants to be left alone.
+func (u *Uplink) holding() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Until(u.hold)
 }
 
 // Failed lets whoever used the client directly say that the link is gone, so that everybody knows at once.
@@ -291,16 +316,32 @@ func (u *Uplink) beat(ctx context.Context) error {
 	if err != nil {
 		u.opt.Log.Debug("hello", "error", err)
 	}
-	next := u.opt.Beat
-	if u.State() != Up {
-		next /= 3 // a link that comes back is noticed soon; two good beats make it up
-	}
+	u.held(err)
+	next := max(u.nextBeat(), u.holding())
 	select {
 	case <-time.After(next):
 	case <-u.hurry:
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// longestBeat is how far apart the tries to reach a platform come that was away for long: short enough that a hall is not kept
+// waiting, and with full jitter, so that a fleet does not greet a platform that comes back all at once.
+const longestBeat = time.Minute
+
+// nextBeat is when to say hello again. A link that was just lost is noticed soon when it comes back; two good beats make it up.
+func (u *Uplink) nextBeat() time.Duration {
+	if u.State() == Up {
+		return u.opt.Beat
+	}
+	u.mu.Lock()
+	away, beats := time.Since(u.lost), u.beats
+	u.mu.Unlock()
+	if u.State() == Unknown || beats > 0 || away < longLoss {
+		return u.opt.Beat / 3
+	}
+	return u.opt.Beat/3 + rand.N(min(longestBeat, u.opt.Cap))
 }
 
 func (u *Uplink) greet(ctx context.Context) error {
