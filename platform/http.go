@@ -30,7 +30,7 @@ var Routes = []string{
 	"POST " + wire.PathEnroll, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
-	"POST " + wire.PathLeases, "GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
+	"POST " + wire.PathRefill, "POST " + wire.PathLeases, "GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json",
 }
 
@@ -51,6 +51,7 @@ func (s *Server) routes() *http.ServeMux {
 		"POST " + wire.PathCodeCheck:           s.authenticated(small, s.checkCode),
 		"POST " + wire.PathDocuments:           s.authenticated(small, s.document),
 		"GET " + wire.PathCatalogue:            s.authenticated(small, s.catalogue),
+		"POST " + wire.PathRefill:              s.admitted(s.authenticated(batch, s.refill)),
 		"POST " + wire.PathLeases:              s.authenticated(small, s.lease),
 		"GET /verify/{number}":                 s.verifyPage,
 		"GET /healthz":                         s.health,

@@ -118,3 +118,8 @@ func (t *sqlTx) CaseBegun(caseID string) (r RecordRow, err error) {
 	}
 	return t.RecordAt(terminal, epoch, wire.Lane(lane), seq)
 }
+
+func (t *sqlTx) LastRecord(terminal string, epoch uint32, lane wire.Lane) (seq uint64, err error) {
+	err = t.row(`SELECT COALESCE(MAX(seq), 0) FROM records WHERE terminal = ? AND epoch = ? AND lane = ?`, []any{terminal, epoch, string(lane)}, &seq)
+	return seq, err
+}

@@ -18,6 +18,9 @@ type OrderRows interface {
 	Release(kind, terminal string, revision int64) (ReleaseRow, error)
 	PutRelease(ReleaseRow) error
 
+	// LastRecord is the highest sequence held of a lane in an epoch, 0 when there is none.
+	LastRecord(terminal string, epoch uint32, lane wire.Lane) (uint64, error)
+
 	// Working is what a terminal last said of itself; the zero row when it said nothing yet.
 	Working(terminal string) (WorkingRow, error)
 	PutWorking(terminal string, r WorkingRow) error

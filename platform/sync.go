@@ -61,6 +61,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		if err := s.greeted(tx, h); err != nil {
 			return err
 		}
+		if out.Want, err = missing(tx, h); err != nil {
+			return err
+		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
 		if len(t.Status) > 32 {
 			t.Status = t.Status[:32]

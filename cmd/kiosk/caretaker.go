@@ -132,9 +132,12 @@ func (t *terminal) restart(context.Context, wire.Command) (uplink.Doing, error) 
 }
 
 // resync compares everything with the platform anew.
-func (t *terminal) resync(ctx context.Context, c wire.Command) (uplink.Doing, error) {
-	t.link.Resync()
-	return doneOrder("compared anew"), nil
+func (t *terminal) resync(_ context.Context, c wire.Command) (uplink.Doing, error) {
+	if len(c.Ranges) > wire.MaxPast {
+		return refusedOrder("%d ranges, limit %d", len(c.Ranges), wire.MaxPast), nil
+	}
+	t.link.Resync(c.Ranges...)
+	return doneOrder(fmt.Sprintf("comparing anew, sending %d ranges again", len(c.Ranges))), nil
 }
 
 // rotate announces that a new key is wanted. How a key is made and certified is rotateKey's to know.

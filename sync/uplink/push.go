@@ -98,6 +98,11 @@ func (u *Uplink) push(ctx context.Context) error {
 			return errors.Join(failed...)
 		}
 	}
+	again, err := u.refill(ctx)
+	if err != nil {
+		failed = append(failed, err)
+	}
+	sent += again
 	n, err := u.pushBlobs(ctx)
 	if err != nil {
 		failed = append(failed, err)

@@ -69,6 +69,8 @@ type Uplink struct {
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
 	hold      time.Time          // until when the platform asked not to be asked
 	anew      bool               // the next hello fetches the catalogue whatever its revision
+	pastShown bool               // the platform was shown what is kept of earlier epochs
+	want      []wire.Range       // what it lost of that
 	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
@@ -140,11 +142,12 @@ func (u *Uplink) Changed() <-chan struct{} {
 	return u.changed
 }
 
-// Resync has the next beat, which comes at once, compare everything and fetch the catalogue anew.
-func (u *Uplink) Resync() {
+// Resync has the next beat, which comes at once, compare everything and fetch the catalogue anew, and sends ranges again.
+func (u *Uplink) Resync(ranges ...wire.Range) {
+	u.wanted(ranges)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.anew = true
+	u.anew, u.pastShown = true, false
 	select {
 	case u.hurry <- struct{}{}:
 	default:
@@ -362,6 +365,9 @@ func (u *Uplink) greet(ctx context.Context) error {
 	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
 		return err
 	}
+	if h.Past, err = u.past(); err != nil {
+		return err
+	}
 	if u.opt.Describe != nil {
 		u.opt.Describe(&h)
 	}
@@ -383,6 +389,10 @@ func (u *Uplink) greet(ctx context.Context) error {
 	if n := w.Limits.BatchRecords; n > 0 {
 		u.most = min(n, wire.MaxBatchRecords)
 	}
+	u.mu.Unlock()
+	u.wanted(w.Want)
+	u.mu.Lock()
+	u.pastShown = true
 	u.mu.Unlock()
 	err = u.compare(lanes, w)
 	if err == nil {

@@ -70,6 +70,7 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
+	Past         []Range              `json:"past,omitempty"`     // acknowledged records of earlier epochs that are still kept
 	Inbox        uint64               `json:"inbox,omitempty"`    // number of the last message that was taken
 	InboxID      string               `json:"inbox_id,omitempty"` // and its id
 	Applied      *Applied             `json:"applied,omitempty"`
@@ -94,6 +95,7 @@ type Welcome struct {
 	Epoch     uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
 	Lanes     map[Lane]LanePoint `json:"lanes"`
 	Fork      []Lane             `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	Want      []Range            `json:"want,omitempty"` // records of earlier epochs that the platform lost
 	Time      time.Time          `json:"time"`
 	Catalogue int64              `json:"catalogue"` // current revision
 	Inbox     uint64             `json:"inbox"`     // newest message number

@@ -32,6 +32,12 @@ type Command struct {
 	Ranges []Range           `json:"ranges,omitempty"` // resync: what to send again
 }
 
+// PathRefill takes records again that were acknowledged and lost: POST Batch → Ack, which moves no lane.
+const PathRefill = "/v1/sync/refill"
+
+// MaxPast is how many ranges a hello shows and a platform asks for at once.
+const MaxPast = 64
+
 // Range is a run of one lane, both ends included.
 type Range struct {
 	Epoch uint32 `json:"epoch"`

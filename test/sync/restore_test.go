@@ -85,3 +85,38 @@ func TestAPlatformRestoredFromAnOldCopyGetsEverythingAgain(t *testing.T) {
 		})
 	}
 }
+
+// Records of an epoch that is over are lost with a database too, and so is a run in the middle of a lane.
+func TestWhatLiesBehindIsRefilled(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	stop := x.run()
+	drained := func() { t.Helper(); eventually(t, "outbox empty", func() bool { return x.waiting() == 0 }) }
+	ids := x.business(4)
+	drained()
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	c.start()
+	ids = append(ids, x.business(5)...)
+	drained()
+	if err := x.NewEpoch(2); err != nil {
+		t.Fatal(err)
+	}
+	ids = append(ids, x.business(3)...)
+	drained()
+	c.once(ids...)
+	stop()
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	c.start()
+	stop = x.run()
+	eventually(t, "everything again, of both epochs", func() bool { n, err := c.Received(t.Context()); return err == nil && n.Cases == len(ids) })
+	drained()
+	c.once(ids...)
+	// Once more, asked for by a person: nothing is doubled.
+	x.link.Resync(wire.Range{Epoch: 1, Lane: wire.LaneTx, From: 2, To: 9}, wire.Range{Epoch: 2, Lane: wire.LaneTx, From: 1, To: 4}, wire.Range{Epoch: 7, Lane: wire.LaneTx, From: 1, To: 4})
+	ids = append(ids, x.business(1)...)
+	drained()
+	c.once(ids...)
+	stop()
+}
