@@ -71,7 +71,7 @@ func firstCatalogue() wire.Catalogue {
 			{Code: "traffic", Name: both("交通出行", "Traffic")},
 			{Code: "other", Name: both("其他", "Something else")},
 		},
-		Notices: []wire.Notice{{ID: "welcome", Text: both("全天 24 小时服务,法定节假日不打烊", "Open 24 hours a day, every day of the year"),
+		Notices: []wire.Notice{{ID: "welcome", Text: both("全天 24 小时服务，法定节假日不打烊", "Open 24 hours a day, every day of the year"),
 			Until: time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)}},
 	}
 }

@@ -95,6 +95,7 @@ type Engine struct {
 	log      *slog.Logger
 	serving  atomic.Bool
 	offered  atomic.Pointer[catalogue]
+	visited  atomic.Bool // somebody was served since the start
 	changeMu sync.Mutex
 	change   chan struct{}
 }
@@ -231,6 +232,9 @@ func (e *Engine) visit(ctx context.Context, c Citizen, chosen string) (err error
 		v.wipe()
 		c.Tell(Ended{})
 	}()
+	if !e.visited.Swap(true) {
+		e.cardFromBefore(ctx, c)
+	}
 	err = e.items(ctx, c, v, chosen)
 	e.takeCard(ctx, c, v)
 	return err

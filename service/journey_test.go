@@ -415,6 +415,19 @@ func TestCardLiftedInTime(t *testing.T) {
 	})
 }
 
+func TestCardFromBeforeTheStart(t *testing.T) {
+	each(t, "is not the next citizen's", func(t *testing.T, w *world) {
+		w.reader.put(true)
+		w.play(lines([]script.Line{
+			script.On("attract", script.Next()),
+			script.On("take-card", script.Then(func() { w.reader.put(false) }, script.Wait())),
+		}, start("SB-Q")[1:], w.identified(), []script.Line{script.On("result", script.Next()), script.On("done", script.Rate(""))}, leave())...)
+		if w.reader.reads != 1 {
+			t.Errorf("card read %d times, expected once: the one put down when it was asked for", w.reader.reads)
+		}
+	})
+}
+
 func TestWrongAnswerEndsServe(t *testing.T) {
 	each(t, "choice", func(t *testing.T, w *world) {
 		c := script.New(lines(start("GUIDE"), one(script.On("choose", script.Choose("nothing"))))...)

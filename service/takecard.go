@@ -40,6 +40,13 @@ func (e *Engine) cardLies(ctx context.Context) devices.Media {
 	return m
 }
 
+// cardFromBefore keeps the first citizen after a start from being served on a card that somebody left when the power went.
+func (e *Engine) cardFromBefore(ctx context.Context, c Citizen) {
+	if e.cardLies(ctx) == devices.MediaPresent {
+		e.takeCard(ctx, c, &visit{cardRead: true})
+	}
+}
+
 // takeCard keeps the terminal for a card that lies on the reader: calmly, then urgently, then closed until somebody takes
 // it. A reader that cannot tell is not waited for longer than the urgent phase.
 func (e *Engine) takeCard(ctx context.Context, c Citizen, v *visit) {

@@ -26,7 +26,7 @@ mkdir -p "$dir"
 finish() {
 	local m
 	for m in gomod usr/local/go dev/shm dev/pts dev proc sys; do
-		if mountpoint -q "$dir/$m"; then umount "$dir/$m" || umount -l "$dir/$m"; fi
+		if mountpoint -q "$dir/$m"; then umount -R "$dir/$m" 2>/dev/null || umount -R -l "$dir/$m"; fi
 	done
 	if [ -z "$keep" ]; then rm -rf --one-file-system "$dir"; fi
 }

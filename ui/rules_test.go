@@ -4,10 +4,12 @@ package ui
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"golang.org/x/image/font/opentype"
 
 	"github.com/budayang/kiosk/assets"
@@ -22,9 +24,6 @@ func every(t *testing.T, check func(t *testing.T, x *Terminal, s sample)) {
 	for _, panel := range panels {
 		for _, lang := range []string{"zh", "en"} {
 			for _, large := range []bool{false, true} {
-				if large && panel.Height < 1900 {
-					continue // large mode is for portrait; wide panels show it by paging
-				}
 				if underRace && (panel != portrait || lang != "zh") {
 					continue
 				}
@@ -54,8 +53,46 @@ func TestNothingIsCutOffOrOverlaps(t *testing.T) {
 				t.Errorf("%q is %.0f wide in a box of %.0f", w.text, got, w.w)
 			}
 		}
+		drawn := drawnOn(p.objs)
+		for i, a := range drawn {
+			if a.x < 0 || a.x+a.w > x.m.w+1 || a.y+a.h > x.m.h+1 {
+				t.Errorf("%s lies outside the screen", a.what)
+			}
+			if a.y < p.end && a.y+a.h > p.end+1 {
+				t.Errorf("%s runs %.0f px under the footer", a.what, a.y+a.h-p.end)
+			}
+			for _, b := range drawn[i+1:] {
+				if a.overlaps(b) {
+					t.Errorf("%s and %s overlap", a.what, b.what)
+				}
+			}
+			for _, b := range x.buttons {
+				if strings.HasPrefix(b.ID, "field.") && a.y >= b.Position().Y && a.y+a.h <= b.Position().Y+b.Size().Height {
+					continue // what was typed stands in its field
+				}
+				if a.overlaps(ink{b.ID, b.Position().X, b.Position().Y, b.Size().Width, b.Size().Height}) {
+					t.Errorf("%s and control %s overlap", a.what, b.ID)
+				}
+			}
+		}
+		for _, b := range x.buttons {
+			on := drawnOn(b.content)
+			for i, a := range on {
+				if a.x < 0 || a.y < 0 || a.x+a.w > b.Size().Width+1 || a.y+a.h > b.Size().Height+1 {
+					t.Errorf("%s runs over the edge of control %s", a.what, b.ID)
+				}
+				for _, o := range on[i+1:] {
+					if a.overlaps(o) {
+						t.Errorf("%s and %s overlap on control %s", a.what, o.what, b.ID)
+					}
+				}
+			}
+		}
 		for i, a := range x.buttons {
 			ap, as := a.Position(), a.Size()
+			if p.end > 0 && ap.Y < p.end && ap.Y+as.Height > p.end+1 {
+				t.Errorf("control %s runs under the footer", a.ID)
+			}
 			if ap.X < 0 || ap.Y < 0 || ap.X+as.Width > x.m.w+1 || ap.Y+as.Height > x.m.h+1 {
 				t.Errorf("control %s lies outside the screen", a.ID)
 			}
@@ -67,6 +104,32 @@ func TestNothingIsCutOffOrOverlaps(t *testing.T) {
 			}
 		}
 	})
+}
+
+// ink is a text or a picture where it was really drawn.
+type ink struct {
+	what       string
+	x, y, w, h float32
+}
+
+func (a ink) overlaps(b ink) bool {
+	return a.x < b.x+b.w-1 && b.x < a.x+a.w-1 && a.y < b.y+b.h-1 && b.y < a.y+a.h-1
+}
+
+// drawnOn are the texts and pictures among objects. Of a line of text the part counts that glyphs of the face fill: 0.2 em of
+// a line are air above and below.
+func drawnOn(objs []fyne.CanvasObject) (all []ink) {
+	for _, o := range objs {
+		at, size := o.Position(), o.Size()
+		switch c := o.(type) {
+		case *canvas.Text:
+			air := c.TextSize * 0.2
+			all = append(all, ink{strconv.Quote(c.Text), at.X, at.Y + air, size.Width, size.Height - 2*air})
+		case *canvas.Image:
+			all = append(all, ink{"a picture", at.X, at.Y, size.Width, size.Height})
+		}
+	}
+	return all
 }
 
 func TestControlsHaveTheirMillimetres(t *testing.T) {

@@ -168,12 +168,28 @@ func (p *page) progress(g service.Progress) {
 		p.y += m.mm(5)
 	})
 	if note := p.t.say(g.Note); note != "" {
-		p.box(note, p.pal.Warn, p.pal.WarnBg, false)
+		p.box(note, p.pal.Deep, p.pal.Tint, false)
 	}
-	if len(g.Rows) > 0 {
-		p.card(func() { p.rows(g.Rows, "p") })
+	if rows := p.lastRows(g.Rows); len(rows) > 0 {
+		p.card(func() { p.rows(rows, "p") })
 	}
 	p.footer(foot{quiet: true})
+}
+
+// lastRows are as many rows, from the end, as a card above the footer can hold: the codes come last and matter most.
+func (p *page) lastRows(rows []service.Row) []service.Row {
+	pad := p.m.mm(10)
+	room := p.end - p.y - pad - p.m.gap()
+	p.w -= pad
+	defer func() { p.w += pad }()
+	from := len(rows)
+	for from > 0 {
+		if room -= p.rowHeight(rows[from-1]) + p.m.mm(1); room < 0 {
+			break
+		}
+		from--
+	}
+	return rows[from:]
 }
 
 // take asks for something that lies at the terminal.
@@ -218,7 +234,10 @@ func (p *page) done(d service.Done) {
 		p.y += p.para(p.t.ui("rate.title"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
 		n := len(d.Levels)
 		cols := n
-		if m.scale > 1 && !m.landscape() {
+		switch {
+		case m.scale > 1 && m.landscape():
+			cols = 3
+		case m.scale > 1:
 			cols = 2
 		}
 		gap := m.mm(3)

@@ -70,8 +70,26 @@ func (p *page) choiceField(x service.Field) {
 		cols = 3
 	}
 	gap := m.gap()
-	w := (p.w - gap*float32(cols-1)) / float32(cols)
-	h := m.mm(18)
+	// size of a button when there are n in a row: as high as the longest label needs
+	size := func(n int) (w, h float32) {
+		w, h = (p.w-gap*float32(n-1))/float32(n), m.mm(18)
+		for _, o := range x.Options {
+			h = max(h, p.height(p.t.say(o.Label), w-m.mm(3.2), m.body(), true)+m.mm(3))
+		}
+		return w, h
+	}
+	tall := func(n int) float32 {
+		_, h := size(n)
+		return float32((len(x.Options)+n-1)/n) * (h + gap)
+	}
+	if m.landscape() && m.scale > 1 { // little height: whatever needs least of it
+		for n := cols + 1; n <= min(5, len(x.Options)); n++ {
+			if w, _ := size(n); p.wordsFit(x.Options, w-m.mm(3.2)) && tall(n) < tall(cols) {
+				cols = n
+			}
+		}
+	}
+	w, h := size(cols)
 	for i, o := range x.Options {
 		k := plain
 		if p.t.state.values[x.ID] == o.ID {
@@ -82,9 +100,21 @@ func (p *page) choiceField(x service.Field) {
 			p.t.build()
 		})
 	}
-	p.y += float32((len(x.Options)+cols-1)/cols)*(h+gap) + m.mm(1)
+	p.y += tall(cols) + m.mm(1)
 	p.problem(x)
 	p.y += m.mm(3)
+}
+
+// wordsFit says whether no word of any label is wider than a line.
+func (p *page) wordsFit(options []service.Option, w float32) bool {
+	for _, o := range options {
+		for _, word := range strings.Fields(p.t.say(o.Label)) {
+			if measure(word, p.m.body(), true) > w {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // typedField draws what was typed; a private field is masked while another one is being typed.
@@ -145,19 +175,25 @@ func (p *page) keyboard(x service.Field) {
 		p.letters(press)
 		return
 	}
-	p.keypad(press, "")
+	p.keypad(press)
 }
 
-// keypad draws twelve large keys at the foot of the page; extra is the key beside 0.
-func (p *page) keypad(press func(string), extra string) {
+// keypad draws large keys at the foot of the page, as on a telephone; where four rows do not fit, in two.
+func (p *page) keypad(press func(string)) {
 	m := p.m
-	gap := m.gap()
+	gap, cols := m.gap(), 3
+	keys := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "", "0", "del"}
 	room := p.end - p.y - m.mm(4)
-	h := max(m.key(), min((room-gap*3)/4, m.mm(23)))
-	w := min((p.w-2*gap)/3, m.mm(56))
-	x0 := p.x + (p.w-3*w-2*gap)/2
-	y0 := max(p.y, p.end-m.mm(4)-4*h-3*gap)
-	for i, k := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", extra, "0", "del"} {
+	if 4*m.key()+3*gap > room {
+		cols, keys = 6, []string{"1", "2", "3", "4", "5", "del", "6", "7", "8", "9", "0"}
+	}
+	rows := float32((len(keys) + cols - 1) / cols)
+	h := max(m.key(), min((room-gap*(rows-1))/rows, m.mm(23)))
+	w := min((p.w-gap*float32(cols-1))/float32(cols), m.mm(56))
+	x0 := p.x + (p.w-w*float32(cols)-gap*float32(cols-1))/2
+	all := rows*h + (rows-1)*gap
+	y0 := max(p.y, p.end-m.mm(4)-all)
+	for i, k := range keys {
 		if k == "" {
 			continue
 		}
@@ -165,10 +201,10 @@ func (p *page) keypad(press func(string), extra string) {
 		if k == "del" {
 			label = p.t.ui("delete")
 		}
-		b := p.button("key."+k, label, plain, x0+float32(i%3)*(w+gap), y0+float32(i/3)*(h+gap), w, h, func() { press(k) })
+		b := p.button("key."+k, label, plain, x0+float32(i%cols)*(w+gap), y0+float32(i/cols)*(h+gap), w, h, func() { press(k) })
 		b.repeat = true
 	}
-	p.y = y0 + 4*h + 3*gap
+	p.y = y0 + all
 	if p.y > p.end {
 		p.over = true
 	}

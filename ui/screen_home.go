@@ -18,6 +18,9 @@ func (p *page) attract(a service.Attract) {
 	m := p.m
 	h := p.end - p.y - m.mm(4)
 	pad := m.mm(12)
+	if !m.landscape() {
+		pad = m.mm(16)
+	}
 	band := min(h*0.5, p.height(p.t.ui("attract.title"), p.w-2*pad, m.title()*1.25, true)+p.height(p.t.ui("attract.sub"), p.w-2*pad, m.heading(), true)+2*pad+m.mm(2))
 	p.rect(p.x, p.y, p.w, band, p.pal.Primary, p.pal.Primary, m.radius())
 	was := p.bg
@@ -29,11 +32,12 @@ func (p *page) attract(a service.Attract) {
 	p.bg = was
 	p.y += band + m.gap()*1.5
 	p.y += p.para(p.t.ui("attract.now"), p.x, p.y, p.w, m.heading(), true, p.pal.Ink, left) + m.mm(2)
+	row := p.offerHeight(a)
 	for _, t := range a.Tiles {
 		if p.y+p.m.mm(24) > p.end-m.mm(4) {
 			break
 		}
-		p.offer(t)
+		p.offer(t, row)
 	}
 	for _, n := range a.Notices {
 		s := p.t.say(n)
@@ -41,26 +45,46 @@ func (p *page) attract(a service.Attract) {
 			break
 		}
 		p.y += m.gap()
-		p.box(s, p.pal.Warn, p.pal.WarnBg, true)
+		p.box(s, p.pal.Deep, p.pal.Tint, true)
 	}
 	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, nextID: "begin", next: p.t.ui("begin"), nextDo: p.t.next})
 }
 
-// offer is one item in a row over the whole width: it can be chosen at once, or says why not.
-func (p *page) offer(t service.Tile) {
+// offerHeight shares the room among the offers: few of them stand tall, so that a portrait screen is not half empty.
+func (p *page) offerHeight(a service.Attract) float32 {
+	m := p.m
+	room := p.end - p.y - m.mm(6)
+	for _, n := range a.Notices {
+		room -= p.height(p.t.say(n), p.w, m.body(), true) + m.mm(10) + 2*m.gap()
+	}
+	h := room/float32(max(1, len(a.Tiles))) - m.gap()
+	return min(m.mm(46), max(m.mm(24), h))
+}
+
+// offer is one item in a row over the whole width, at least least high: it can be chosen at once, or says why not. A tall
+// row has room for the hint.
+func (p *page) offer(t service.Tile, least float32) {
 	m := p.m
 	name, why := p.t.say(t.Name), p.t.say(t.Why)
+	if t.Ready {
+		why = p.t.say(t.Hint)
+	}
 	b := p.t.newButton("tile."+t.Code, name, card, func() { p.t.answer(service.ItemChosen{Code: t.Code}) })
-	pad, icon := m.mm(5), m.mm(14)
+	pad, icon := m.mm(5), min(m.mm(24), max(m.mm(14), least*0.56))
 	tx := pad + icon + m.mm(5)
 	tw := p.w - tx - pad - m.mm(8)
-	h := max(m.mm(24), m.heading()*lineHeight+m.mm(7))
+	h := max(least, m.heading()*lineHeight+m.mm(7))
+	lines := wrap(why, m.caption(), false, tw)
+	words := roundPx(m.heading()*lineHeight) + roundPx(m.caption()*lineHeight)*float32(len(lines))
+	if t.Ready && words > h-m.mm(6) {
+		lines, words = nil, roundPx(m.heading()*lineHeight)
+	}
 	ink, under, bg := p.pal.Ink, p.pal.Card, p.pal.Tint
 	if !t.Ready {
 		b.off = true
 		b.paint(false)
 		ink, under, bg = p.pal.Sub, p.pal.Bg, p.pal.Line
-		h = max(h, (m.heading()+m.caption()*float32(len(wrap(why, m.caption(), false, tw))))*lineHeight+m.mm(7))
+		h = max(h, words+m.mm(7))
 	}
 	p.place(b, p.x, p.y, p.w, h)
 	b.face.CornerRadius = m.radius()
@@ -68,17 +92,15 @@ func (p *page) offer(t service.Tile) {
 	p.bg = under
 	p.tileIcon(b, t.Icon, pad, (h-icon)/2, icon, bg)
 	size := fit(name, m.heading(), m.caption(), true, tw)
+	y := (h - words) / 2
+	p.raw(name, tx, y, tw, size, true, ink, left, &b.content, true)
+	y += roundPx(m.heading() * lineHeight)
+	for _, l := range lines {
+		p.raw(l, tx, y, tw, m.caption(), false, p.pal.Sub, left, &b.content, false)
+		y += roundPx(m.caption() * lineHeight)
+	}
 	if t.Ready {
-		p.raw(name, tx, (h-size*lineHeight)/2, tw, size, true, ink, left, &b.content, true)
 		p.raw("›", p.w-pad-m.mm(6), (h-m.heading()*lineHeight)/2, m.mm(6), m.heading(), true, p.pal.Primary, right, &b.content, true)
-	} else {
-		y := m.mm(3)
-		p.raw(name, tx, y, tw, size, true, ink, left, &b.content, true)
-		y += roundPx(size * lineHeight)
-		for _, l := range wrap(why, m.caption(), false, tw) {
-			p.raw(l, tx, y, tw, m.caption(), false, ink, left, &b.content, false)
-			y += roundPx(m.caption() * lineHeight)
-		}
 	}
 	p.bg = was
 	p.y += h + m.gap()
@@ -95,7 +117,11 @@ func (t *Terminal) otherLanguage() {
 
 func (p *page) home(h service.Home) {
 	m := p.m
-	p.head(p.t.ui("home.title"), p.t.ui("home.sub"))
+	sub := p.t.ui("home.sub")
+	if m.landscape() && m.scale > 1 {
+		sub = "" // the tiles need the room
+	}
+	p.head(p.t.ui("home.title"), sub)
 	per := p.perPage()
 	pages := (len(h.Tiles) + per - 1) / per
 	at := min(p.t.state.page, max(0, pages-1))
@@ -114,7 +140,10 @@ func (p *page) home(h service.Home) {
 	if pages > 1 {
 		room -= m.button() + gap
 	}
-	hgt := min((room-gap*float32(rows-1))/float32(max(1, rows)), m.mm(88))
+	hgt := min((room-gap*float32(rows-1))/float32(max(1, rows)), max(m.mm(88), w))
+	if cols == 1 || m.landscape() {
+		hgt = min(hgt, m.mm(88))
+	}
 	for i, t := range tiles {
 		x := p.x + float32(i%cols)*(w+gap)
 		y := p.y + float32(i/cols)*(hgt+gap)
@@ -159,9 +188,13 @@ func (p *page) tile(t service.Tile, x, y, w, h float32) {
 		p.bg = p.pal.Bg
 		ink = p.pal.Sub
 	}
-	ix := m.mm(17)
+	ix, size := m.mm(17), m.caption()
+	side := h < m.mm(62)  // a flat tile has its icon at the left
+	tall := h > m.mm(100) // a tall one has everything larger
+	if tall {
+		ix, pad, size = m.mm(30), m.mm(9), m.body()
+	}
 	ty := pad
-	side := h < m.mm(62) // a flat tile has its icon at the left
 	tx, tw := pad, w-2*pad
 	if side {
 		tx, tw = pad+ix+m.mm(5), w-2*pad-ix-m.mm(5)
@@ -171,7 +204,10 @@ func (p *page) tile(t service.Tile, x, y, w, h float32) {
 		bgRect = p.pal.Line
 	}
 	p.tileIcon(b, t.Icon, pad, ty, ix, bgRect)
-	if !side {
+	switch {
+	case tall:
+		ty += ix + m.mm(9)
+	case !side:
 		ty += ix + m.mm(4)
 	}
 	badge := float32(0)
@@ -186,13 +222,19 @@ func (p *page) tile(t service.Tile, x, y, w, h float32) {
 		p.raw(l, tx, ty, nw, m.heading(), true, ink, left, &b.content, true)
 		ty += roundPx(m.heading() * lineHeight)
 	}
+	if tall {
+		ty += m.mm(2)
+	}
 	hint := p.t.say(t.Hint)
 	if !t.Ready {
 		hint = p.t.say(t.Why)
 		sub = p.pal.Sub
 	}
-	size := m.caption()
-	for _, l := range wrap(hint, size, false, tw) {
+	lines := wrap(hint, size, false, tw)
+	if t.Ready && ty+roundPx(size*lineHeight)*float32(len(lines)) > h-m.mm(2) {
+		lines = nil // the name says enough; a reason would not be left out
+	}
+	for _, l := range lines {
 		if ty+size*lineHeight > h-m.mm(2) {
 			p.over = true
 			break

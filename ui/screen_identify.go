@@ -121,7 +121,7 @@ func (p *page) enterCode(c service.EnterCode) {
 			v["code"] += d
 		}
 		p.t.build()
-	}, "")
+	})
 	p.footer(foot{back: c.Back, leftID: "again", left: p.t.ui("code.again"), leftDo: func() { p.t.answer(service.Again{}) },
 		nextID: "next", next: p.t.ui("next"), disabled: len(typed) < n,
 		nextDo: func() { p.t.answer(service.Entered{Value: p.t.state.values["code"]}) }})

@@ -80,7 +80,10 @@ func (t *Terminal) header(p *page) {
 	x += logo + m.mm(3.4)
 
 	// right to left: clock and link, then the buttons
-	rw := m.mm(46) * min(m.scale, 1.15)
+	rw := m.mm(46) * m.scale
+	if tall {
+		rw = m.mm(46) * min(m.scale, 1.15)
+	}
 	rx := m.w - m.margin() - rw
 	t.clock = p.line(t.opt.Now().Format("15:04"), rx, mid-m.body()*lineHeight, rw, m.body(), true, p.pal.Ink, right)
 	t.pill(p, rx, mid+m.mm(1), rw)
@@ -109,6 +112,9 @@ func (t *Terminal) header(p *page) {
 		bx = m.margin() + 3*bw + 3*m.gap()
 	}
 	for i := len(row2) - 1; i >= 0; i-- {
+		if !tall {
+			bw = max(m.mm(30), measure(row2[i].label, m.body(), true)+m.mm(6))
+		}
 		bx -= bw
 		p.button(row2[i].id, row2[i].label, plain, bx, by, bw, bh, row2[i].do)
 		bx -= m.gap()

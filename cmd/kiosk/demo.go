@@ -102,7 +102,7 @@ func (d demoCmd) window(ctx context.Context, io stdio) error {
 		width, height = 540, 960
 	}
 	config := filepath.Join(dir, "terminal.toml")
-	if err := world.WriteConfig(config, max(800, width), max(600, height), d.Language, journey.Patience{}); err != nil {
+	if err := world.WriteConfig(config, width, height, d.Language, journey.Patience{}); err != nil {
 		return errors.Join(err, world.Close())
 	}
 	self, err := os.Executable()
@@ -114,10 +114,10 @@ func (d demoCmd) window(ctx context.Context, io stdio) error {
 		return errors.Join(err, world.Close())
 	}
 	fmt.Fprintf(io.out, "terminal and dock are open; papers go to %s\n", d.Out)
-	dock := &dock{world: world, plug: p.pull, replug: func() { _ = p.in() }, running: p.running}
+	end := func() error { p.end(); return world.Close() }
+	dock := &dock{world: world, plug: p.pull, replug: p.in, running: p.running, right: width + 12, leave: func() { _ = end() }}
 	dock.show(ctx)
-	p.end()
-	return world.Close()
+	return end()
 }
 
 // plug is the terminal's power.

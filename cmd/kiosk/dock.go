@@ -12,7 +12,9 @@ import (
 	"image"
 	"image/color"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,107 +22,180 @@ import (
 	"fyne.io/fyne/v2/app"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/journey"
+	"github.com/budayang/kiosk/devices/sim"
 )
 
 // dock is the window and what it steers.
 type dock struct {
 	world   *journey.World
-	plug    func() // pulls the terminal's plug
-	replug  func() // and puts it in again
+	plug    func()       // pulls the terminal's plug
+	replug  func() error // and puts it in again
 	running func() bool
+	leave   func() // ends terminal and world when the window system does not let go
+	right   int // where the terminal's window ends, pixels
 
 	card     *widget.Label
 	code     *widget.Label
 	link     *widget.Label
 	platform *widget.Label
+	cases    *widget.Label
 	trouble  *widget.Label
-	paper    *canvas.Image
 	papers   *widget.Label
-	shown    string
+	faults   map[string]*widget.Label // what is wrong with each device
+	slip, a4 printout
 	plugged  *widget.Button
+	buttons  map[string]*widget.Button // every control, by a name for tests
+	people   *widget.Select
+	slow     bool
 }
+
+// printout is the newest paper of one printer.
+type printout struct {
+	file string
+	img  *canvas.Image
+}
+
+// slowness is how much later the platform answers when it is slow: long enough to see what the terminal says meanwhile.
+const slowness = 4 * time.Second
 
 // show runs the dock until its window is closed or ctx ends.
 func (d *dock) show(ctx context.Context) {
 	a := app.NewWithID("org.budayang.kiosk.dock")
 	a.Settings().SetTheme(dockTheme{theme.DefaultTheme()})
-	w := a.NewWindow("Budayang 演示台 · dock")
+	w := a.NewWindow(dockTitle)
 	w.SetContent(d.content())
-	w.Resize(fyne.NewSize(520, 900))
+	w.Resize(fyne.NewSize(560, 960))
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		d.follow(ctx, stop)
 	}()
+	quit := make(chan struct{})
 	go func() {
+		defer close(quit)
 		select {
 		case <-ctx.Done():
-			fyne.Do(a.Quit)
 		case <-stop:
+			return
+		}
+		fyne.Do(a.Quit)
+		select {
+		case <-stop:
+		case <-time.After(quitGrace): // as in terminal.takeDown
+			d.leave()
+			os.Exit(0)
 		}
 	}()
+	aside, cancel := context.WithCancel(ctx)
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		d.stepAside(aside)
+	}()
 	w.ShowAndRun()
+	cancel()
 	close(stop)
 	<-done
+	<-quit
+	<-moved
+}
+
+const dockTitle = "Budayang 演示台 · dock"
+
+// stepAside puts the dock to the right of the terminal: an X server without a window manager lays one window on the other.
+// Where xdotool is missing the window manager's place will do.
+func (d *dock) stepAside(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	_ = exec.CommandContext(ctx, "xdotool", "search", "--sync", "--onlyvisible", "--name", "dock$",
+		"windowmove", strconv.Itoa(d.right), "0").Run()
 }
 
 func (d *dock) content() fyne.CanvasObject {
 	d.card, d.code, d.link = widget.NewLabel("—"), widget.NewLabel("—"), widget.NewLabel("")
-	d.platform, d.trouble, d.papers = widget.NewLabel(""), widget.NewLabel(""), widget.NewLabel("还没有打印 nothing printed yet")
-	d.trouble.Wrapping, d.papers.Wrapping = fyne.TextWrapWord, fyne.TextWrapWord
-	d.paper = canvas.NewImageFromImage(image.NewGray(image.Rect(0, 0, 1, 1)))
-	d.paper.FillMode = canvas.ImageFillContain
-	d.paper.SetMinSize(fyne.NewSize(300, 330))
+	d.platform, d.cases, d.trouble = widget.NewLabel(""), widget.NewLabel(""), widget.NewLabel("")
+	d.papers = widget.NewLabel("还没有打印 nothing printed yet")
+	d.trouble.Wrapping = fyne.TextWrapWord
+	d.trouble.Importance = widget.DangerImportance
+	d.faults, d.buttons = map[string]*widget.Label{}, map[string]*widget.Button{}
 
-	people := widget.NewSelect(d.world.Props.Cards(), nil)
-	if len(people.Options) > 0 {
-		people.SetSelectedIndex(min(1, len(people.Options)-1))
+	d.people = widget.NewSelect(d.world.Props.Cards(), nil)
+	if len(d.people.Options) > 0 {
+		d.people.SetSelectedIndex(min(1, len(d.people.Options)-1))
 	}
 	cards := container.NewGridWithColumns(2,
-		widget.NewButton("放身份证 put card", func() { d.do(d.world.Props.PutCard(people.Selected)); d.card.SetText(people.Selected) }),
-		widget.NewButton("拿走身份证 take card", func() { d.do(d.world.Props.TakeCard()); d.card.SetText("—") }))
+		d.control("put", "放身份证 put card", func() { d.do(d.world.Props.PutCard(d.people.Selected)) }),
+		d.control("take", "拿走身份证 take card", func() { d.do(d.world.Props.TakeCard()) }))
 
-	fault := func(label, device, name string) fyne.CanvasObject {
-		return widget.NewButton(label, func() { d.do(d.world.Props.Fault(device, name, "")) })
-	}
-	mend := func(device string) fyne.CanvasObject {
-		return widget.NewButton("恢复正常 mend", func() { d.do(d.world.Props.Clear(device)) })
-	}
-	printers := container.NewGridWithColumns(4,
-		bold("凭条 slip"), fault("缺纸", "receipt-printer", "paper-out"), fault("开盖", "receipt-printer", "cover-open"), mend("receipt-printer"),
-		bold("A4"), fault("缺纸", "document-printer", "media-empty"), fault("卡纸", "document-printer", "media-jam"), mend("document-printer"),
-		bold("读卡器 card"), fault("无应答", "id-reader", "silent"), fault("拔掉", "id-reader", "unplug"), mend("id-reader"))
+	devices := container.NewVBox(
+		d.device("凭条 slip", sim.DeviceReceiptPrinter, "缺纸 empty", "paper-out", "卡纸 jam", "jam", "开盖 cover", "cover-open"),
+		d.device("证明 A4", sim.DeviceDocumentPrinter, "缺纸 empty", "media-empty", "卡纸 jam", "media-jam", "开盖 cover", "cover-open"),
+		d.device("读卡器 reader", sim.DeviceIDReader, "无应答 silent", "silent", "拔线 unplug", "unplug", "读错 fails", "read-fails"))
 
 	links := container.NewGridWithColumns(3,
-		widget.NewButton("断网 cut", func() { d.world.Link.Cut() }),
-		widget.NewButton("恢复 restore", func() { d.world.Link.Slow(0); d.world.Link.Restore() }),
-		widget.NewButton("平台变慢 slow", func() { d.world.Link.Slow(4 * time.Second) }))
+		d.control("cut", "断网 cut link", func() { d.world.Link.Cut() }),
+		d.control("slow", "平台变慢 slow", func() { d.slow = true; d.world.Platform.Slow(slowness) }),
+		d.control("restore", "恢复 restore", func() { d.slow = false; d.world.Platform.Slow(0); d.world.Link.Restore() }))
 
-	d.plugged = widget.NewButton("拔掉终端电源 pull the plug", nil)
+	plug := d.control("plug", pulled, nil)
+	d.plugged = d.buttons["plug"]
 	d.plugged.OnTapped = func() {
 		if d.running() {
 			d.plug()
 		} else {
-			d.replug()
+			d.do(d.replug())
 		}
 	}
-	take := widget.NewButton("取走打印件 take paper", func() { d.do(d.world.Props.TakeOutput()) })
+	paper := d.control("paper", "取走打印件 take papers", func() { d.do(d.world.Props.TakeOutput()) })
 
+	d.slip.img, d.a4.img = sheet(), sheet()
 	row := func(name string, v fyne.CanvasObject) fyne.CanvasObject { return container.NewHBox(bold(name), v) }
 	top := container.NewVBox(
-		people, cards, row("读卡区 on the reader:", d.card), row("手机短信 code on the phone:", d.code),
-		widget.NewSeparator(), printers, take,
-		widget.NewSeparator(), links, row("链路 link:", d.link), d.plugged,
-		widget.NewSeparator(), row("平台收到 platform:", d.platform), d.trouble,
-		widget.NewSeparator(), d.papers)
-	return container.NewBorder(top, nil, nil, nil, container.New(layout.NewStackLayout(), canvas.NewRectangle(color.NRGBA{0xF3, 0xF6, 0xFA, 0xFF}), d.paper))
+		d.people, cards, row("读卡区 on the reader:", d.card), row("手机短信 code on the phone:", d.code),
+		widget.NewSeparator(), devices,
+		widget.NewSeparator(), links, row("链路 link:", d.link), plug,
+		widget.NewSeparator(), row("平台收到 platform:", d.platform), d.cases, d.trouble,
+		widget.NewSeparator(), container.NewBorder(nil, nil, nil, paper, d.papers))
+	return container.NewBorder(top, nil, nil, nil, container.NewStack(canvas.NewRectangle(color.NRGBA{0xE4, 0xEA, 0xF2, 0xFF}),
+		container.NewPadded(container.NewGridWithColumns(2, d.slip.img, d.a4.img))))
+}
+
+const (
+	pulled = "拔掉终端电源 pull the plug"
+	plugIn = "插上电源 plug in again"
+)
+
+// control is a button that tests can find.
+func (d *dock) control(name, label string, do func()) fyne.CanvasObject {
+	b := widget.NewButton(label, do)
+	d.buttons[name] = b
+	return b
+}
+
+// device is what can be done to one device, and what is wrong with it: three faults as pairs of label and name, and mending.
+func (d *dock) device(label, device string, faults ...string) fyne.CanvasObject {
+	state := widget.NewLabel("")
+	d.faults[device] = state
+	row := container.NewGridWithColumns(4)
+	for i := 0; i+1 < len(faults); i += 2 {
+		row.Add(d.control(device+"."+faults[i+1], faults[i], func() { d.do(d.world.Props.Fault(device, faults[i+1], "")) }))
+	}
+	row.Add(d.control(device+".mend", "修好 mend", func() { d.do(d.world.Props.Clear(device)) }))
+	return container.NewVBox(container.NewHBox(bold(label), state), row)
+}
+
+// sheet is a place for a paper, empty until one comes out.
+func sheet() *canvas.Image {
+	img := canvas.NewImageFromImage(image.NewNRGBA(image.Rect(0, 0, 1, 1)))
+	img.FillMode = canvas.ImageFillContain
+	img.SetMinSize(fyne.NewSize(200, 260))
+	return img
 }
 
 func bold(s string) *widget.Label {
@@ -147,52 +222,97 @@ func (d *dock) follow(ctx context.Context, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		code := "—"
-		if all := d.world.Codes(); len(all) > 0 {
-			code = all[len(all)-1]
-		}
-		up, running := d.world.Link.Up(), d.running()
-		var t journey.Totals
-		d.world.Count(&t)
-		files := d.world.PaperFiles()
-		fyne.Do(func() { d.refresh(code, up, running, t, len(d.world.CasesAtPlatform()), files) })
+		s := d.look(ctx)
+		fyne.Do(func() { d.refresh(s) })
 	}
 }
 
-func (d *dock) refresh(code string, up, running bool, t journey.Totals, cases int, files []string) {
-	d.code.SetText(code)
-	if up {
-		d.link.SetText("通 up")
-	} else {
+// scene is how everything around the terminal stands.
+type scene struct {
+	code          string
+	up, running   bool
+	totals        journey.Totals
+	cases         []string
+	props         sim.State
+	slip, a4      string // the newest papers' pictures
+	slips, sheets int
+}
+
+func (d *dock) look(ctx context.Context) scene {
+	s := scene{code: "—", up: d.world.Link.Up(), running: d.running()}
+	if all := d.world.Codes(); len(all) > 0 {
+		s.code = all[len(all)-1]
+	}
+	d.world.Count(&s.totals)
+	s.props, _ = d.world.Props.State()
+	if all, err := d.world.Platform.Cases(ctx, 4); err == nil {
+		for _, c := range all {
+			s.cases = append(s.cases, fmt.Sprintf("%s  %s  %s", c.ReceiptCode, c.Item, c.State))
+		}
+	}
+	if all := s.props.Slips; len(all) > 0 {
+		s.slips, s.slip = len(all), all[len(all)-1].File
+	}
+	if all := s.props.Documents; len(all) > 0 {
+		s.sheets, s.a4 = len(all), strings.TrimSuffix(all[len(all)-1].File, ".pdf")+".png"
+	}
+	return s
+}
+
+func (d *dock) refresh(s scene) {
+	d.code.SetText(s.code)
+	d.card.SetText("—")
+	if s.props.Reader.Card != "" {
+		d.card.SetText(s.props.Reader.Card)
+	}
+	switch {
+	case !s.up:
 		d.link.SetText("断 cut")
+	case d.slow:
+		d.link.SetText(fmt.Sprintf("慢 slow: answers come %v later", slowness))
+	default:
+		d.link.SetText("通 up")
 	}
-	if running {
-		d.plugged.SetText("拔掉终端电源 pull the plug")
-	} else {
-		d.plugged.SetText("插上电源 plug in again")
+	d.plugged.SetText(plugIn)
+	if s.running {
+		d.plugged.SetText(pulled)
 	}
-	d.platform.SetText(fmt.Sprintf("%d 件 cases · %d 评价 ratings · %d 隔离 quarantined", cases, t.Ratings, t.Quarantined))
-	if len(files) == 0 || files[len(files)-1] == d.shown {
+	for device, faults := range map[string][]string{sim.DeviceIDReader: s.props.Reader.Faults,
+		sim.DeviceReceiptPrinter: s.props.Receipt.Faults, sim.DeviceDocumentPrinter: s.props.Document.Faults} {
+		d.faults[device].SetText("正常 ok")
+		if len(faults) > 0 {
+			d.faults[device].SetText(strings.Join(faults, ", "))
+		}
+	}
+	d.platform.SetText(fmt.Sprintf("%d 评价 ratings · %d 隔离 quarantined", s.totals.Ratings, s.totals.Quarantined))
+	d.cases.SetText("还没有办件 no case yet")
+	if len(s.cases) > 0 {
+		d.cases.SetText(strings.Join(s.cases, "\n"))
+	}
+	if s.slips+s.sheets > 0 {
+		d.papers.SetText(fmt.Sprintf("%d 张凭条 slips · %d 份证明 certificates", s.slips, s.sheets))
+	}
+	d.slip.put(d.world.PaperDir(), s.slip)
+	d.a4.put(d.world.PaperDir(), s.a4)
+}
+
+// put shows a paper; one that is not drawn yet is tried again at the next look.
+func (p *printout) put(dir, file string) {
+	if file == "" || file == p.file {
 		return
 	}
-	d.shown = files[len(files)-1]
-	d.papers.SetText(fmt.Sprintf("%d 张凭条 slips · %d 份证明 certificates · %s", t.Receipts, t.Certificates, strings.Join(last(files, 2), "  ")))
-	name := filepath.Join(d.world.PaperDir(), strings.TrimSuffix(d.shown, ".pdf"))
-	if strings.HasSuffix(d.shown, ".pdf") {
-		name += ".png"
-	}
-	f, err := os.Open(name)
+	f, err := os.Open(filepath.Join(dir, file))
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	if img, _, err := image.Decode(f); err == nil {
-		d.paper.Image = img
-		d.paper.Refresh()
+	img, _, err := image.Decode(f)
+	if err != nil {
+		return
 	}
+	p.file, p.img.Image = file, img
+	p.img.Refresh()
 }
-
-func last(all []string, n int) []string { return all[max(0, len(all)-n):] }
 
 // dockTheme is Fyne's own, light, with our Chinese face.
 type dockTheme struct{ fyne.Theme }

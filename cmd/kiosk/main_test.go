@@ -2,9 +2,13 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 func TestMain(m *testing.M) {
@@ -12,9 +16,54 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: func(e *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"casework": casework, "hold": hold,
+	}, Setup: func(e *testscript.Env) error {
 		e.Setenv("DISPLAY", "")
 		e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)
 		return nil
 	}})
+}
+
+// opened is the journal of a script's configuration.
+func opened(ts *testscript.TestScript, file string) *journal.Journal {
+	c, err := config.Load(ts.MkAbs(file))
+	ts.Check(err)
+	c.Terminal.Data = ts.MkAbs(c.Terminal.Data)
+	ts.Check(prepareData(c.Terminal.Data))
+	j, err := journal.Open(filepath.Join(c.Terminal.Data, "journal.db"), journalOptions(c))
+	ts.Check(err)
+	return j
+}
+
+// casework CONFIG writes two cases into the journal of a terminal that is not running, one of them for the desk.
+func casework(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: casework CONFIG")
+	}
+	j := opened(ts, args[0])
+	ts.Check(j.Update(func(tx *journal.Tx) error {
+		for _, to := range [][]journal.State{{journal.Accepted}, {journal.Printing, journal.PrintUnknown}} {
+			c, err := tx.OpenCase(journal.NewCase{Item: "SB-P", Schema: 1, Visit: "v", Person: "李*雯", Last4: "0228"})
+			if err != nil {
+				return err
+			}
+			for _, s := range to {
+				if err := tx.SetState(c.ID, s, "test"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	ts.Check(j.Close())
+}
+
+// hold CONFIG keeps the journal open until the script ends, as a running terminal does.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hold CONFIG")
+	}
+	j := opened(ts, args[0])
+	ts.Defer(func() { _ = j.Close() })
 }

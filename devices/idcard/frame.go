@@ -70,7 +70,11 @@ type decoder struct {
 	last    error // why the last candidate was not a frame
 }
 
-func (d *decoder) reset() { d.buf, d.skipped, d.last = d.buf[:0], 0, nil }
+// reset forgets everything; what a card said is wiped, not only left out.
+func (d *decoder) reset() {
+	clear(d.buf[:cap(d.buf)])
+	d.buf, d.skipped, d.last = d.buf[:0], 0, nil
+}
 
 func (d *decoder) push(p []byte) { d.buf = append(d.buf, p...) }
 
@@ -116,6 +120,18 @@ func (d *decoder) next() (answer, bool) {
 		d.skipped, d.last = 0, nil
 		return a, true
 	}
+}
+
+// rescue is asked when the line fell silent: a candidate that waits for bytes that will not come was noise that looked like a
+// beginning, or an answer cut off, and a whole frame may stand behind its preamble.
+func (d *decoder) rescue() (answer, bool) {
+	for len(d.buf) >= len(preamble) {
+		d.drop(1)
+		if a, ok := d.next(); ok {
+			return a, true
+		}
+	}
+	return answer{}, false
 }
 
 // missing is how many bytes the frame at hand still lacks; 0 when unknown.

@@ -154,6 +154,7 @@ func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command,
 		return answer{}, err
 	}
 	var buf [4096]byte
+	defer func() { clear(buf[:]) }()
 	heard := 0
 	for {
 		wait, stop := whole, context.CancelFunc(func() {})
@@ -173,6 +174,9 @@ func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command,
 				}
 				if m := r.dec.missing(); m > 0 {
 					why = fmt.Errorf("stopped %d bytes before the end", m)
+				}
+				if a, ok := r.dec.rescue(); ok {
+					return a, nil
 				}
 				return answer{}, fmt.Errorf("%w: %w", devices.ErrProtocol, why)
 			}
@@ -223,7 +227,9 @@ func (r *Reader) Read(ctx context.Context, on func(devices.ReadEvent)) (*devices
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	failed := 0
+	// Looks that failed in a row and cards that could not be read are counted apart: a line that is disturbed now and then
+	// while nobody is there must not end the waiting.
+	mute, failed := 0, 0
 	var why error
 	for {
 		found, err := r.find(ctx)
@@ -231,9 +237,11 @@ func (r *Reader) Read(ctx context.Context, on func(devices.ReadEvent)) (*devices
 			if !soft(err) {
 				return nil, err
 			}
-			if failed, why = failed+1, err; failed >= 2*tries {
-				return nil, why
+			if mute++; mute >= 2*tries {
+				return nil, err
 			}
+		} else {
+			mute = 0
 		}
 		if !found {
 			if err := pause(ctx, r.opt.Poll); err != nil {
@@ -349,6 +357,7 @@ func (r *Reader) readFound(ctx context.Context) (*devices.IDCard, error) {
 		}
 	}
 	clear(a.data)
+	r.dec.reset()
 	r.decode(ctx, card)
 	return card, nil
 }

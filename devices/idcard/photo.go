@@ -46,7 +46,12 @@ func (h Helper) Decode(ctx context.Context, wlt []byte) ([]byte, error) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 500 * time.Millisecond
-	if err := c.Run(); err != nil {
+	err := c.Run()
+	if c.Process != nil {
+		// What the program left running in its group goes with it, also when the program itself ended well.
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("photo helper: %w", err)
 	}
 	b := out.buf.Bytes()

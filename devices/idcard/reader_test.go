@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -210,6 +212,93 @@ func TestDecoderFindsFramesInNoise(t *testing.T) {
 			if got == nil || got.sw3 != 0x90 || string(got.data) != "\x01\x02\x03" {
 				t.Errorf("%s in pieces of %d: %+v", name, piece, got)
 			}
+		}
+	}
+}
+
+// A beginning that promises bytes that never come must not cost the answer that stands behind it.
+func TestAnswerBehindABeginningThatNeverEnds(t *testing.T) {
+	m := healthy()
+	good := answerFrame(0x9F, 0, 0, 0, 0)
+	m.answers[cmdFind] = [][]byte{append([]byte{0xAA, 0xAA, 0xAA, 0x96, 0x69, 0x0F, 0xFF, 0, 0, 0x90}, good...)}
+	r, err := opened(t, m, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := []devices.ReadEvent{}
+	c, err := r.Read(within(t, 10*time.Second), func(e devices.ReadEvent) { events = append(events, e) })
+	if err != nil || c.Name != "张三" || len(events) != 1 {
+		t.Errorf("%v, events %v", err, events)
+	}
+}
+
+// Noise that comes now and then while nobody is there is not the end of the waiting.
+func TestScatteredNoiseDoesNotEndTheWaiting(t *testing.T) {
+	m := healthy()
+	none, odd := answerFrame(0x80), answerFrame(0x24)
+	var answers [][]byte
+	for range 20 {
+		answers = append(answers, odd, none, none)
+	}
+	m.answers[cmdFind] = append(answers, answerFrame(0x9F, 0, 0, 0, 0))
+	r, err := opened(t, m, Options{Poll: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(within(t, 20*time.Second), nil); err != nil {
+		t.Errorf("after scattered faults: %v", err)
+	}
+	m.mu.Lock()
+	m.answers[cmdFind] = [][]byte{odd}
+	m.mu.Unlock()
+	if _, err := r.Read(within(t, 20*time.Second), nil); !errors.Is(err, errAgain) {
+		t.Errorf("faults without end: %v", err)
+	}
+}
+
+// Nothing of a card stays in the buffer that its answer came through.
+func TestBufferForgetsTheCard(t *testing.T) {
+	r, err := opened(t, healthy(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(within(t, 10*time.Second), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range r.dec.buf[:cap(r.dec.buf)] {
+		if b != 0 {
+			t.Fatalf("byte %d of %d is left", i, cap(r.dec.buf))
+		}
+	}
+}
+
+func TestValidityIsByTheCalendarOnTheWall(t *testing.T) {
+	zone := time.FixedZone("CST", 8*3600)
+	text := append([]byte(nil), vector()...)
+	put(text, 204, 16, "20300101")
+	for _, c := range []struct {
+		now  time.Time
+		want bool
+	}{
+		{time.Date(2030, 1, 1, 23, 59, 0, 0, zone), false},
+		{time.Date(2030, 1, 2, 0, 1, 0, 0, zone), true},
+	} {
+		card, err := parseRecord(text, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(card.Warnings, "expired"); got != c.want {
+			t.Errorf("at %s: expired is %t", c.now, got)
+		}
+	}
+	for day, early := range map[int]bool{31: true, 1: false} {
+		now := time.Date(2020, 1, 1, 0, 1, 0, 0, zone)
+		if day == 31 {
+			now = now.Add(-2 * time.Minute)
+		}
+		card, err := parseRecord(text, now)
+		if err != nil || slices.Contains(card.Warnings, "not-yet-valid") != early {
+			t.Errorf("at %s: %v", now, err)
 		}
 	}
 }
@@ -459,6 +548,26 @@ func TestHelperNeverHidesTheText(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+	// A program that ends and leaves a child behind with its output open: bounded, and the child goes too.
+	pid := filepath.Join(t.TempDir(), "pid")
+	_, err := Helper{Command: []string{"sh", "-c", "sleep 600 & echo $! >" + pid + "; printf BMpicture"}}.Decode(within(t, 10*time.Second), photo())
+	if err == nil {
+		t.Error("a picture whose end nobody saw was taken")
+	}
+	number, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for gone := within(t, 30*time.Second); ; {
+		if gone.Err() != nil {
+			t.Fatal("the helper's child lives on")
+		}
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(number)) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	r, err := opened(t, healthy(), Options{Photo: Helper{Command: []string{"sh", "-c", "cat >/dev/null; printf BMpicture"}}})
 	if err != nil {

@@ -65,7 +65,7 @@ func chars(b []byte) string {
 		}
 		u = append(u, c)
 	}
-	return strings.TrimRightFunc(string(utf16.Decode(u)), func(r rune) bool { return r == ' ' || r == '\u3000' })
+	return strings.TrimRightFunc(places.Replace(string(utf16.Decode(u))), func(r rune) bool { return r == ' ' || r == '\u3000' })
 }
 
 // field is a slice of the record by offset and length.
@@ -181,13 +181,18 @@ func contradictions(c *devices.IDCard, now time.Time) []string {
 			w = append(w, "sex")
 		}
 	}
-	if !c.LongTerm && now.After(c.ValidTo.AddDate(0, 0, 1)) {
+	// A card is valid from its first to its last day as the calendar on the wall has them; its dates carry no zone.
+	y, m, d := now.Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	if !c.LongTerm && today.After(c.ValidTo) {
 		w = append(w, "expired")
 	}
-	if now.Before(c.ValidFrom.AddDate(0, 0, -1)) {
+	if today.Before(c.ValidFrom) {
 		w = append(w, "not-yet-valid")
 	}
-	if strings.ContainsFunc(c.Name+c.NameEN, func(r rune) bool { return r == unicode.ReplacementChar || unicode.IsControl(r) }) {
+	if strings.ContainsFunc(c.Name+c.NameEN, func(r rune) bool {
+		return r == unicode.ReplacementChar || unicode.IsControl(r) || unicode.Is(unicode.Co, r)
+	}) {
 		w = append(w, "name")
 	}
 	return w

@@ -287,11 +287,11 @@ func (v *checker) check(c *Config) {
 	if c.Terminal.Data == "" {
 		v.bad("terminal.data", "the directory for the journal and keys")
 	}
-	if c.Screen.Width < 800 || c.Screen.Width > 8192 {
-		v.bad("screen.width", "pixels, 800 to 8192")
+	if c.Screen.Width < 480 || c.Screen.Width > 8192 {
+		v.bad("screen.width", "pixels, 480 to 8192")
 	}
-	if c.Screen.Height < 600 || c.Screen.Height > 8192 {
-		v.bad("screen.height", "pixels, 600 to 8192")
+	if c.Screen.Height < 480 || c.Screen.Height > 8192 {
+		v.bad("screen.height", "pixels, 480 to 8192")
 	}
 	if c.Screen.DiagonalMM < 200 || c.Screen.DiagonalMM > 3000 {
 		v.bad("screen.diagonal_mm", "the visible diagonal in millimetres, 200 to 3000 (21.5 inch is 546)")

@@ -30,7 +30,7 @@ type Journey struct {
 	Tile string
 	// Visits is how many visits in a row; 0 means 1.
 	Visits int
-	// Crash arms a crash point in the terminal's first life.
+	// Crash names a crash point of the terminal's first life, armed when the citizen is about to confirm the review.
 	Crash string
 	// Quick shortens the visit's patience, for journeys about walking away.
 	Quick bool
@@ -77,10 +77,10 @@ func killedAt(point string) (Journey, error) {
 		Check: all(nothingLost, onePaperEach)}, nil
 }
 
-// onePaperEach: no certificate is ever on paper twice for one case.
+// onePaperEach: neither certificate nor slip is ever on paper twice for one case.
 func onePaperEach(s *Summary) error {
-	if s.Totals.Certificates > s.Totals.Cases {
-		return fmt.Errorf("%d certificates for %d cases", s.Totals.Certificates, s.Totals.Cases)
+	if t := s.Totals; max(t.Certificates, t.Receipts) > t.Cases {
+		return fmt.Errorf("%d certificates and %d slips for %d cases", t.Certificates, t.Receipts, t.Cases)
 	}
 	return nil
 }

@@ -101,7 +101,6 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 	since := time.Now()
 	for {
 		if s.died() {
-			s.Note("the terminal died at its crash point and was started again")
 			if err := s.restart(ctx); err != nil {
 				return err
 			}
@@ -132,6 +131,11 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 		}
 		last, since = now.Seq, time.Now()
 		s.picture(ctx, now)
+		if now.Screen == "review" && s.journey.Crash != "" && s.sum.Kills == 0 {
+			if err := Arm(s.probe); err != nil {
+				return fmt.Errorf("arm the crash point: %w", err)
+			}
+		}
 		switch now.Screen {
 		case "attract":
 			if began && served {

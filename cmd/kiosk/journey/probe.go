@@ -18,7 +18,8 @@ import (
 // ProbeEnv names the socket on which `kiosk run` answers; it is not read by release builds.
 const ProbeEnv = "BUDAYANG_PROBE"
 
-// CrashEnv names the point, and after a colon the how-manieth passing of it, at which `kiosk run` kills itself.
+// CrashEnv names the point, and after a colon the how-manieth passing of it, at which `kiosk run` kills itself. Passings
+// count from [Arm] on, so that what a terminal does at its start is not taken for what a journey does.
 const CrashEnv = "BUDAYANG_CRASH"
 
 // Screen is what is on the terminal's screen.
@@ -51,8 +52,8 @@ func (s Screen) Find(id string) (Control, bool) {
 	return Control{}, false
 }
 
-// ServeProbe answers questions on a socket until it is closed. look is called for each.
-func ServeProbe(path string, look func() any) (io.Closer, error) {
+// ServeProbe answers questions on a socket until it is closed. look is called for each; arm when a journey asks for it.
+func ServeProbe(path string, look func() any, arm func()) (io.Closer, error) {
 	_ = os.Remove(path)
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -67,6 +68,9 @@ func ServeProbe(path string, look func() any) (io.Closer, error) {
 			go func() {
 				defer c.Close()
 				for in := bufio.NewScanner(io.LimitReader(c, 1<<20)); in.Scan(); {
+					if in.Text() == "arm" {
+						arm()
+					}
 					if json.NewEncoder(c).Encode(look()) != nil {
 						return
 					}
@@ -78,14 +82,22 @@ func ServeProbe(path string, look func() any) (io.Closer, error) {
 }
 
 // Look asks the terminal behind a socket what is on its screen.
-func Look(path string) (Screen, error) {
+func Look(path string) (Screen, error) { return ask(path, "look") }
+
+// Arm has the terminal behind a socket count its passings of the point that [CrashEnv] names.
+func Arm(path string) error {
+	_, err := ask(path, "arm")
+	return err
+}
+
+func ask(path, question string) (Screen, error) {
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
 		return Screen{}, err
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := io.WriteString(c, "look\n"); err != nil {
+	if _, err := io.WriteString(c, question+"\n"); err != nil {
 		return Screen{}, err
 	}
 	var s Screen

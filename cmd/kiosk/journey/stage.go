@@ -147,7 +147,13 @@ func (s *Stage) died() bool {
 	}
 }
 
+// restart starts a terminal that died at its crash point once more.
 func (s *Stage) restart(ctx context.Context) error {
+	if s.journey.Crash == "" || s.sum.Kills > 0 {
+		return fmt.Errorf("the terminal died: %s", s.lastWords())
+	}
+	s.sum.Kills++
+	s.Note("the terminal died at its crash point and was started again")
 	if err := s.start(""); err != nil {
 		return err
 	}
@@ -212,6 +218,12 @@ func (s *Stage) drain(ctx context.Context) error {
 	}
 	records, quiet := -1, time.Now()
 	for time.Now().Before(deadline) {
+		if s.died() {
+			if err := s.restart(ctx); err != nil {
+				return err
+			}
+			records = -1
+		}
 		n := s.world.Records()
 		if n != records {
 			records, quiet = n, time.Now()

@@ -23,6 +23,7 @@ type Summary struct {
 	Totals  Totals        `json:"totals"`
 	Screens []string      `json:"screens"`
 	Papers  []string      `json:"papers"`
+	Kills   int           `json:"kills"`           // how often the terminal died at its crash point and was started again
 	Verify  []string      `json:"verify_problems"` // empty when chains and ledgers hold
 	Notes   []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
 	Failed  string        `json:"failed,omitempty"`
