@@ -153,7 +153,7 @@ func (tx *Tx) unhold(lane wire.Lane, held map[wire.Lane]wire.EpochPoint) (again 
 		if bytes.Equal(name, archiveKey(lane, p.Epoch)) {
 			from = p.Seq
 			var s stored
-			if v := b.Get(seqKey(p.Seq)); v != nil && json.Unmarshal(v, &s) == nil && !wire.SameHistory(s.Header.Hash(), p.Hash) {
+			if v := b.Get(seqKey(p.Seq)); v != nil && decode(v, &s) == nil && !wire.SameHistory(s.Header.Hash(), p.Hash) {
 				from = 0 // another history: nothing of ours is known to be held
 			}
 		}
