@@ -35,6 +35,8 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
+		case p.Seq == l.Acked && p.Seq < l.Head && !wire.SameHistory(l.AckedHash, p.Hash):
+			return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
 		case p.Seq > l.Acked && p.Seq < l.Head:
@@ -48,9 +50,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
 			err := u.opt.Journal.Rewind(l.Lane, p)
 			switch {
-			case errors.Is(err, journal.ErrFork):
-				stopped[l.Lane] = true
-			case errors.Is(err, journal.ErrNotFound):
+			case errors.Is(err, journal.ErrFork), errors.Is(err, journal.ErrNotFound):
 				return u.begin(l, err)
 			case err != nil:
 				failed = append(failed, err)
