@@ -2,17 +2,18 @@
 # Proves the README's two commands on a machine where nobody installed anything by hand: a Debian 12 made by debootstrap
 # that has Go, make and a clone of HEAD, and empty caches but for Go's downloaded modules.
 #
-#   test/fresh.sh [--dir DIR] [--keep] [TARGET…]      (default: demo test)
+#   test/fresh.sh [--dir DIR] [--keep] [--warm] [TARGET…]      (default: demo test)
 #
 # Must be root. Nothing is left behind without --keep; DIR defaults to a temporary directory and takes some 5 GB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=bookworm mirror=${MIRROR:-http://deb.debian.org/debian}
-dir= keep= targets=()
+dir= keep= warm= targets=()
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--dir) dir=$2; shift ;;
 	--keep) keep=1 ;;
+	--warm) warm=1 ;; # keep the build cache that an earlier run with --keep left
 	*) targets+=("$1") ;;
 	esac
 	shift
@@ -58,7 +59,8 @@ mountpoint -q "$dir/dev/shm" || mount -t tmpfs tmpfs "$dir/dev/shm"
 mountpoint -q "$dir/usr/local/go" || { mount --bind "$(go env GOROOT)" "$dir/usr/local/go"; mount -o remount,ro,bind "$dir/usr/local/go"; }
 mountpoint -q "$dir/gomod" || mount --bind "$(go env GOMODCACHE)" "$dir/gomod"
 
-rm -rf "$dir/src" "$dir/root/.cache"
+rm -rf "$dir/src"
+[ -n "$warm" ] || rm -rf "$dir/root/.cache"
 git clone -q . "$dir/src"
 git -C "$dir/src" checkout -q "$(git rev-parse HEAD)"
 for t in "${targets[@]}"; do

@@ -37,7 +37,7 @@ type dock struct {
 	replug  func() error // and puts it in again
 	running func() bool
 	leave   func() // ends terminal and world when the window system does not let go
-	right   int // where the terminal's window ends, pixels
+	right   int    // where the terminal's window ends, pixels
 
 	card     *widget.Label
 	code     *widget.Label
