@@ -23,9 +23,14 @@ done
 command -v debootstrap >/dev/null || { echo "fresh.sh: no debootstrap: apt-get install debootstrap" >&2; exit 1; }
 [ -n "$dir" ] || dir=$(mktemp -d)
 mkdir -p "$dir"
+dir=$(cd "$dir" && pwd -P)
 
 finish() {
-	local m
+	local m p
+	# What packages started in there (a database server, say) holds the mounts.
+	for p in /proc/[0-9]*; do
+		if [ "$(readlink "$p/root" 2>/dev/null)" = "$dir" ]; then kill -9 "${p#/proc/}" 2>/dev/null || true; fi
+	done
 	for m in gomod usr/local/go dev/shm dev/pts dev proc sys; do
 		if mountpoint -q "$dir/$m"; then umount -R "$dir/$m" 2>/dev/null || umount -R -l "$dir/$m"; fi
 	done
