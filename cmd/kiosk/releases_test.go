@@ -314,7 +314,7 @@ func TestLogsAreUploadedWithoutAnybodyInThem(t *testing.T) {
 			t.Errorf("the bundle does not tell %q:\n%s", want, b)
 		}
 	}
-	if o := h.answer(h.order(wire.Command{Name: wire.CommandRotateKey})); o.Status != wire.OrderUnknown {
+	if o := h.answer(h.order(wire.Command{Name: wire.CommandRotateKey})); o.Status != wire.OrderDone {
 		t.Errorf("%+v", o)
 	}
 }
