@@ -15,7 +15,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 SET_UP := deploy/setup/install.sh
 
-.PHONY: demo build release test vet lint unit journeys vuln fuzz bench screens pictures fonts clean
+.PHONY: demo build release test vet lint unit journeys torture model vuln fuzz bench screens pictures fonts clean
 
 demo: build
 	@$(SET_UP) run
@@ -47,13 +47,31 @@ vet:
 	$(GO) vet -tags $(TEST_TAGS) ./...
 
 unit:
-	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v /test/journeys)
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v -e /test/journeys -e /test/torture$$)
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 
 # The real program under Xvfb, touched by real X events.
 journeys: build
 	@$(SET_UP) run test
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
+
+# Two hundred terminals, everything that happens in the field, for T; its last line is "violations: N". SEED repeats a run.
+# STORE names a PostgreSQL instead of SQLite, with its password in the file that PGPASSFILE names.
+T ?= 3m
+SEED ?=
+STORE ?=
+torture:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -o bin/platform ./cmd/platform
+	CGO_ENABLED=0 $(GO) build -o bin/torture ./test/torture
+	bin/torture -t $(T) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store '$(STORE)' -servers 2 -restore=false)
+
+# The sync protocol's model, checked by Spin: what must hold holds, and what must fail fails. FULL=1 takes minutes.
+FULL ?=
+model:
+	@$(SET_UP) test
+	BUDAYANG_REQUIRE_PEERS=1 BUDAYANG_MODEL_FULL=$(FULL) $(GO) test -count=1 -v ./test/model
 
 # The vulnerability database may be out of reach; then this says so and goes on.
 vuln:
@@ -68,7 +86,7 @@ fuzz:
 
 bench: build
 	@$(SET_UP) run test
-	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/...
+	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/... ./test/link
 	test/bench/screen.sh
 
 # Golden pictures of the screens, made anew.

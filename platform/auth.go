@@ -5,8 +5,6 @@ package platform
 import (
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -25,6 +23,7 @@ import (
 
 // credentials are what an Authorization header says.
 type credentials struct {
+	profile         wire.Profile
 	terminal, nonce string
 	milli           int64
 	signature       []byte
@@ -38,9 +37,15 @@ var (
 
 // parseAuth reads `BUDAYANG-P256 terminal="…",time="…",nonce="…",signature="…"`.
 func parseAuth(h string) (c credentials, err error) {
-	rest, found := strings.CutPrefix(h, wire.AuthScheme+" ")
-	if !found || len(h) > 1024 {
-		return c, errors.New("no " + wire.AuthScheme + " header")
+	scheme, rest, _ := strings.Cut(h, " ")
+	switch scheme {
+	case wire.AuthScheme:
+		c.profile = wire.P256
+	case wire.AuthSchemeSM2:
+		c.profile = wire.SM2
+	}
+	if c.profile == "" || len(h) > 1024 {
+		return c, errors.New("no " + wire.AuthScheme + " or " + wire.AuthSchemeSM2 + " header")
 	}
 	seen := map[string]string{}
 	for part := range strings.SplitSeq(rest, ",") {
@@ -71,17 +76,27 @@ type caller struct{}
 
 func terminalOf(ctx context.Context) string { t, _ := ctx.Value(caller{}).(string); return t }
 
-// authenticated lets a request through when its terminal is known and signed it, freshly and for the first time. The handler
-// gets the body, whole and unpacked.
+// authenticated lets a request through when it comes over the terminal's own TLS certificate, and the terminal is known, in
+// good standing, and signed it, freshly and for the first time. The handler gets the body, whole and unpacked.
 func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
+	return s.admitted(limit, false, h)
+}
+
+// admitted is authenticated; renewing lets certificates through that have expired, are unknown to the store, or missing: the
+// known key's signature must do.
+func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if len(r.Header.Values("Authorization")) > 1 {
+			s.refuse(w, errAuth, "more than one Authorization header")
+			return
+		}
 		c, err := parseAuth(r.Header.Get("Authorization"))
 		if err != nil {
 			s.refuse(w, errAuth, err.Error())
 			return
 		}
-		var t Terminal
-		err = s.store.View(r.Context(), func(tx Tx) (err error) { t, err = tx.Terminal(c.terminal); return err })
+		var who known
+		err = s.store.View(r.Context(), func(tx Tx) (err error) { who, err = s.lookUp(tx, r, c.terminal); return err })
 		if errors.Is(err, ErrNoRow) {
 			s.refuse(w, errUnknownTerminal, "terminal is not enrolled")
 			return
@@ -90,27 +105,44 @@ func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Requ
 			s.fail(w, err)
 			return
 		}
+		if e, why := s.certificateFits(who, c.terminal, renewing); e != nil {
+			s.refuse(w, e, why)
+			return
+		}
 		if d := s.now().Sub(time.UnixMilli(c.milli)).Abs(); d > wire.MaxSkew {
 			s.refuse(w, errClock, fmt.Sprintf("request is %v off the platform's clock", d.Round(time.Second)))
 			return
 		}
+		patient(w, r.ContentLength, limit)
 		raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 		if err != nil {
 			s.refuse(w, errTooLarge, fmt.Sprintf("body is larger than %d bytes or incomplete", limit))
 			return
 		}
-		pub, err := x509.ParsePKIXPublicKey(t.PublicKey)
+		signed := wire.RequestSigningBytes(r.Method, r.URL.RequestURI(), c.milli, c.nonce, sha256.Sum256(raw))
+		next, fits := who.signed(c, signed)
+		if !fits {
+			s.refuse(w, errAuth, "signature does not verify")
+			return
+		}
+		if e, why := who.admissible(); e != nil {
+			s.refuse(w, e, why)
+			return
+		}
+		fresh, err := s.firstSeen(r.Context(), c.terminal, c.nonce)
 		if err != nil {
 			s.fail(w, err)
 			return
 		}
-		if !verify(pub, wire.RequestSigningBytes(r.Method, r.URL.RequestURI(), c.milli, c.nonce, sha256.Sum256(raw)), c.signature) {
-			s.refuse(w, errAuth, "signature does not verify")
-			return
-		}
-		if !s.nonces.fresh(c.terminal+c.nonce, s.now()) {
+		if !fresh {
 			s.refuse(w, errReplay, "request was seen before")
 			return
+		}
+		if next && !renewing {
+			if err := s.promote(r.Context(), c.terminal); err != nil {
+				s.fail(w, err)
+				return
+			}
 		}
 		body, err := unpack(r.Header.Get("Content-Encoding"), raw, limit)
 		if err != nil {
@@ -121,13 +153,92 @@ func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Requ
 	}
 }
 
-func verify(pub any, b, signature []byte) bool {
-	key, ok := pub.(*ecdsa.PublicKey)
-	if !ok {
-		return false
+// slowest line on which a terminal may send what is within its limit, in bytes per second; the terminal waits as long.
+const slowest = 8 << 10
+
+// patient gives a terminal whose certificate fits the time that a slow line needs; a stranger has the server's.
+func patient(w http.ResponseWriter, length int64, limit int) {
+	more := time.Duration(max(0, min(length, int64(limit)))/slowest) * time.Second
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(readTime + more)) // a recorder in a test has no deadlines
+	_ = c.SetWriteDeadline(time.Now().Add(writeTime + more))
+}
+
+// known is what the store says of whoever sends a request.
+type known struct {
+	terminal Terminal
+	standing Standing
+	leaf     *x509.Certificate // shown; nil at a gateway or when none was
+	leafErr  error
+	row      CertificateRow // leaf's, zero when the store does not know it
+}
+
+func (s *Server) lookUp(tx Tx, r *http.Request, terminal string) (k known, err error) {
+	if k.terminal, err = tx.Terminal(terminal); err != nil {
+		return k, err
 	}
-	sum := sha256.Sum256(b)
-	return ecdsa.VerifyASN1(key, sum[:], signature)
+	if k.standing, err = tx.Standing(terminal); errors.Is(err, ErrNoRow) {
+		k.standing, err = Standing{Terminal: terminal, State: Active, Profile: wire.P256}, nil
+	}
+	if err != nil {
+		return k, err
+	}
+	if k.leaf, k.leafErr = s.leaf(r); k.leaf == nil {
+		return k, nil
+	}
+	if k.row, err = tx.Certificate(fingerprint(k.leaf.Raw)); errors.Is(err, ErrNoRow) {
+		err = nil
+	}
+	return k, err
+}
+
+// certificateFits judges the client certificate, before a byte of the body is read.
+func (s *Server) certificateFits(k known, terminal string, renewing bool) (*APIError, string) {
+	switch {
+	case s.cfg.Gateway, k.leaf == nil && renewing:
+		return nil, ""
+	case k.leafErr != nil:
+		return errCert, k.leafErr.Error()
+	}
+	if err := s.keys.ours(k.leaf, terminal); err != nil {
+		return errCert, err.Error()
+	}
+	if renewing {
+		return nil, ""
+	}
+	now := s.now()
+	switch {
+	case k.row.Terminal != terminal:
+		return errCert, "client certificate was not issued to this terminal"
+	case !k.row.Withdrawn.IsZero():
+		return errCert, "client certificate was withdrawn"
+	case now.After(k.leaf.NotAfter) || now.Before(k.leaf.NotBefore):
+		return errCertExpired, "client certificate is not valid now"
+	}
+	return nil, ""
+}
+
+// signed says whether the request is signed with the terminal's key, or with the one that is to follow it.
+func (k known) signed(c credentials, b []byte) (next, fits bool) {
+	if pub, p, err := wire.ParsePublicKey(k.terminal.PublicKey); err == nil && p == c.profile && wire.Verify(pub, b, c.signature) {
+		return false, true
+	}
+	if len(k.standing.NextKey) == 0 {
+		return false, false
+	}
+	pub, p, err := wire.ParsePublicKey(k.standing.NextKey)
+	return true, err == nil && p == c.profile && wire.Verify(pub, b, c.signature)
+}
+
+// admissible is the standing, said only to whoever has the key.
+func (k known) admissible() (*APIError, string) {
+	switch k.standing.State {
+	case Active:
+		return nil, ""
+	case Revoked:
+		return errRevoked, "terminal was put out by an operator"
+	}
+	return errUnknownTerminal, "terminal was reset and is not enrolled"
 }
 
 // unpack takes gzip off, and never makes more than the limit out of it.
@@ -150,42 +261,6 @@ func unpack(encoding string, raw []byte, limit int) ([]byte, error) {
 		return b, nil
 	}
 	return nil, fmt.Errorf("encoding %.20q is not understood", encoding)
-}
-
-// proven checks the enrolment's proof.
-func proven(e wire.Enroll, secret []byte) bool {
-	m := hmac.New(sha256.New, secret)
-	fmt.Fprintf(m, "%s\n%s\n", e.Terminal, e.Nonce)
-	m.Write(e.PublicKey)
-	return hmac.Equal(m.Sum(nil), e.Proof[:])
-}
-
-// nonces remembers requests for as long as their time would be accepted.
-type nonces struct {
-	mu   sync.Mutex
-	seen map[string]time.Time
-	next time.Time
-}
-
-func (n *nonces) fresh(id string, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.seen == nil {
-		n.seen = map[string]time.Time{}
-	}
-	if now.After(n.next) {
-		for k, t := range n.seen {
-			if now.Sub(t) > 2*wire.MaxSkew {
-				delete(n.seen, k)
-			}
-		}
-		n.next = now.Add(time.Minute)
-	}
-	if _, old := n.seen[id]; old {
-		return false
-	}
-	n.seen[id] = now
-	return true
 }
 
 // limiter counts per key in a window.

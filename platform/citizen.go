@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,8 +26,6 @@ const (
 	codeWindow = 10 * time.Minute
 	tokenLife  = 15 * time.Minute
 )
-
-func parsePublic(der []byte) (any, error) { return x509.ParsePKIXPublicKey(der) }
 
 // hashed keeps codes and tokens out of the database in the open.
 func hashed(parts ...string) string {
@@ -144,7 +141,8 @@ func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) 
 }
 
 // citizenOf is the person whom a token proves, for this terminal.
-func (s *Server) citizenOf(ctx context.Context, tok string) (c CitizenRow, err error) {
+// In a query it proves her for one visit; a document belongs to its case, which may outlive the visit's end.
+func (s *Server) citizenOf(ctx context.Context, tok string, visit ...string) (c CitizenRow, err error) {
 	if tok == "" {
 		return c, errToken
 	}
@@ -156,7 +154,7 @@ func (s *Server) citizenOf(ctx context.Context, tok string) (c CitizenRow, err e
 		if err != nil {
 			return err
 		}
-		if t.Terminal != terminalOf(ctx) || s.now().After(t.Until) {
+		if t.Terminal != terminalOf(ctx) || s.now().After(t.Until) || len(visit) > 0 && visit[0] != t.Visit {
 			return errToken
 		}
 		c, err = tx.Citizen(t.Number)
@@ -185,6 +183,15 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	if b := s.backendOf(r.PathValue("service")); b != nil {
+		a, err := s.askBackend(r.Context(), b, r.PathValue("service"), q)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		answer(w, http.StatusOK, a)
+		return
+	}
 	if r.PathValue("service") != "sb-info" {
 		s.refuse(w, errNotFound, "no such service")
 		return
@@ -192,7 +199,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
 	err := s.available(r.Context(), "SB-Q")
 	var c CitizenRow
 	if err == nil {
-		c, err = s.citizenOf(r.Context(), q.Token)
+		c, err = s.citizenOf(r.Context(), q.Token, q.Visit)
 	}
 	if err != nil {
 		s.fail(w, err)

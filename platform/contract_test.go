@@ -3,12 +3,15 @@ package platform
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -29,8 +32,6 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-const testSecret = "a secret of the tests"
-
 // mailbox is the SMS port of a test.
 type mailbox struct{ code string }
 
@@ -39,7 +40,11 @@ func (m *mailbox) Send(_ context.Context, _, _, code string) error { m.code = co
 func newServer(t testing.TB) (*Server, *mailbox) {
 	t.Helper()
 	box := &mailbox{}
-	s, err := New(context.Background(), Config{Dir: t.TempDir(), EnrollSecret: []byte(testSecret), SMS: box})
+	cfg := Config{Dir: t.TempDir(), SMS: box}
+	if storeOfTests != nil {
+		cfg.Store = storeOfTests(t)
+	}
+	s, err := New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +54,14 @@ func newServer(t testing.TB) (*Server, *mailbox) {
 
 // peer is a terminal written from the protocol's document alone.
 type peer struct {
-	t    testing.TB
-	s    *Server
-	id   string
-	key  *ecdsa.PrivateKey
-	last wire.Header
+	t       testing.TB
+	s       *Server
+	id      string
+	key     *ecdsa.PrivateKey // speaks TLS
+	profile wire.Profile
+	sm2     crypto.Signer     // signs, in profile SM2
+	cert    *x509.Certificate // shown in TLS
+	last    wire.Header
 	// break changes a request after it was signed.
 	tamper func(*http.Request)
 }
@@ -64,27 +72,98 @@ func newPeer(t testing.TB, s *Server, id string) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &peer{t: t, s: s, id: id, key: key}
+	return &peer{t: t, s: s, id: id, key: key, profile: wire.P256}
 }
 
-func (p *peer) enroll(secret string) *httptest.ResponseRecorder {
-	der, _ := x509.MarshalPKIXPublicKey(&p.key.PublicKey)
-	e := wire.Enroll{Terminal: p.id, Site: "s", Name: "n", PublicKey: der, Nonce: token()}
-	m := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(m, "%s\n%s\n", e.Terminal, e.Nonce)
-	m.Write(der)
-	copy(e.Proof[:], m.Sum(nil))
-	b, _ := json.Marshal(e)
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest("POST", wire.PathEnroll, bytes.NewReader(b))
+// newSM2Peer signs with SM2.
+func newSM2Peer(t testing.TB, s *Server, id string) *peer {
+	p := newPeer(t, s, id)
+	var err error
+	if p.sm2, err = wire.NewKey(wire.SM2); err != nil {
+		t.Fatal(err)
+	}
+	p.profile = wire.SM2
+	return p
+}
+
+// keys asks for certificates of this peer's keys.
+func (p *peer) keys() wire.Keys {
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: p.id}}, p.key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	k := wire.Keys{Nonce: token(), CSR: csr, Profile: p.profile}
+	if p.sm2 != nil {
+		k.SignKey, _ = wire.MarshalPublicKey(p.sm2)
+		k.SignProof = p.sign(k.SigningBytes(p.id))
+	}
+	return k
+}
+
+// code is a fresh one for this peer.
+func (p *peer) code() string {
+	p.t.Helper()
+	c, _, err := p.s.IssueCode(context.Background(), p.id, 0, Operator{Who: "tester"})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+func (p *peer) introduction(code string) wire.Enroll {
+	e := wire.Enroll{Terminal: p.id, Site: "s", Name: "n", Keys: p.keys()}
+	if key, err := wire.CodeKey(p.id, code); err == nil {
+		e.Proof = ed25519.Sign(key, e.SigningBytes())
+	}
+	return e
+}
+
+// open sends without a signature and without a certificate.
+func open(s *Server, method, path string, in any) *httptest.ResponseRecorder {
+	b, is := in.([]byte)
+	if !is {
+		b, _ = json.Marshal(in)
+	}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, bytes.NewReader(b))
 	r.Header.Set("Content-Type", "application/json")
-	p.s.Handler().ServeHTTP(w, r)
+	s.Handler().ServeHTTP(w, r)
 	return w
 }
 
+func (p *peer) enroll(code string) *httptest.ResponseRecorder {
+	p.t.Helper()
+	w := open(p.s, "POST", wire.PathEnroll, p.introduction(code))
+	p.accept(w)
+	return w
+}
+
+// accept takes the certificate of an answer.
+func (p *peer) accept(w *httptest.ResponseRecorder) {
+	var out wire.Enrolled
+	if w.Code == 200 && json.Unmarshal(w.Body.Bytes(), &out) == nil {
+		var err error
+		if p.cert, err = x509.ParseCertificate(out.Certificate); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// enrolled is a peer that came in with a right code.
+func enrolled(t testing.TB, s *Server, id string) *peer {
+	t.Helper()
+	p := newPeer(t, s, id)
+	if w := p.enroll(p.code()); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	return p
+}
+
 func (p *peer) sign(b []byte) []byte {
-	sum := sha256.Sum256(b)
-	sig, err := ecdsa.SignASN1(rand.Reader, p.key, sum[:])
+	var key crypto.Signer = p.key
+	if p.sm2 != nil {
+		key = p.sm2
+	}
+	sig, err := wire.Sign(key, b)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -93,11 +172,20 @@ func (p *peer) sign(b []byte) []byte {
 
 func (p *peer) request(method, path string, body []byte) *http.Request {
 	r := httptest.NewRequest(method, path, bytes.NewReader(body))
-	ms, nonce := time.Now().UnixMilli(), token()
+	ms, nonce := p.s.now().UnixMilli(), token()
 	sig := p.sign(wire.RequestSigningBytes(method, r.URL.RequestURI(), ms, nonce, sha256.Sum256(body)))
-	r.Header.Set("Authorization", fmt.Sprintf(`%s terminal="%s",time="%d",nonce="%s",signature="%s"`, wire.AuthScheme, p.id, ms, nonce, base64.StdEncoding.EncodeToString(sig)))
+	r.Header.Set("Authorization", fmt.Sprintf(`%s terminal="%s",time="%d",nonce="%s",signature="%s"`, p.profile.Scheme(), p.id, ms, nonce, base64.StdEncoding.EncodeToString(sig)))
 	r.Header.Set("Content-Type", "application/json")
+	p.show(r)
 	return r
+}
+
+// show puts the peer's certificate where TLS would.
+func (p *peer) show(r *http.Request) {
+	r.TLS = &tls.ConnectionState{}
+	if p.cert != nil {
+		r.TLS.PeerCertificates = []*x509.Certificate{p.cert}
+	}
 }
 
 func (p *peer) do(method, path string, in any) *httptest.ResponseRecorder {
@@ -221,12 +309,21 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		check(name, r, b, w, status)
 		return w
 	}
-	if w := p.enroll(testSecret); w.Code != 200 {
-		t.Fatal(w.Body)
-	}
+	r := p.introduction(p.code())
+	b, _ := json.Marshal(r)
+	w := open(s, "POST", wire.PathEnroll, r)
+	plain := httptest.NewRequest("POST", wire.PathEnroll, nil)
+	plain.Header.Set("Content-Type", "application/json")
+	check("enroll", plain, b, w, 200)
+	p.accept(w)
+	call("renew", "POST", wire.PathRenew, wire.Renew{Keys: p.keys()}, 200)
+	call("time", "GET", wire.PathTime+"?nonce="+token(), nil, 200)
 	call("hello", "POST", wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1, Lanes: map[wire.Lane]wire.LanePoint{}}, 200)
 	id := uuid.NewString()
-	call("push", "POST", wire.PathPush, p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()})), 200)
+	pushed := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()}))
+	call("push", "POST", wire.PathPush, pushed, 200)
+	call("refill", "POST", wire.PathRefill, pushed, 200)
+	call("blob state", "GET", wire.PathBlobs+wire.Hash{1}.String(), nil, 200)
 	if err := s.Tell(context.Background(), p.id, "notice", map[string]int{"a": 1}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +337,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	_ = json.Unmarshal(call("right code", "POST", wire.PathCodeCheck, wire.CodeCheck{Challenge: sent.Challenge, Code: box.code}, 200).Body.Bytes(), &ok)
 	call("query", "POST", wire.PathQuery+"sb-info", wire.Query{Token: ok.Token, Visit: "v"}, 200)
 	call("query nothing", "POST", wire.PathQuery+"no-such", wire.Query{Token: ok.Token, Visit: "v"}, 404)
+	call("lease of nobody's case", "POST", wire.PathLeases, wire.LeaseRequest{ReceiptCode: "none", Token: ok.Token}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("health", "GET", "/healthz", nil, 200)
 	call("overview", "GET", "/overview.json", nil, 200)
@@ -257,23 +355,37 @@ func numberOf(t testing.TB, i int) string {
 	return n
 }
 
+// Whoever guesses is slowed down, and keeps nobody out who has a code.
+func TestGuessersOfCodes(t *testing.T) {
+	s, _ := newServer(t)
+	p := newPeer(t, s, "990000-0001")
+	for range 60 {
+		p.enroll(wire.NewCode())
+	}
+	if w := p.enroll(wire.NewCode()); code(w) != "E-BUSY" {
+		t.Errorf("guesses without end: %s", w.Body)
+	}
+	if w := p.enroll(p.code()); w.Code != 200 {
+		t.Errorf("kept out by guesses: %s", w.Body)
+	}
+}
+
 func TestHostileRequests(t *testing.T) {
 	s, _ := newServer(t)
 	p := newPeer(t, s, "990000-0001")
 	if got := code(p.do("GET", wire.PathCatalogue, nil)); got != "E-TERMINAL" {
 		t.Errorf("not enrolled: %s", got)
 	}
-	if w := p.enroll("wrong secret that is long"); code(w) != "E-PROOF" {
-		t.Errorf("wrong secret: %s", w.Body)
+	if w := p.enroll(wire.NewCode()); code(w) != "E-PROOF" {
+		t.Errorf("no code was made: %s", w.Body)
 	}
-	if w := p.enroll(testSecret); w.Code != 200 {
+	if w := p.enroll(p.code()); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
-	other := newPeer(t, s, "990000-0002")
-	other.enroll(testSecret)
+	other := enrolled(t, s, "990000-0002")
 
 	t.Run("another's key", func(t *testing.T) {
-		thief := &peer{t: t, s: s, id: p.id, key: other.key}
+		thief := &peer{t: t, s: s, id: p.id, key: other.key, profile: wire.P256, cert: p.cert}
 		if got := code(thief.do("GET", wire.PathCatalogue, nil)); got != "E-AUTH" {
 			t.Errorf("%s", got)
 		}
@@ -353,8 +465,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestPushIsExactlyOnce(t *testing.T) {
 	s, _ := newServer(t)
-	p := newPeer(t, s, "990000-0001")
-	p.enroll(testSecret)
+	p := enrolled(t, s, "990000-0001")
 	id := uuid.NewString()
 	first := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "i", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()}),
 		p.record(wire.TypeCaseState, id, wire.CaseState{State: "CLOSED", At: time.Now()}))
@@ -386,7 +497,7 @@ func TestPushIsExactlyOnce(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &ack); err != nil || ack.High != 4 || ack.Outcomes[0].Status != wire.Quarantined || ack.Outcomes[1].Status != wire.Quarantined {
 		t.Errorf("%s", w.Body)
 	}
-	if !verify(&s.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
+	if !wire.Verify(&s.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
 		t.Error("ack is not signed")
 	}
 }
@@ -441,7 +552,7 @@ func FuzzPushBody(f *testing.F) {
 		if decode(b, &batch) != nil {
 			return
 		}
-		if checkBatch(batch) == nil {
+		if _, err := checkBatch(batch); err == nil {
 			for _, r := range batch.Records {
 				_, _ = interpret(r)
 			}

@@ -31,11 +31,16 @@ func (s *Server) document(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errNotFound, "no such kind of document")
 		return
 	}
-	if _, busy := s.issuing.LoadOrStore(req.Key, true); busy {
+	mine, release, err := s.claim(r.Context(), "document "+req.Key)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if !mine {
 		s.refuseAfter(w, errInProgress, "the same key is being worked on", 1e9)
 		return
 	}
-	defer s.issuing.Delete(req.Key)
+	defer release()
 	d, err := s.issue(r.Context(), req)
 	if err != nil {
 		s.fail(w, err)
@@ -73,12 +78,20 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 		return wire.Document{}, err
 	}
 	d.SHA256 = sha256.Sum256(d.PDF)
-	if d.Signature, err = s.keys.signature(d.SigningBytes()); err != nil {
-		return wire.Document{}, err
-	}
 	err = s.store.Update(ctx, func(tx Tx) error {
+		p, err := profileOf(tx, terminalOf(ctx))
+		if err != nil {
+			return err
+		}
+		if d.Signature, err = s.keys.signature(p, d.SigningBytes()); err != nil {
+			return err
+		}
 		return tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)})
 	})
+	if errors.Is(err, ErrHeld) || errors.Is(err, ErrInDoubt) {
+		// Another server thought this one dead, or the store did not say: the document that is held is the document.
+		return s.heldDocument(ctx, req.Key, asked)
+	}
 	return d, err
 }
 

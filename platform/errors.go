@@ -31,14 +31,23 @@ var (
 	errUnknownTerminal = register("E-TERMINAL", 401, "the terminal is not enrolled", "shows offline items only; a technician enrols it")
 	errClock           = register("E-CLOCK", 401, "the request's time lies more than 180 s from the platform's", "corrects its clock offset from the answer and tries again")
 	errReplay          = register("E-REPLAY", 401, "the very same request was seen before", "sends a new one")
-	errProof           = register("E-PROOF", 403, "the enrolment's proof does not fit the shared secret", "waits for a technician")
+	errCert            = register("E-CERT", 401, "no client certificate of the platform's authority for this terminal, or one that was replaced", "connects anew with its newest certificate; a technician looks if it stays so")
+	errCertExpired     = register("E-CERT-EXPIRED", 401, "the client certificate is not valid at the platform's time", "renews it; after half a year a technician enrols it again")
+	errRevoked         = register("E-REVOKED", 403, "an operator put this terminal out", "shows offline items only; a technician asks the platform's operator")
+	errProof           = register("E-PROOF", 403, "the enrolment's proof fits no code of this terminal, or its keys are not its own", "waits for a technician with a right code")
+	errEnrollExpired   = register("E-ENROLL-EXPIRED", 410, "the enrolment code is too old", "waits for a technician with a new code")
+	errEnrollUsed      = register("E-ENROLL-USED", 409, "the enrolment code has let in another key", "waits for a technician; somebody else may have used the code")
+	errEnrollLocked    = register("E-ENROLL-LOCKED", 429, "too many wrong proofs for this enrolment code", "waits for a technician with a new code")
 	errEnrolled        = register("E-ENROLLED", 409, "the terminal is enrolled with another key", "waits until an operator resets it at the platform")
+	errVersion         = register("E-VERSION", 422, "the envelope's version is not one that this platform understands", "keeps its records; platform or terminal is brought up to date")
 	errNotFound        = register("E-NOT-FOUND", 404, "there is no such thing", "tells the citizen what was not found")
 	errTooLarge        = register("E-TOO-LARGE", 413, "the body is larger than the limit, incomplete, or packed in an unknown way", "reports it; sends smaller batches")
 	errBatch           = register("E-BATCH", 422, "the batch is not contiguous, not chained or not signed as it must be", "says hello and compares lanes")
 	errFork            = register("E-FORK", 409, "the lane's history differs from the platform's", "says hello and begins the epoch it is given")
 	errGap             = register("E-GAP", 409, "records before this batch are missing", "says hello and sends from where the platform stands")
 	errBlob            = register("E-BLOB", 422, "the bytes do not have the hash they were sent under", "reads its file again and sends it")
+	errOffset          = register("E-OFFSET", 409, "the part does not begin where the platform stands", "asks how much is held and goes on from there")
+	errCaseOver        = register("E-CASE-OVER", 409, "the case has ended", "tells the citizen how it ended")
 	errNoRecord        = register("E-NO-RECORD", 404, "the back end has no record of this person", "refers the citizen to the window")
 	errNoPhone         = register("E-NO-PHONE", 409, "no phone is registered for this person", "refers the citizen to the window")
 	errCodeWrong       = register("E-CODE-WRONG", 403, "the one-time code is wrong", "asks again while tries are left")
@@ -68,7 +77,13 @@ func (s *Server) refuse(w http.ResponseWriter, e *APIError, message string) {
 }
 
 func (s *Server) refuseAfter(w http.ResponseWriter, e *APIError, message string, after time.Duration) {
+	if a, is := w.(*answerWriter); is {
+		a.refused = e
+	}
 	w.Header().Set("Content-Type", "application/json")
+	if e == errTooLarge {
+		w.Header().Set("Connection", "close") // what is left of the body is not waited for
+	}
 	if after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds()+0.999)))
 	}
@@ -81,6 +96,11 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 	var e *APIError
 	if errors.As(err, &e) {
 		s.refuse(w, e, e.Meaning)
+		return
+	}
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnreachable) {
+		s.cfg.Log.Warn("store", "error", err)
+		s.refuseAfter(w, errBusy, "the store is busy or out of reach", time.Second)
 		return
 	}
 	s.cfg.Log.Error("request failed", "error", err)

@@ -1,6 +1,6 @@
 package platform
 
-// The page at /: terminals and arriving cases, live. And the public page that verifies a certificate.
+// The page at /: terminals and arriving cases, live, in Chinese and English. And the public page that verifies a certificate.
 
 import (
 	"crypto/sha256"
@@ -11,22 +11,38 @@ import (
 	"net/http"
 	"regexp"
 	"time"
+
+	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
-const pageScript = `
+// pageScript fills the page; its words are in page_words.go. Everything from outside goes in as text, never as markup.
+var pageScript = "const W=" + pageWords() + ";" + `
+let lang=location.hash==='#en'||location.hash!=='#zh'&&!navigator.language.startsWith('zh')?'en':'zh';
 const cell=(tr,t,c)=>{const td=document.createElement('td');td.textContent=t;if(c)td.className=c;tr.append(td)};
+const w=k=>W[lang][k];
+const word=(group,k)=>(w(group)||{})[k]||k;
+const sum=(n,k)=>n+' '+w(k);
+function fixed(){
+ document.documentElement.lang=lang==='zh'?'zh-CN':'en';document.title=w('title');
+ for(const e of document.querySelectorAll('[data-w]'))e.textContent=w(e.dataset.w);
+}
 async function load(){
  try{
-  const o=await (await fetch('/overview.json',{cache:'no-store'})).json();
-  document.getElementById('counts').textContent=o.cases_total+' 件办件 · '+o.records+' 条记录 · '+o.documents+' 份证明 · '+o.ratings+' 次评价 · '+o.quarantined+' 条隔离';
+  const r=await fetch('/overview.json',{cache:'no-store'});
+  if(!r.ok)throw r.status;
+  const o=await r.json();
+  document.getElementById('counts').textContent=[sum(o.cases_total,'n_cases'),sum(o.records,'n_records'),sum(o.documents,'n_documents'),sum(o.ratings,'n_ratings'),sum(o.quarantined,'n_quarantined')].join(' · ');
   const t=document.querySelector('#terminals tbody');t.replaceChildren();
-  for(const x of o.terminals){const tr=document.createElement('tr');cell(tr,x.id);cell(tr,x.site+' '+x.name);cell(tr,x.link?'在线':'离线',x.link?'ok':'bad');cell(tr,x.seen);cell(tr,x.devices||'—');t.append(tr)}
+  for(const x of o.terminals){const tr=document.createElement('tr');cell(tr,x.id);cell(tr,x.site+' '+x.name);cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
+   cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad':'');t.append(tr)}
   const c=document.querySelector('#cases tbody');c.replaceChildren();
-  for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,x.item);cell(tr,x.person||'—');cell(tr,x.state);cell(tr,x.rating||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
-  document.body.className='';
- }catch(e){document.body.className='stale'}
+  for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,word('item',x.item));cell(tr,x.person||'—');cell(tr,word('state',x.state));cell(tr,word('level',x.rating)||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
+  document.body.className='';document.getElementById('stale').hidden=true;
+ }catch(e){document.body.className='stale';document.getElementById('stale').hidden=false}
 }
-load();setInterval(load,2000);
+document.getElementById('lang').addEventListener('click',()=>{lang=lang==='zh'?'en':'zh';history.replaceState(null,'','#'+lang);fixed();load()});
+fixed();load();setInterval(load,2000);
 `
 
 var pageScriptHash = func() string {
@@ -35,16 +51,18 @@ var pageScriptHash = func() string {
 }()
 
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang 中心平台</title><style>
-body{margin:0;font:16px/1.5 "Noto Sans SC","Noto Sans CJK SC",sans-serif;background:#F3F6FA;color:#10233F}
-header{background:#0B57D0;color:#fff;padding:20px 32px}h1{margin:0;font-size:24px}main{max-width:1200px;margin:24px auto;padding:0 16px}
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang</title><style>
+@font-face{font-family:page;src:url(/font.otf)}
+body{margin:0;font:16px/1.5 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}
+header{background:#0B57D0;color:#fff;padding:20px 32px;position:relative}h1{margin:0;font-size:24px}main{max-width:1200px;margin:24px auto;padding:0 16px}
+#lang{position:absolute;right:32px;top:24px;font:inherit;color:#fff;background:none;border:2px solid #fff;border-radius:8px;padding:6px 16px;cursor:pointer}
 section{background:#fff;border:2px solid #D5DEEA;border-radius:16px;padding:16px 24px;margin-bottom:24px;overflow-x:auto}
 h2{font-size:18px;margin:4px 0 12px}table{border-collapse:collapse;width:100%}th{text-align:left;color:#4A5C78;font-weight:400}
 td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;white-space:nowrap}.ok{color:#0E7A4B}.bad{color:#B3261E}
-.stale main{opacity:.5}#counts{opacity:.9}</style></head><body>
-<header><h1>Budayang 中心平台</h1><div id="counts">…</div></header><main>
-<section><h2>终端 Terminals</h2><table id="terminals"><thead><tr><th>编号</th><th>位置</th><th>链路</th><th>最近联系</th><th>设备提示</th></tr></thead><tbody></tbody></table></section>
-<section><h2>办件 Cases</h2><table id="cases"><thead><tr><th>受理号</th><th>事项</th><th>办事人</th><th>状态</th><th>评价</th><th>时间</th><th>终端</th></tr></thead><tbody></tbody></table></section>
+.stale main{opacity:.5}#stale{background:#B3261E;color:#fff;padding:8px 32px}</style></head><body>
+<header><h1 data-w="title">Budayang</h1><div id="counts">…</div><button id="lang" data-w="other"></button></header><div id="stale" data-w="stale" hidden></div><main>
+<section><h2 data-w="terminals"></h2><table id="terminals"><thead><tr><th data-w="id"></th><th data-w="place"></th><th data-w="link"></th><th data-w="seen"></th><th data-w="devices"></th></tr></thead><tbody></tbody></table></section>
+<section><h2 data-w="cases"></h2><table id="cases"><thead><tr><th data-w="receipt"></th><th data-w="service"></th><th data-w="person"></th><th data-w="status"></th><th data-w="rating"></th><th data-w="time"></th><th data-w="terminal"></th></tr></thead><tbody></tbody></table></section>
 </main><script>{{.}}</script></body></html>`))
 
 var page = func() []byte {
@@ -54,6 +72,13 @@ var page = func() []byte {
 	}
 	return b
 }()
+
+// font is the page's own face for machines without a Chinese one.
+func (s *Server) font(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "font/otf")
+	w.Header().Set("Cache-Control", "public, max-age=604800")
+	_, _ = w.Write(assets.Font("ui-regular.otf"))
+}
 
 type writer []byte
 
@@ -76,12 +101,12 @@ type overview struct {
 }
 
 type terminalLine struct {
-	ID      string `json:"id"`
-	Site    string `json:"site"`
-	Name    string `json:"name"`
-	Link    bool   `json:"link"`
-	Seen    string `json:"seen"`
-	Devices string `json:"devices"`
+	ID      string                    `json:"id"`
+	Site    string                    `json:"site"`
+	Name    string                    `json:"name"`
+	Link    bool                      `json:"link"`
+	Seen    string                    `json:"seen"`
+	Devices []wire.TerminalRoleStatus `json:"devices"` // those that cannot work
 }
 
 type caseLine struct {
@@ -101,6 +126,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	o := overview{Terminals: []terminalLine{}, Cases: []caseLine{}}
 	now := s.now()
 	err := s.store.View(r.Context(), func(tx Tx) error {
+		o.Terminals, o.Cases = o.Terminals[:0], o.Cases[:0]
 		n, err := tx.Count()
 		if err != nil {
 			return err
@@ -111,10 +137,11 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		for _, t := range ts {
-			line := terminalLine{ID: t.ID, Site: t.Site, Name: t.Name, Link: now.Sub(t.Seen) < linkLost, Seen: t.Seen.Local().Format(time.DateTime)}
+			line := terminalLine{ID: t.ID, Site: t.Site, Name: t.Name, Link: now.Sub(t.Seen) < linkLost, Seen: t.Seen.Local().Format(time.DateTime),
+				Devices: []wire.TerminalRoleStatus{}}
 			for _, st := range t.Status {
 				if st.Unready != "" {
-					line.Devices += st.Role + ": " + st.Unready + "  "
+					line.Devices = append(line.Devices, st)
 				}
 			}
 			o.Terminals = append(o.Terminals, line)
@@ -133,18 +160,22 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 }
 
 var verifyTemplate = template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验</title><style>
-body{margin:0;font:18px/1.6 "Noto Sans SC","Noto Sans CJK SC",sans-serif;background:#F3F6FA;color:#10233F}main{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px}
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验 Certificate check</title><style>
+@font-face{font-family:page;src:url(/font.otf)}
+body{margin:0;font:18px/1.6 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}main{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px}
 .ok{color:#0E7A4B}.bad{color:#B3261E}dt{color:#4A5C78}dd{margin:0 0 12px;word-break:break-all}</style></head><body><main>
-{{if .Found}}<h1 class="ok">编号有效</h1><dl><dt>证明编号</dt><dd>{{.Number}}</dd><dt>姓名</dt><dd>{{.Person}}</dd><dt>签发时间</dt><dd>{{.Issued}}</dd>
-<dt>文件 SHA-256</dt><dd>{{.Hash}}</dd></dl><p>请与纸面内容核对。演示样张,不具法律效力。</p>{{else}}<h1 class="bad">没有这个编号</h1><p>请核对编号,或拨打 12345。</p>{{end}}
+{{if .Found}}<h1 class="ok">编号有效 Valid number</h1><dl><dt>证明编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>签发时间 Issued</dt><dd>{{.Issued}}</dd>
+<dt>文件 File SHA-256</dt><dd>{{.Hash}}</dd></dl><p>请与纸面内容核对。演示样张，不具法律效力。<br>Compare this with the paper. A specimen without legal force.</p>{{else}}<h1 class="bad">没有这个编号 No such number</h1><p>请核对编号，或拨打 12345。<br>Check the number, or call 12345.</p>{{end}}
 </main></body></html>`))
 
 var documentNumber = regexp.MustCompile(`^[A-Z]{2,6}-[0-9]{6}-[0-9]{8}-[0-9]{6}$`)
 
 func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if !s.verify.allow(host, 60, time.Minute, s.now()) {
+	if ok, err := s.allowed(r.Context(), &s.verify, "verify "+host, 60, time.Minute); err != nil {
+		s.fail(w, err)
+		return
+	} else if !ok {
 		s.refuseAfter(w, errBusy, "too many look-ups", time.Minute)
 		return
 	}

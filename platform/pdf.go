@@ -88,7 +88,7 @@ func (k *keys) render(c certificate) ([]byte, int, error) {
 	drawing.Lock()
 	defer drawing.Unlock()
 	rows := history(c)
-	const first, more = 33, 96 // history rows on the first page and on each further one
+	const first, more = 30, 96 // history rows on the first page and on each further one
 	pages := 1
 	if len(rows) > first {
 		pages += (len(rows) - first + more - 1) / more

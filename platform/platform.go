@@ -23,18 +23,26 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // Config of [New].
 type Config struct {
-	Dir          string // keys, blobs, and the store unless one is given
-	Store        Store  // nil opens platform.db in Dir
-	EnrollSecret []byte // shared with the technicians
-	BaseURL      string // in verification codes, "https://platform.example"
-	Hosts        []string
-	SMS          SMS // nil sends nothing: codes cannot be received
-	Now          func() time.Time
-	Log          *slog.Logger
+	Dir      string // keys, blobs, and the store unless one is given
+	Store    Store  // nil opens platform.db in Dir
+	Blobs    Blobs  // nil keeps them in Dir
+	Backends []BackendConfig
+	BaseURL  string // in verification codes, "https://platform.example"
+	Hosts    []string
+	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
+	SMS      SMS           // nil sends nothing: codes cannot be received
+	CertLife time.Duration // of client certificates; 0 is 90 days
+	// Gateway says that TLS ends before the platform, which then sees no client certificate: the gateway asks for it, and the
+	// signature in each request says who it is from.
+	Gateway bool
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // SMS carries one-time codes to phones.
@@ -48,15 +56,19 @@ type Server struct {
 	store  Store
 	keys   *keys
 	mux    *http.ServeMux
-	nonces nonces
-	codes  limiter
 	verify limiter
+	mail   *mailroom
+	faults faults
 
-	mu   sync.Mutex
-	bell chan struct{} // closed when an inbox got a message
+	enrolments limiter
+	watch      watch
 
-	issuing sync.Map // document keys being issued
-	faults  faults
+	backends []*backend
+	doubt    chan struct{} // a token when a back end did not answer a query
+	gate     gate
+
+	stop    context.CancelFunc
+	working sync.WaitGroup // what runs until Close
 }
 
 // New opens the platform. The caller closes it.
@@ -70,11 +82,15 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://platform.invalid"
 	}
-	if len(cfg.EnrollSecret) < 16 {
-		return nil, errors.New("platform: the enrolment secret has fewer than 16 bytes")
+	if cfg.CertLife == 0 {
+		cfg.CertLife = certLife
 	}
-	for _, d := range []string{cfg.Dir, filepath.Join(cfg.Dir, "blobs")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	if cfg.Blobs == nil {
+		var err error
+		if cfg.Blobs, err = OpenBlobDir(filepath.Join(cfg.Dir, "blobs")); err != nil {
 			return nil, fmt.Errorf("platform: %w", err)
 		}
 	}
@@ -82,7 +98,17 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: keys: %w", err)
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, keys: k, bell: make(chan struct{})}
+	if cfg.Places <= 0 {
+		cfg.Places = gatePlaces
+	}
+	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1)}
+	for _, c := range cfg.Backends {
+		b, err := newBackend(c, cfg.Now)
+		if err != nil {
+			return nil, fmt.Errorf("platform: %w", err)
+		}
+		s.backends = append(s.backends, b)
+	}
 	if s.store == nil {
 		if s.store, err = OpenSQLite(ctx, filepath.Join(cfg.Dir, "platform.db")); err != nil {
 			return nil, err
@@ -92,12 +118,31 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		_ = s.store.Close()
 		return nil, fmt.Errorf("platform: seed: %w", err)
 	}
+	if err := s.sameKeys(ctx); err != nil {
+		_ = s.store.Close()
+		return nil, fmt.Errorf("platform: %w", err)
+	}
 	s.mux = s.routes()
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.working.Go(func() { s.watchMail(working) })
+	s.working.Go(func() { s.sweep(working) })
+	if len(s.backends) > 0 {
+		s.working.Go(func() { s.watchBackends(working) })
+	}
 	return s, nil
 }
 
-// Close closes the store.
-func (s *Server) Close() error { return s.store.Close() }
+// Close ends what runs beside requests, writes what was summed up, and closes the store.
+func (s *Server) Close() error {
+	s.stop()
+	s.working.Wait()
+	s.watch.mu.Lock()
+	events := s.watch.sumUp(s.now())
+	s.watch.mu.Unlock()
+	s.keep(context.Background(), events...)
+	return s.store.Close()
+}
 
 // CA is the PEM of the authority that terminals trust.
 func (s *Server) CA() []byte { return s.keys.caPEM }
@@ -105,13 +150,20 @@ func (s *Server) CA() []byte { return s.keys.caPEM }
 // Handler is the whole interface.
 func (s *Server) Handler() http.Handler { return s.faults.wrap(s.secure(s.mux)) }
 
+// How long a request may come in, and how long it may take altogether; a long poll is within it.
+const (
+	readTime  = 60 * time.Second
+	writeTime = wire.MaxInboxWait + 60*time.Second
+)
+
 // Serve speaks HTTPS on a listener until ctx ends; requests in hand get five seconds to finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.Handler(),
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{s.keys.tls}, MinVersion: tls.VersionTLS12},
+		TLSConfig:         s.tls(),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
+		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -133,6 +185,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("platform: %w", err)
+}
+
+// tls asks for a client certificate and lets everybody in: enrolment, the page and the public look-up need none, and an
+// expired one must reach its answer. Whoever shows one has proven its key; what it is worth is judged for each request.
+func (s *Server) tls() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: s.keys.roots, Time: s.cfg.Now,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.keys.server(s.cfg.Now()) }}
 }
 
 // now at the resolution of the wire.

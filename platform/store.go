@@ -1,7 +1,8 @@
 package platform
 
 // The store port: what the platform asks of a database, in its own words. Every implementation passes the suite in
-// storetest_test.go. SQL stays portable, so that PostgreSQL can stand behind the same port.
+// storetest_test.go. SQL stays portable: SQLite and PostgreSQL stand behind the same port, and whatever speaks
+// PostgreSQL's wire and its serialisable transactions may take over.
 
 import (
 	"context"
@@ -11,11 +12,25 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// ErrNoRow: the store has no such thing.
-var ErrNoRow = errors.New("not in the store")
+// Errors of a store.
+var (
+	// ErrNoRow: the store has no such thing.
+	ErrNoRow = errors.New("not in the store")
+	// ErrHeld: a key that is given once is given already.
+	ErrHeld = errors.New("held in the store already")
+	// ErrConflict: other transactions were in the way again and again; nothing was changed, and a later try may pass.
+	ErrConflict = errors.New("the store is too busy with others' changes")
+	// ErrUnreachable: the store cannot be reached; nothing was changed.
+	ErrUnreachable = errors.New("the store cannot be reached")
+	// ErrInDoubt: the link to the store broke while it committed, so the change may be whole there or not at all. Who
+	// repeats it must do so under a key that the store holds once.
+	ErrInDoubt = errors.New("the store did not say whether the change was made")
+)
 
 // A Store keeps the platform's data. Update is one serialisable transaction: all of fn, or nothing; when it returns nil the
-// change is durable. fn may be run again after a conflict, so it has no effects outside its Tx.
+// change is durable. View sees one state. Either may run fn again after a conflict or a lost connection, so fn has no
+// effects outside its Tx but values that it sets anew each time; and when a call of the Tx fails, fn returns that error.
+// Several servers may use one store at the same time.
 type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	View(ctx context.Context, fn func(Tx) error) error
@@ -24,29 +39,23 @@ type Store interface {
 
 // Tx is one transaction.
 type Tx interface {
+	RecordRows
+	CaseRows
+	ServerRows
+	IdentityTx
+	OrderRows
+	LeaseRows
+	PartRows
+
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error
 	Terminals() ([]Terminal, error)
 
-	Lane(terminal string, lane wire.Lane) (LaneRow, error) // the zero row of epoch 1 when nothing came yet
-	PutLane(terminal string, lane wire.Lane, r LaneRow) error
-
-	// AddRecord keeps a record for ever. It reports false, and the hash that is held, when its id or its place is held
-	// already.
-	AddRecord(r RecordRow) (added bool, held wire.Hash, err error)
-	RecordAt(terminal string, epoch uint32, lane wire.Lane, seq uint64) (RecordRow, error)
-
-	Case(id string) (CaseRow, error)
-	PutCase(CaseRow) error
-	Cases(newest int) ([]CaseRow, error)
-	PutEffect(EffectRow) error
-	PutRating(RatingRow) error
-	PutHotline(HotlineRow) error
 	Count() (Counts, error)
 
 	Document(key string) (DocumentRow, error)
 	DocumentByNumber(number string) (DocumentRow, error)
-	PutDocument(DocumentRow) error
+	PutDocument(DocumentRow) error // ErrHeld when its key or number is
 
 	// Next counts up a named counter, from 1.
 	Next(counter string) (uint64, error)
@@ -62,7 +71,7 @@ type Tx interface {
 
 	Inbox(terminal string, after uint64, most int) ([]wire.Message, error)
 	InboxLast(terminal string) (uint64, error)
-	PutMessage(terminal string, m wire.Message) error
+	PutMessage(terminal string, m wire.Message) error // ErrHeld when its number is
 
 	Setting(name string) (string, error)
 	PutSetting(name, value string) error

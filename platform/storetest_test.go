@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,23 +15,19 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-func TestSQLiteStore(t *testing.T) {
-	storeSuite(t, func(t *testing.T, dir string) Store {
-		s, err := OpenSQLite(context.Background(), filepath.Join(dir, "a?b #store.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	})
+func TestStores(t *testing.T) {
+	for _, e := range engines(t) {
+		t.Run(e.name, func(t *testing.T) { storeSuite(t, e) })
+	}
 }
 
 // moment has the milliseconds that a store must keep.
 var moment = time.Date(2026, 11, 24, 3, 4, 5, 678e6, time.UTC)
 
-func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
+func storeSuite(t *testing.T, e anEngine) {
 	ctx := context.Background()
 	begin := func(t *testing.T) Store {
-		s := open(t, t.TempDir())
+		s := e.open(t, e.place(t))
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
@@ -83,9 +78,12 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		})
 	})
 
+	t.Run("identities", func(t *testing.T) { identitySuite(t, e) })
+	t.Run("the way down", func(t *testing.T) { inboxSuite(t, e) })
+
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
-		dir := t.TempDir()
-		s := open(t, dir)
+		place := e.place(t)
+		s := e.open(t, place)
 		term := Terminal{ID: "T1", Site: "示例区", Name: "03 号 '\"; DROP TABLE cases", PublicKey: []byte{0, 1, 255}, Epoch: 3, Enrolled: moment, Seen: moment.Add(time.Minute), Software: "v1",
 			Status: []wire.TerminalRoleStatus{{Role: "id-reader"}}}
 		lane := LaneRow{Epoch: 3, Seq: 1 << 40, Hash: wire.Hash{1, 2}}
@@ -97,7 +95,7 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		citizen := CitizenRow{Number: "n", Name: "赵䶮", Phone: "13800000001"}
 		msg := wire.Message{No: 7, ID: "m", Type: "notice", Expires: moment, Body: json.RawMessage(`{"a":"b"}`), Signature: []byte{1}}
 		update(t, s, func(tx Tx) error {
-			if ok, _, err := tx.AddRecord(record(1, "r1")); !ok || err != nil {
+			if ok, err := tx.AddRecords([]RecordRow{record(1, "r1")}); err != nil || !ok[0] {
 				t.Errorf("record: %v, %v", ok, err)
 			}
 			return errors.Join(tx.PutTerminal(term), tx.PutLane("T1", wire.LaneTx, lane), tx.PutCase(c), tx.PutDocument(doc), tx.PutCode(code),
@@ -106,7 +104,7 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s = open(t, dir)
+		s = e.open(t, place)
 		defer s.Close()
 		view(t, s, func(tx Tx) error {
 			same := func(what string, got any, err error, want any) {
@@ -174,12 +172,12 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 	t.Run("a record is kept once", func(t *testing.T) {
 		s := begin(t)
 		first := record(1, "r1")
-		update(t, s, func(tx Tx) error { _, _, err := tx.AddRecord(first); return err })
+		update(t, s, func(tx Tx) error { _, err := tx.AddRecords([]RecordRow{first}); return err })
 		for name, again := range map[string]RecordRow{"same": first, "same id at another place": record(2, "r1"), "same place with another id": record(1, "r2")} {
 			update(t, s, func(tx Tx) error {
-				added, held, err := tx.AddRecord(again)
-				if added || held != first.Hash {
-					t.Errorf("%s: added %v, held %s", name, added, held)
+				added, err := tx.AddRecords([]RecordRow{again})
+				if err == nil && added[0] {
+					t.Errorf("%s: added", name)
 				}
 				return err
 			})
@@ -209,8 +207,8 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		s := begin(t)
 		for range 2 {
 			update(t, s, func(tx Tx) error {
-				return errors.Join(tx.PutCase(CaseRow{ID: "c", Times: 1, Opened: moment}), tx.PutRating(RatingRow{Record: "r", Case: "c", Level: "4", At: moment}), tx.PutRating(RatingRow{Record: "q", Case: "d", At: moment}),
-					tx.PutHotline(HotlineRow{Record: "h", At: moment}), tx.PutEffect(EffectRow{Name: "e", State: "intended", At: moment}), tx.PutEffect(EffectRow{Name: "e", State: "ended", At: moment}))
+				return errors.Join(tx.PutCase(CaseRow{ID: "c", Times: 1, Opened: moment}), tx.PutRatings([]RatingRow{{Record: "r", Case: "c", Level: "4", At: moment}, {Record: "q", Case: "d", At: moment}}),
+					tx.PutHotlines([]HotlineRow{{Record: "h", At: moment}, {Record: "h", At: moment}}), tx.PutEffects([]EffectRow{{Name: "e", State: "intended", At: moment}, {Name: "e", State: "ended", At: moment}}))
 			})
 		}
 		view(t, s, func(tx Tx) error {
@@ -221,6 +219,32 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 			all, err := tx.Cases(10)
 			if err != nil || len(all) != 1 || all[0].Rating != "4" {
 				t.Errorf("%+v, %v", all, err)
+			}
+			return nil
+		})
+	})
+
+	t.Run("owners of cases", func(t *testing.T) {
+		s := begin(t)
+		ids := []string{"none"}
+		update(t, s, func(tx Tx) error {
+			ids = ids[:1]
+			for i := range 5 {
+				id := fmt.Sprintf("c%d", i)
+				if err := tx.PutCase(CaseRow{ID: id, Terminal: fmt.Sprintf("T%d", i%2)}); err != nil {
+					return err
+				}
+				ids = append(ids, id)
+			}
+			return nil
+		})
+		view(t, s, func(tx Tx) error {
+			got, err := tx.CaseOwners(ids)
+			if err != nil || fmt.Sprint(got) != "map[c0:T0 c1:T1 c2:T0 c3:T1 c4:T0]" {
+				t.Errorf("%v, %v", got, err)
+			}
+			if got, err := tx.CaseOwners(nil); err != nil || len(got) != 0 {
+				t.Errorf("%v, %v", got, err)
 			}
 			return nil
 		})
@@ -322,4 +346,8 @@ func storeSuite(t *testing.T, open func(t *testing.T, dir string) Store) {
 		}
 		update(t, s, func(tx Tx) error { return tx.PutSetting("a", "2") })
 	})
+
+	serverRows(t, e)
+	foreignBytes(t, e)
+	batches(t, e)
 }

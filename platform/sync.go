@@ -28,8 +28,8 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errMalformed, "hello of another terminal")
 		return
 	}
-	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
-	err := s.store.Update(r.Context(), func(tx Tx) error {
+	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Held: map[wire.Lane]wire.EpochPoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
+	err := s.telling(r.Context(), func(tx Tx) error {
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err
@@ -47,6 +47,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if forked {
 				out.Fork = append(out.Fork, lane)
 			}
+			if row.Seq > 0 {
+				out.Held[lane] = wire.EpochPoint{Epoch: row.Epoch, LanePoint: wire.LanePoint{Seq: row.Seq, Hash: row.Hash}}
+			}
 			if row.Epoch == h.Epoch {
 				out.Lanes[lane] = wire.LanePoint{Seq: row.Seq, Hash: row.Hash}
 			}
@@ -55,9 +58,17 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		case len(out.Fork) > 0:
 			t.Epoch = max(t.Epoch, h.Epoch) + 1
 		case h.Epoch > t.Epoch:
-			t.Epoch = h.Epoch
+			// The terminal is in an epoch that this store never ordered: it was restored from a backup, or the terminal went
+			// on by itself. Only in an epoch that is ordered here does it know what it must bring along.
+			t.Epoch = h.Epoch + 1
 		}
 		out.Epoch = t.Epoch
+		if err := s.greeted(tx, h); err != nil {
+			return err
+		}
+		if out.Want, err = missing(tx, h); err != nil {
+			return err
+		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
 		if len(t.Status) > 32 {
 			t.Status = t.Status[:32]
@@ -90,7 +101,7 @@ func (s *Server) forked(tx Tx, id string, lane wire.Lane, row LaneRow, h wire.He
 		return true, nil
 	}
 	if p.Seq == row.Seq {
-		return p.Hash != row.Hash, nil
+		return !wire.SameHistory(row.Hash, p.Hash), nil
 	}
 	return false, nil
 }
@@ -118,18 +129,31 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	ack.Lacking = s.lacking(r.Context(), b)
 	answer(w, http.StatusOK, ack)
 }
 
 // apply checks a batch, applies what is new and acknowledges, in one transaction.
 func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
-	if err := checkBatch(b); err != nil {
+	if b.V != wire.Version {
+		return ack, errVersion
+	}
+	hashes, err := checkBatch(b)
+	if err != nil {
 		s.cfg.Log.Warn("batch refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
 		return ack, errBatch
 	}
+	owners, err := s.owners(ctx, b)
+	if err != nil {
+		return ack, err
+	}
+	var profile wire.Profile
 	err = s.store.Update(ctx, func(tx Tx) error {
 		t, err := tx.Terminal(b.Terminal)
 		if err != nil {
+			return err
+		}
+		if profile, err = profileOf(tx, b.Terminal); err != nil {
 			return err
 		}
 		if !s.signedBy(t, b) {
@@ -139,7 +163,9 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if err != nil {
 			return err
 		}
-		if b.Epoch < t.Epoch {
+		// A higher epoch than the store knows is not taken either: the lane's place in the epoch before would be forgotten
+		// before the terminal has been told of it.
+		if b.Epoch != t.Epoch {
 			return errFork
 		}
 		if b.Epoch > row.Epoch {
@@ -149,105 +175,69 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err err
 		if b.Records[0].Seq > row.Seq+1 {
 			return errGap
 		}
-		for _, r := range b.Records {
-			o, err := s.applyRecord(tx, &row, r)
-			if err != nil {
-				return err
-			}
-			ack.Outcomes = append(ack.Outcomes, o)
+		held := row.Seq
+		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes, owners); err != nil {
+			return err
 		}
 		t.Epoch, t.Seen = max(t.Epoch, b.Epoch), s.now()
 		if err := tx.PutLane(b.Terminal, b.Lane, row); err != nil {
 			return err
 		}
 		ack.High, ack.Hash, ack.Time = row.Seq, row.Hash, s.now()
+		if err := s.witness(tx, b, held, ack, profile); err != nil {
+			return err
+		}
 		return tx.PutTerminal(t)
 	})
 	if err != nil {
 		return ack, err
 	}
-	ack.Signature, err = s.keys.signature(ack.SigningBytes())
+	ack.Signature, err = s.keys.signature(profile, ack.SigningBytes())
 	return ack, err
 }
 
-// checkBatch looks at everything that needs no store: size, contiguity, the chain inside the batch.
-func checkBatch(b wire.Batch) error {
+// checkBatch looks at everything that needs no store: size, contiguity, the chain inside the batch. It returns the records'
+// hashes.
+func checkBatch(b wire.Batch) ([]wire.Hash, error) {
 	known := false
 	for _, l := range wire.Lanes {
 		known = known || l == b.Lane
 	}
 	switch {
 	case b.V != wire.Version:
-		return fmt.Errorf("version %d", b.V)
+		return nil, fmt.Errorf("version %d", b.V)
 	case !known:
-		return fmt.Errorf("lane %.20q", b.Lane)
+		return nil, fmt.Errorf("lane %.20q", b.Lane)
 	case len(b.Records) == 0 || len(b.Records) > wire.MaxBatchRecords:
-		return fmt.Errorf("%d records", len(b.Records))
+		return nil, fmt.Errorf("%d records", len(b.Records))
 	case b.Epoch == 0:
-		return errors.New("epoch 0")
+		return nil, errors.New("epoch 0")
 	}
-	prev := b.Records[0].Prev
+	prev, hashes := b.Records[0].Prev, make([]wire.Hash, len(b.Records))
 	for i, r := range b.Records {
 		if r.Terminal != b.Terminal || r.Epoch != b.Epoch || r.Lane != b.Lane || r.Seq != b.Records[0].Seq+uint64(i) || r.Seq == 0 {
-			return fmt.Errorf("record %d is out of place", i)
+			return nil, fmt.Errorf("record %d is out of place", i)
 		}
 		if _, err := uuid.Parse(r.ID); err != nil || len(r.Case) > 64 || len(r.Type) > 64 || len(r.Boot) > 64 {
-			return fmt.Errorf("record %d: malformed header", i)
+			return nil, fmt.Errorf("record %d: malformed header", i)
 		}
 		if err := r.Check(prev); err != nil {
-			return err
+			return nil, err
 		}
 		prev = r.Header.Hash()
+		hashes[i] = prev
 	}
-	return nil
+	return hashes, nil
 }
 
 func (s *Server) signedBy(t Terminal, b wire.Batch) bool {
-	pub, err := parsePublic(t.PublicKey)
-	return err == nil && verify(pub, b.SigningBytes(), b.Signature)
-}
-
-// applyRecord takes the next record of a lane, or recognises one that is held.
-func (s *Server) applyRecord(tx Tx, row *LaneRow, r wire.Record) (wire.Outcome, error) {
-	h := r.Header.Hash()
-	if r.Seq <= row.Seq {
-		held, err := tx.RecordAt(r.Terminal, r.Epoch, r.Lane, r.Seq)
-		switch {
-		case errors.Is(err, ErrNoRow):
-			// held under an earlier epoch by its id: its place of then is no longer ours to compare
-			return wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}, nil
-		case err != nil:
-			return wire.Outcome{}, err
-		case held.Hash != h:
-			return wire.Outcome{}, errFork
-		}
-		return wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}, nil
-	}
-	if r.Prev != row.Hash {
-		return wire.Outcome{}, errFork
-	}
-	out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
-	change, reason := interpret(r)
-	if reason != "" {
-		out.Status, out.Reason = wire.Quarantined, reason
-	}
-	added, _, err := tx.AddRecord(RecordRow{Record: r, Hash: h, Outcome: out.Status, Reason: out.Reason, Received: s.now()})
-	if err != nil {
-		return out, err
-	}
-	row.Seq, row.Hash = r.Seq, h
-	if !added {
-		return wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}, nil
-	}
-	if change != nil {
-		err = change(tx)
-	}
-	return out, err
+	pub, _, err := wire.ParsePublicKey(t.PublicKey)
+	return err == nil && wire.Verify(pub, b.SigningBytes(), b.Signature)
 }
 
 // interpret reads a body. What cannot be understood is kept and put into quarantine, never refused: a lane must not stand
 // still because of one record.
-func interpret(r wire.Record) (change func(Tx) error, quarantine string) {
+func interpret(r wire.Record) (change func(*changes), quarantine string) {
 	read := func(v any) bool { return r.Schema == 1 && json.Unmarshal(r.Body, v) == nil }
 	needCase := r.Case == "" && (r.Type == wire.TypeCaseOpened || r.Type == wire.TypeCaseState || r.Type == wire.TypeEffect)
 	switch {
@@ -258,36 +248,41 @@ func interpret(r wire.Record) (change func(Tx) error, quarantine string) {
 		if !read(&b) || b.Item == "" || b.ReceiptCode == "" || b.State == "" {
 			return nil, "body cannot be read"
 		}
-		return func(tx Tx) error { return opened(tx, r, b) }, ""
+		return func(c *changes) {
+			c.opened = append(c.opened, CaseRow{ID: r.Case, Terminal: r.Terminal, Item: b.Item, ReceiptCode: b.ReceiptCode, State: b.State,
+				Person: clip(b.Person, 60), Last4: clip(b.Last4, 4), Opened: b.At, Updated: b.At, Times: 1})
+		}, ""
 	case r.Type == wire.TypeCaseState:
 		var b wire.CaseState
 		if !read(&b) || b.State == "" {
 			return nil, "body cannot be read"
 		}
-		return func(tx Tx) error { return moved(tx, r, b) }, ""
+		return func(c *changes) {
+			c.moved = append(c.moved, CaseRow{ID: r.Case, Terminal: r.Terminal, State: b.State, Opened: b.At, Updated: b.At})
+		}, ""
 	case r.Type == wire.TypeEffect:
 		var b wire.EffectOutcome
 		if !read(&b) || b.Effect == "" || b.State == "" {
 			return nil, "body cannot be read"
 		}
-		return func(tx Tx) error {
-			return tx.PutEffect(EffectRow{b.Effect, r.Case, b.Kind, b.State, b.Detail, b.Number, b.At})
+		return func(c *changes) {
+			c.effects = append(c.effects, EffectRow{b.Effect, r.Case, b.Kind, b.State, b.Detail, b.Number, b.At})
 		}, ""
 	case r.Type == wire.TypeRating:
 		var b wire.Rating
 		if !read(&b) {
 			return nil, "body cannot be read"
 		}
-		return func(tx Tx) error {
-			return tx.PutRating(RatingRow{r.ID, r.Case, r.Terminal, b.Item, b.Version, b.Level, b.At})
+		return func(c *changes) {
+			c.ratings = append(c.ratings, RatingRow{r.ID, r.Case, r.Terminal, b.Item, b.Version, b.Level, b.At})
 		}, ""
 	case r.Type == wire.TypeHotline:
 		var b wire.Hotline
 		if !read(&b) || b.LocalNo == "" {
 			return nil, "body cannot be read"
 		}
-		return func(tx Tx) error {
-			return tx.PutHotline(HotlineRow{r.ID, r.Case, b.LocalNo, b.Category, b.Phone, b.Ink.String(), b.At})
+		return func(c *changes) {
+			c.hotlines = append(c.hotlines, HotlineRow{r.ID, r.Case, b.LocalNo, b.Category, b.Phone, b.Ink.String(), b.At})
 		}, ""
 	case r.Type == wire.TypeAudit:
 		var b wire.AuditEntry
@@ -295,36 +290,22 @@ func interpret(r wire.Record) (change func(Tx) error, quarantine string) {
 			return nil, "body cannot be read"
 		}
 		return nil, ""
-	case r.Type == wire.TypeResult, r.Type == wire.TypeDevices:
+	case r.Type == wire.TypeAuditHead:
+		var b wire.AuditHead
+		if !read(&b) || b.Terminal != r.Terminal || b.Epoch == r.Epoch && (b.Seq+1 != r.Seq || b.Hash != r.Prev) {
+			return nil, "signed head of another place"
+		}
+		return nil, ""
+	case r.Type == wire.TypeResult:
+		var b wire.OrderResult
+		if !read(&b) || b.Message == "" || b.Status == "" {
+			return nil, "body cannot be read"
+		}
+		return func(c *changes) { c.answers = append(c.answers, orderAnswer{r.Terminal, b}) }, ""
+	case r.Type == wire.TypeDevices, r.Type == wire.TypeLease:
 		return nil, ""
 	}
 	return nil, "type is not known"
-}
-
-// opened projects a case. A case's records may come from several lanes in any order, so a state may be known before.
-func opened(tx Tx, r wire.Record, b wire.CaseOpened) error {
-	c, err := tx.Case(r.Case)
-	if errors.Is(err, ErrNoRow) {
-		c, err = CaseRow{ID: r.Case, State: b.State, Updated: b.At}, nil
-	}
-	if err != nil {
-		return err
-	}
-	c.Terminal, c.Item, c.ReceiptCode, c.Person, c.Last4, c.Opened = r.Terminal, b.Item, b.ReceiptCode, clip(b.Person, 60), clip(b.Last4, 4), b.At
-	c.Times++
-	return tx.PutCase(c)
-}
-
-func moved(tx Tx, r wire.Record, b wire.CaseState) error {
-	c, err := tx.Case(r.Case)
-	if errors.Is(err, ErrNoRow) {
-		c, err = CaseRow{ID: r.Case, Terminal: r.Terminal, Opened: b.At}, nil
-	}
-	if err != nil {
-		return err
-	}
-	c.State, c.Updated = b.State, b.At
-	return tx.PutCase(c)
 }
 
 func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
@@ -338,29 +319,42 @@ func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
 	deadline := time.NewTimer(min(time.Duration(wait)*time.Second, wire.MaxInboxWait))
 	defer deadline.Stop()
 	for {
-		s.mu.Lock()
-		bell := s.bell
-		s.mu.Unlock()
-		in := wire.Inbox{Messages: []wire.Message{}, Time: s.now()}
+		bell, away := s.mail.wait(id, after)
+		in := wire.Inbox{Messages: []wire.Message{}}
 		err := s.store.View(r.Context(), func(tx Tx) error {
+			// A terminal that was put out while it waited gets nothing more.
+			if st, err := standing(tx, id); err != nil {
+				return err
+			} else if st.State != Active {
+				return errRevoked
+			}
 			all, err := tx.Inbox(id, after, 100)
-			in.Messages = append(in.Messages, all...)
+			in.Messages = append(in.Messages[:0], fitting(all)...)
 			return err
 		})
 		if err != nil {
+			away()
 			s.fail(w, err)
 			return
 		}
+		in.Time = s.now()
 		if len(in.Messages) > 0 {
+			away()
 			answer(w, http.StatusOK, in)
 			return
 		}
+		done := false
 		select {
 		case <-bell:
+		case <-time.After(mailRecheck):
 		case <-deadline.C:
+			in.Time, done = s.now(), true
 			answer(w, http.StatusOK, in)
-			return
 		case <-r.Context().Done():
+			done = true
+		}
+		away()
+		if done {
 			return
 		}
 	}
@@ -372,27 +366,12 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 	if err != nil {
 		return err
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
-		last, err := tx.InboxLast(terminal)
-		if err != nil {
-			return err
-		}
+	return s.telling(ctx, func(tx Tx) error {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return err
 		}
-		m := wire.Message{No: last + 1, ID: id.String(), Type: typ, Expires: expires.UTC().Truncate(time.Millisecond), Body: raw}
-		if m.Signature, err = s.keys.signature(m.SigningBytes(terminal)); err != nil {
-			return err
-		}
-		return tx.PutMessage(terminal, m)
-	})
-	if err != nil {
+		_, err = s.post(tx, terminal, id.String(), typ, raw, expires)
 		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.bell)
-	s.bell = make(chan struct{})
-	return nil
+	})
 }

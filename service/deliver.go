@@ -88,7 +88,7 @@ func (j *Journey) clearMouth(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !gone:
-		j.e.audit("output.blocked", "system", map[string]string{"item": j.item.Code})
+		j.e.audit(journal.EventOutputBlocked, "system", map[string]string{"item": j.item.Code})
 		return refer("mouth", "E-OUTPUT", nil)
 	case j.gone != nil:
 		return j.gone
@@ -120,7 +120,7 @@ func (s *deliverStep) Run(ctx context.Context, j *Journey) error {
 		return nil
 	}
 	j.state(journal.Retained, "not taken")
-	j.e.audit("output.left", "citizen", map[string]string{"case": j.kase.ID})
+	j.e.audit(journal.EventOutputLeft, "citizen", map[string]string{"case": j.kase.ID})
 	if j.gone != nil {
 		return j.gone
 	}

@@ -85,8 +85,7 @@ func (s *identifyStep) Run(ctx context.Context, j *Journey) error {
 	if j.v.verified(j.e.now()) {
 		return nil
 	}
-	j.v.card.Wipe()
-	j.v.card, j.v.token = nil, Token{}
+	j.v.drop()
 	dev, release, err := j.e.cfg.Devices.Use(devices.RoleIDReader)
 	if err != nil {
 		return refer("reader", "E-READER", err)
@@ -105,7 +104,7 @@ func (s *identifyStep) Run(ctx context.Context, j *Journey) error {
 				card.Wipe()
 				return r
 			}
-			j.v.card = card
+			j.v.hold(card, j.e.cfg.Known)
 			return nil
 		case errors.Is(err, devices.ErrCardUnreadable):
 			// The reader has tried three times itself.

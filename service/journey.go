@@ -129,7 +129,7 @@ func (j *Journey) abandoned(err error) {
 	if errors.Is(err, ErrTimedOut) {
 		why = "timed-out"
 	}
-	j.e.audit("visit.abandoned", "citizen", map[string]string{"item": j.item.Code, "step": j.stepName(), "why": why})
+	j.e.audit(journal.EventVisitAbandoned, "citizen", map[string]string{"item": j.item.Code, "step": j.stepName(), "why": why})
 }
 
 func (j *Journey) stepName() string {
@@ -277,7 +277,7 @@ func (j *Journey) state(to journal.State, why string) {
 }
 
 // audit writes one line of the audit chain; it carries no personal data.
-func (e *Engine) audit(event, who string, fields map[string]string) {
+func (e *Engine) audit(event journal.Event, who string, fields map[string]string) {
 	err := e.cfg.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, who, fields) })
 	if err != nil {
 		e.log.Error("audit", "event", event, "err", err)

@@ -125,6 +125,7 @@ type itemFile struct {
 }
 
 var (
+	longRun  = regexp.MustCompile(`[0-9]{9}`)
 	codeForm = regexp.MustCompile(`^[A-Z0-9][A-Z0-9-]{0,15}$`)
 	idForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 	outputs  = []string{"document", "receipt", "screen"}
@@ -199,6 +200,8 @@ func (it *Item) check() error {
 	switch {
 	case !codeForm.MatchString(it.Code):
 		return fmt.Errorf("code %q, expected capitals, digits and hyphens, at most 16", it.Code)
+	case longRun.MatchString(it.Code):
+		return fmt.Errorf("code %q, expected fewer than nine digits in a row: it must not look like a person's number", it.Code)
 	case it.Schema < 1:
 		return fmt.Errorf("schema %d, expected 1 or more", it.Schema)
 	case !slices.Contains(zones, it.Zone):

@@ -54,6 +54,7 @@ func TestLoadSaysWhere(t *testing.T) {
 		"level":           {with("L0", "L9"), `level "L9", expected L0 to L4`},
 		"zone":            {with("zone: guide", "zone: moon"), `zone "moon", expected one of`},
 		"code":            {with("code: X", "code: x y"), `code "x y", expected capitals`},
+		"digits":          {with("code: X", "code: A123456789"), "fewer than nine digits"},
 		"offline promise": {with("steps:", "steps:\n  - consent: {bar: {zh: 甲, en: a}, scope: a, title: {zh: 题, en: t}, lines: [{zh: 行, en: l}]}\n  - identify: {}\n  - verify: {}"), "promises to work offline"},
 		"L0 identifies":   {with("steps:", "steps:\n  - consent: {bar: {zh: 甲, en: a}, scope: a, title: {zh: 题, en: t}, lines: [{zh: 行, en: l}]}\n  - identify: {}"), "level L0 with an identify step"},
 		"order":           {with("steps:", "steps:\n  - identify: {}"), `step "identify" needs a step "consent" before it`},

@@ -123,7 +123,7 @@ func (s *printStep) issue(ctx context.Context, j *Journey) (Document, error) {
 		return doc, ctx.Err()
 	case errors.Is(err, ErrForged):
 		j.state(journal.Manual, "document does not verify")
-		j.e.audit("document.forged", "system", map[string]string{"case": j.kase.ID})
+		j.e.audit(journal.EventDocumentForged, "system", map[string]string{"case": j.kase.ID})
 	case errors.Is(err, ErrNoRecord), errors.Is(err, ErrRefused):
 		j.state(journal.Rejected, "refused")
 	default:

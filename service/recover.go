@@ -33,9 +33,12 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 	// One wait for all devices together: however many effects there are, the terminal opens in time.
 	up, stop := context.WithTimeout(ctx, e.t.DeviceUp)
 	defer stop()
+	// And one for all their answers: what no device has said by then, a person finds out.
+	asked, enough := context.WithTimeout(ctx, e.t.DeviceUp+e.t.DeviceUp/2)
+	defer enough()
 	settled, err := e.cfg.Journal.Settle(ctx, map[string]journal.Settler{
-		kindDocument: func(ctx context.Context, ef journal.Effect) journal.Outcome { return e.settleDocument(ctx, up, ef) },
-		kindReceipt:  func(ctx context.Context, ef journal.Effect) journal.Outcome { return e.settleReceipt(ctx, up, ef) },
+		kindDocument: func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleDocument(asked, up, ef) },
+		kindReceipt:  func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleReceipt(asked, up, ef) },
 	})
 	report := Report{Settled: settled}
 	if err != nil {
@@ -45,29 +48,59 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, fmt.Errorf("recover: %w", err)
 	}
+	for ; len(open) > 0; open = open[min(len(open), recoverBatch):] {
+		if err := e.placeAll(ctx, open[:min(len(open), recoverBatch)], &report); err != nil {
+			return report, fmt.Errorf("recover: %w", err)
+		}
+	}
+	return report, nil
+}
+
+// recoverBatch is how many cases are put where they belong in one change: on a slow disk a change costs ten milliseconds,
+// and thousands of cases may have been left.
+const recoverBatch = 100
+
+// placeAll puts cases where they belong, all of them in one change.
+func (e *Engine) placeAll(ctx context.Context, open []journal.Case, report *Report) error {
+	var moved []Moved
 	for _, c := range open {
-		from, to := c.State, c.State
 		for {
 			next, why := e.place(ctx, c)
 			if next == c.State {
 				break
 			}
-			err := e.cfg.Journal.Update(func(tx *journal.Tx) error { return tx.SetState(c.ID, next, why) })
-			if err != nil {
-				return report, fmt.Errorf("recover case %s: %w", c.ID, err)
-			}
-			c.State, to = next, next
-			report.Moved = append(report.Moved, Moved{Case: c.ID, ReceiptCode: c.ReceiptCode, From: from, To: to, Why: why})
-			from = to
+			moved = append(moved, Moved{Case: c.ID, ReceiptCode: c.ReceiptCode, From: c.State, To: next, Why: why})
+			c.State = next
 		}
-		if to == journal.Closed {
-			e.dropDocument(c)
-		}
-		if to.Desk() {
+		if c.State.Desk() {
 			report.Desk++
 		}
 	}
-	return report, nil
+	if len(moved) == 0 {
+		return nil
+	}
+	err := e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		for _, m := range moved {
+			if err := tx.SetState(m.Case, m.To, m.Why); err != nil {
+				return fmt.Errorf("case %s: %w", m.ReceiptCode, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	report.Moved = append(report.Moved, moved...)
+	ended := map[string]bool{}
+	for _, m := range moved {
+		ended[m.Case] = m.To == journal.Closed
+	}
+	for _, c := range open {
+		if ended[c.ID] {
+			e.dropDocument(c)
+		}
+	}
+	return nil
 }
 
 // place says where a case belongs that a restart interrupted.
@@ -91,8 +124,18 @@ func (e *Engine) place(ctx context.Context, c journal.Case) (journal.State, stri
 			return journal.Delivered, "interrupted, paper gone from the mouth"
 		}
 		return journal.Manual, "interrupted after printing, nobody saw the paper taken"
-	case journal.Delivered:
+	case journal.Delivered, journal.Acked:
 		return journal.Closed, "interrupted after delivery"
+	case journal.BillCreated:
+		return journal.Cancelled, "interrupted before the bill was shown"
+	case journal.PayPending:
+		return journal.PayUnknown, "interrupted while paying"
+	case journal.PayFailed:
+		return journal.Cancelled, "interrupted, not paid"
+	case journal.Paid, journal.Bound, journal.Refunding:
+		return journal.Manual, "interrupted with money or a blank of the citizen's"
+	case journal.Refunded:
+		return journal.Closed, "interrupted after the refund"
 	}
 	return c.State, ""
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // reader is the id reader, in use until release is called.
@@ -100,14 +101,14 @@ func (e *Engine) takeCard(ctx context.Context, c Citizen, v *visit) {
 	if lies == devices.MediaUnknown {
 		return
 	}
-	e.audit("card.left", "citizen", nil)
+	e.audit(journal.EventCardLeft, "citizen", nil)
 	c.Tell(OutOfService{Page: Page{At: -1}, Why: T("svc.out.card"), Code: "E-CARD-LEFT"})
 	<-ended
 	if !isClosed(removed) {
-		e.audit("card.given-up", "system", nil)
+		e.audit(journal.EventCardGivenUp, "system", nil)
 		return
 	}
-	e.audit("card.removed", "citizen", nil)
+	e.audit(journal.EventCardRemoved, "citizen", nil)
 }
 
 func isClosed(ch <-chan struct{}) bool {

@@ -16,6 +16,7 @@ type visit struct {
 	token    Token
 	consents map[string]bool // scopes agreed to
 	cardRead bool            // a card lay on the reader in this visit, and may lie there still
+	forget   func()          // tells the log's net that nobody is there any more; nil when nobody was
 }
 
 // verified tells whether the person is proved for a while longer than a step takes.
@@ -43,9 +44,27 @@ func (v *visit) masked() (name, number, last4 string) {
 	return idnum.MaskName(n), idnum.Mask(v.card.Number), idnum.Last4(v.card.Number)
 }
 
-// wipe forgets the citizen. Bytes are overwritten; strings are dropped, which is what Go allows.
-func (v *visit) wipe() {
+// hold keeps a card for as long as its citizen is there. known, which may be nil, is told what the citizen could be known by.
+func (v *visit) hold(card *devices.IDCard, known func(names ...string) (forget func())) {
+	v.drop()
+	v.card = card
+	if known != nil {
+		v.forget = known(card.Name, card.NameEN, card.Number, card.Address, card.TravelPermit)
+	}
+}
+
+// drop forgets the card.
+func (v *visit) drop() {
 	v.card.Wipe()
 	v.card, v.token = nil, Token{}
+	if v.forget != nil {
+		v.forget()
+		v.forget = nil
+	}
+}
+
+// wipe forgets the citizen. Bytes are overwritten; strings are dropped, which is what Go allows.
+func (v *visit) wipe() {
+	v.drop()
 	clear(v.consents)
 }

@@ -18,10 +18,17 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/uplink"
 )
 
-// doctorCmd is `kiosk doctor`.
+// doctorCmd is `kiosk doctor`: the whole machine, or one part of it in depth.
 type doctorCmd struct {
+	Machine machineCmd `cmd:"" default:"withargs" help:"Look at the whole machine."`
+	Audit   auditCmd   `cmd:"" help:"Verify the audit chain of a stopped terminal."`
+}
+
+// machineCmd is `kiosk doctor` without more.
+type machineCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 }
 
@@ -41,7 +48,7 @@ func bad(mend, format string, a ...any) finding {
 }
 
 // Run looks at the whole machine in at most ten seconds and says how to mend what it finds.
-func (d doctorCmd) Run(ctx context.Context, io stdio) error {
+func (d machineCmd) Run(ctx context.Context, io stdio) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	wrong := 0
@@ -65,9 +72,11 @@ func (d doctorCmd) Run(ctx context.Context, io stdio) error {
 	}
 	show(ok("configuration %s", d.Config))
 	show(checkData(c)...)
-	show(checkJournal(ctx, c)...)
+	show(d.checkJournal(ctx, c)...)
 	show(checkDisplay()...)
+	show(checkIdentity(c, time.Now())...)
 	show(checkPlatform(ctx, c)...)
+	show(checkLetIn(ctx, c)...)
 	show(checkDevices(ctx, c)...)
 	if wrong > 0 {
 		return fmt.Errorf("%d things to mend", wrong)
@@ -109,11 +118,9 @@ func checkData(c config.Config) []finding {
 			all = append(all, ok("%d MiB free for %s", free, dir))
 		}
 	}
-	for _, secret := range []string{c.Platform.SecretFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, "terminal.key")} {
+	for _, secret := range []string{c.Platform.CodeFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, uplink.IdentityFile)} {
 		st, err := os.Stat(secret)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && secret == c.Platform.SecretFile:
-			all = append(all, bad("put the enrolment secret of the city's platform into this file, mode 0600", "%s does not exist", secret))
 		case err == nil && st.Mode().Perm()&0o077 != 0:
 			all = append(all, bad("chmod 600 "+secret, "%s can be read by others (mode %04o)", secret, st.Mode().Perm()))
 		case err == nil:
@@ -123,7 +130,7 @@ func checkData(c config.Config) []finding {
 	return all
 }
 
-func checkJournal(ctx context.Context, c config.Config) []finding {
+func (d machineCmd) checkJournal(ctx context.Context, c config.Config) []finding {
 	path := journalPath(c)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return []finding{ok("no journal yet; the first start makes it")}
@@ -134,8 +141,10 @@ func checkJournal(ctx context.Context, c config.Config) []finding {
 		return []finding{ok("journal is held by the running terminal; stop it to have the chains verified")}
 	case errors.Is(err, journal.ErrKey):
 		return []finding{bad("put the journal.key that belongs to this journal back; without it unsent personal data is lost", "journal: %v", err)}
+	case errors.Is(err, journal.ErrDamaged):
+		return []finding{bad("do not delete anything; copy "+filepath.Dir(path)+" away, then kiosk outbox recover -c "+d.Config+", and call support about the disk", "journal: %v", err)}
 	case err != nil:
-		return []finding{bad("do not delete anything; keep the file, move "+filepath.Dir(path)+" aside and call support", "journal: %v", err)}
+		return []finding{bad("do not delete anything; copy "+filepath.Dir(path)+" away and call support", "journal: %v", err)}
 	}
 	defer j.Close()
 	r, err := j.Verify(ctx)
@@ -160,6 +169,70 @@ func checkDisplay() []finding {
 		return []finding{warn("start the terminal inside an X session (docs/technician.md)", "no DISPLAY in this shell")}
 	}
 	return []finding{ok("display %s", os.Getenv("DISPLAY"))}
+}
+
+// checkIdentity looks at the enrolment and at the age of the certificate.
+func checkIdentity(c config.Config, now time.Time) []finding {
+	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); errors.Is(err, fs.ErrNotExist) {
+		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s has no keys yet and is not enrolled", c.Terminal.ID)}
+	}
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	switch {
+	case err != nil:
+		return []finding{bad("if the file is spoiled, move it away, have the terminal reset (platform reset "+c.Terminal.ID+") and enrol it again", "%v", err)}
+	case !id.Enrolled():
+		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s is not enrolled", c.Terminal.ID)}
+	}
+	from, until := id.Certified()
+	days := int(until.Sub(now).Hours() / 24)
+	switch {
+	case now.Before(from):
+		return []finding{bad("look at the clock: it is before this terminal's enrolment", "certificate begins %s", from.Local().Format(time.DateTime))}
+	case now.After(until):
+		return []finding{warn("nothing by hand if this is less than half a year ago: it renews itself when the platform can be reached; later, have the terminal reset and enrol it again", "certificate ended %s", until.Local().Format(time.DateOnly))}
+	case days < 30:
+		return []finding{warn("let the terminal reach its platform: it should have renewed its certificate by now", "certificate ends in %d days", days)}
+	}
+	return []finding{ok("enrolled as %s (%s); certificate good for %d days", c.Terminal.ID, id.Profile(), days)}
+}
+
+// checkLetIn asks for the catalogue as the terminal does.
+func checkLetIn(ctx context.Context, c config.Config) []finding {
+	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); err != nil {
+		return nil
+	}
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	if err != nil || !id.Enrolled() {
+		return nil
+	}
+	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	_, err = client.Catalogue(ctx)
+	var refused *uplink.StatusError
+	switch {
+	case err == nil:
+		return []finding{ok("the platform lets this terminal in")}
+	case !errors.As(err, &refused):
+		return nil // that it cannot be reached was said above
+	}
+	again := "have it reset (platform reset " + c.Terminal.ID + "), a new code made, and run kiosk enroll"
+	mend := map[string]string{
+		"E-REVOKED":      "an operator put it out: ask why; then " + again,
+		"E-TERMINAL":     "it was reset or never enrolled there: have a code made (platform enroll " + c.Terminal.ID + ") and run kiosk enroll",
+		"E-CERT":         "its keys are older than those the platform knows, as on a restored or copied disk: " + again + " --new-keys",
+		"E-AUTH":         "its keys are not those the platform knows, as on a restored or copied disk: " + again + " --new-keys",
+		"E-CERT-EXPIRED": "nothing by hand: the running terminal renews it, up to half a year after its end",
+		"E-CLOCK":        "look at the clock and its battery",
+	}[refused.Body.Code]
+	if mend == "" {
+		mend = "tell the platform's operator"
+	}
+	return []finding{bad(mend, "the platform does not let this terminal in: %s", refused.Body.Code)}
 }
 
 // checkPlatform speaks TLS with the platform and compares clocks.

@@ -1,11 +1,12 @@
 // Kiosk is the self-service terminal of a government hall.
 //
-// kiosk run serves citizens from a configuration file; the other subcommands are for the people who keep it: devices,
+// kiosk run serves citizens from a configuration file, kiosk enroll introduces the terminal to its platform; the other subcommands are for the people who keep it: devices,
 // outbox and doctor look at a machine, demo and sim (left out of release builds) show and test it without hardware.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,8 +22,10 @@ var version = "devel"
 // commands are the subcommands; each has a file of its own.
 type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
+	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform and what it acknowledged."`
+	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
+	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands
@@ -36,7 +39,7 @@ type stdio struct {
 
 func main() { os.Exit(kiosk()) }
 
-// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused.
+// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused, 75 to be started again.
 func kiosk() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -63,11 +66,19 @@ func kiosk() int {
 		fmt.Fprintln(os.Stderr, "kiosk:", err)
 		return 2
 	}
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "kiosk:", err)
-		return 1
+	return exitCode(os.Stderr, k.Run())
+}
+
+// exitCode says why the program ends, and gives its exit code: 75 when it is to be started again.
+func exitCode(out io.Writer, err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errRestart):
+		return exitRestart
 	}
-	return 0
+	fmt.Fprintln(out, "kiosk:", err)
+	return 1
 }
 
 // exit unwinds the parser after --help.

@@ -2,17 +2,24 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
-// outboxCmd is `kiosk outbox`.
+// outboxCmd is `kiosk outbox` with its subcommands.
 type outboxCmd struct {
+	Show    outboxShowCmd    `cmd:"" default:"withargs" help:"Show what waits for the platform and what it acknowledged."`
+	Export  exportCmd        `cmd:"" help:"Write what waits into a file for the platform."`
+	Import  importCmd        `cmd:"" help:"Take the platform's ack file."`
+	Salvage outboxSalvageCmd `cmd:"" help:"Write what waits into a file that the platform can open, when key file or board are lost."`
+	Recover outboxRecoverCmd `cmd:"" help:"Make the journal anew from its spill after the database was damaged."`
+}
+
+// outboxShowCmd is `kiosk outbox` and `kiosk outbox show`.
+type outboxShowCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 	JSON   bool   `help:"Print JSON."`
 }
@@ -34,19 +41,12 @@ type deskLine struct {
 
 // Run shows what waits and what was acknowledged. It reads the journal of a terminal that is not running: a running one
 // holds it, and shows the same in its technician's console.
-func (o outboxCmd) Run(io stdio) error {
+func (o outboxShowCmd) Run(io stdio) error {
 	c, err := config.Load(o.Config)
 	if err != nil {
 		return err
 	}
-	// Looking never makes a journal.
-	if _, err := os.Stat(journalPath(c)); err != nil {
-		return fmt.Errorf("no journal yet: %w", err)
-	}
-	j, err := journal.Open(journalPath(c), journalOptions(c))
-	if errors.Is(err, journal.ErrLocked) {
-		return errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
-	}
+	j, err := openStopped(c)
 	if err != nil {
 		return err
 	}
@@ -60,9 +60,7 @@ func (o outboxCmd) Run(io stdio) error {
 		return err
 	}
 	r.Blobs = len(blobs)
-	cases, err := j.Cases(func(c journal.Case) bool {
-		return c.State == journal.PrintUnknown || c.State == journal.Manual || c.State == journal.Retained || c.State == journal.PrintFailed
-	})
+	cases, err := j.Cases(func(c journal.Case) bool { return c.State.Desk() })
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -58,8 +56,7 @@ func withEnvironment() error {
 
 // Run serves citizens until it is told to stop.
 func (r runCmd) Run(ctx context.Context, io stdio) error {
-	c, err := config.Load(r.Config)
-	if err != nil {
+	if _, err := config.Load(r.Config); err != nil {
 		return err
 	}
 	if os.Getenv("DISPLAY") == "" {
@@ -73,6 +70,14 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	if err := noCores(); err != nil {
+		return err
+	}
+	// Not before the process is the one that stays: every start with a configuration that is on trial counts.
+	c, err := loadConfig(r.Config, log)
+	if err != nil {
+		return err
+	}
 	if err := prepareData(c.Terminal.Data); err != nil {
 		return err
 	}
@@ -106,26 +111,4 @@ func journalOptions(c config.Config) journal.Options {
 		No:       c.Terminal.No,
 		KeyFile:  filepath.Join(c.Terminal.Data, "journal.key"),
 	}
-}
-
-// readSecret reads the enrolment secret; nil when there is none (any more), which is right for an enrolled terminal.
-func readSecret(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
-	}
-	if st.Size() > 4096 {
-		return nil, fmt.Errorf("enrolment secret %s is %d bytes long, expected at most 4096", path, st.Size())
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
-	}
-	return bytes.TrimSpace(b), nil
 }

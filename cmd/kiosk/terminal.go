@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/supervisor"
+	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -44,46 +46,76 @@ type terminal struct {
 	link    *uplink.Uplink
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
+	audit   auditor
+	known   func(names ...string) (forget func()) // the log's net
+	orders  *uplink.Orders
+	shelf   shelf
+	ring    *ring
+
+	itemsRevision atomic.Int64
+	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
+	uploads       map[string]*upload                  // by order; only between visits
+	background    sync.WaitGroup
+
+	// rotateKey makes a new key, has it certified and says what it did; nil when this program cannot.
+	rotateKey func(context.Context) (detail string, err error)
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
 // reached, which may be nil, hears of every named point that is passed.
 func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
-	t = &terminal{cfg: c, log: log}
+	t = &terminal{cfg: c, ring: &ring{}, uploads: map[string]*upload{}}
+	// What is kept to be sent to the platform passes through the net as well.
+	net := private.NewHandler(slog.NewMultiHandler(log.Handler(), slog.NewTextHandler(t.ring, nil)))
+	log = slog.New(net)
+	t.log, t.known = log, net.Know
 	opt := journalOptions(c)
 	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
 		return nil, err
 	}
+	opened := t.journal
 	defer func() {
 		if err != nil {
-			_ = t.journal.Close()
+			_ = opened.Close()
 		}
 	}()
-	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
-	if err != nil {
+	id, err := identity(c)
+	if errors.Is(err, uplink.ErrProfile) {
+		log.Warn("serving in the profile of the enrolment", "error", err)
+	} else if err != nil {
 		return nil, err
 	}
 	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {
 		return nil, err
 	}
+	t.audit = auditor{t.journal, id, witnessPath(c), log}
+	if err = t.audit.begin(); err != nil {
+		return nil, err
+	}
 	t.sup = t.devices()
+	t.orders = &uplink.Orders{Journal: t.journal, Handle: t.handlers(), Now: t.client.Now, Log: log}
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
-		Software: "budayang " + version, Secret: func() ([]byte, error) { return readSecret(c.Platform.SecretFile) },
-		Status: t.status, Message: t.message, Log: log})
-	sub, err := fs.Sub(assets.FS, "items")
+		Software: "budayang " + version, Code: func() (string, error) { return readCode(c.Platform.CodeFile) },
+		Enrolled: func() { _ = os.Remove(c.Platform.CodeFile) },
+		Status:   t.status, Message: t.orders.Message, Expired: t.orders.Expired, Describe: t.describe, Log: log})
+	t.rotateKey = func(ctx context.Context) (string, error) { return "new keys are certified", t.link.Rotate(ctx) }
+	t.shelf = shelf{filepath.Join(c.Terminal.Data, "items"), log}
+	items, revision, err := t.shelf.offered()
 	if err != nil {
 		return nil, err
 	}
-	items, err := service.Load(sub)
+	t.itemsRevision.Store(revision)
+	notices, err := loadNotices(t.journal)
 	if err != nil {
 		return nil, err
 	}
-	t.engine, err = service.New(service.Config{Items: items, Journal: t.journal, Devices: t.sup, Platform: city{t.client, t.link},
+	t.noticesNow.Store(notices)
+	t.engine, err = service.New(service.Config{Items: items, Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(),
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: reached})
+		Caretaker: t, Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }
 
@@ -106,7 +138,7 @@ func (t *terminal) noted(role devices.Role, old, now devices.Status) {
 		return
 	}
 	err := t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("device.changed", "system", map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
+		return tx.Audit(journal.EventDeviceChanged, wire.WhoSystem, map[string]string{"role": string(role), "was": string(old.Unready()), "is": string(now.Unready())})
 	})
 	if err != nil {
 		t.log.Error("device status could not be recorded", "error", err)
@@ -121,13 +153,6 @@ func (t *terminal) status() []wire.TerminalRoleStatus {
 		all = append(all, wire.TerminalRoleStatus{Role: string(r), Unready: string(s.Unready()), Paper: string(s.Paper)})
 	}
 	return all
-}
-
-// message takes what the platform has for this terminal. What this program does not know is recorded and left.
-func (t *terminal) message(_ context.Context, m wire.Message) error {
-	return t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit("inbox.received", "system", map[string]string{"type": m.Type, "id": m.ID})
-	})
 }
 
 // run shows the screen and serves until it is told to stop.
@@ -145,7 +170,7 @@ func (t *terminal) run(told context.Context) error {
 	w.SetFullScreen(s.FullScreen)
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
-		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(),
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
 	told, stop := context.WithCancel(told)
@@ -212,11 +237,7 @@ func (t *terminal) takeDown(a fyne.App, shown <-chan struct{}, err error) {
 	case <-shown:
 	case <-time.After(quitGrace):
 		t.log.Warn("the window system did not let go; leaving without it")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kiosk:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(exitCode(os.Stderr, err))
 	}
 }
 
@@ -229,6 +250,9 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() {
 			err := part(ctx)
+			if errors.Is(err, errRestart) {
+				t.log.Info("ending, to be started again")
+			}
 			if err != nil && ctx.Err() == nil {
 				t.log.Error("part ended", "part", name, "error", err)
 				mu.Lock()
@@ -241,6 +265,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run("devices", t.sup.Run)
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
+	run("audit", t.audit.run)
 	run("engine", func(ctx context.Context) error {
 		report, err := t.engine.Recover(ctx)
 		if err != nil {
@@ -249,11 +274,14 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 		if n := report.Desk; n > 0 {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
+		t.audit.started(report)
 		return t.engine.Serve(ctx, citizen)
 	})
 	<-ctx.Done()
 	cancel()
 	parts.Wait()
+	t.background.Wait()
+	errs = append(errs, t.audit.end(t.link))
 	return errors.Join(errs...)
 }
 
@@ -269,6 +297,9 @@ func (t *terminal) sweep(ctx context.Context) error {
 				t.log.Error("sweep", "error", err)
 			}
 			records, cases, err := t.journal.Trim(time.Now().AddDate(0, -keepAcknowledged, 0))
+			if _, oerr := t.journal.TrimOrders(time.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
+				err = errors.Join(err, oerr)
+			}
 			switch {
 			case err != nil && ctx.Err() == nil:
 				t.log.Error("trim the journal", "error", err)

@@ -1,7 +1,16 @@
 // Platform is the city's central platform as a program of its own: no window, no cgo.
 //
-//	platform serve --listen :8443 --data DIR --secret-file FILE
-//	platform ca --data DIR        the authority's PEM, for the terminals
+//	platform serve --listen :8443 --data DIR
+//	platform serve … --store postgres://platform@db/city --store-password-file FILE --blobs 's3://blobs?endpoint=https://s3'
+//	platform ca --data DIR                    the authority's PEM, for the terminals
+//	platform enroll --data DIR TERMINAL       a one-time code with which a terminal is enrolled
+//	platform terminals | refusals --data DIR  who may come in; who was let in, put out, refused
+//	platform revoke | reset --data DIR TERMINAL
+//	platform send --data DIR TERMINAL pause|resume|restart|…
+//	platform orders --data DIR                what terminals were told and answered
+//	platform import --data DIR FILE…          files of terminals without a line
+//	platform audit verify --data DIR          the audit chains of all terminals
+//	platform backend list | off | on          the city's systems behind the platform
 package main
 
 import (
@@ -19,9 +28,19 @@ import (
 var version = "devel"
 
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Serve terminals."`
-	CA      caCmd      `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve terminals."`
+	Audit     auditCmd     `cmd:"" help:"Look at the audit chains of the terminals."`
+	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
+	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
+	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`
+	Terminals terminalsCmd `cmd:"" help:"List terminals, their standing and their certificates."`
+	Revoke    revokeCmd    `cmd:"" help:"Put a terminal out, at once and on every server."`
+	Reset     resetCmd     `cmd:"" help:"Forget a terminal's keys, so that it can be enrolled again."`
+	Refusals  refusalsCmd  `cmd:"" help:"Show who was let in, put out and refused."`
+	Send      sendCmd      `cmd:"" help:"Tell a terminal to do something, or give it a configuration, items or notices."`
+	Orders    ordersCmd    `cmd:"" help:"Show what terminals were told and what they answered."`
+	Import    importCmd    `cmd:"" help:"Take files of terminals without a line, and write their acks."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // stdio is where a command talks.

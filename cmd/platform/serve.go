@@ -1,63 +1,75 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/private"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // serveCmd is `platform serve`.
 type serveCmd struct {
-	Listen     string   `default:"127.0.0.1:8443" help:"Address to listen on."`
-	Data       string   `required:"" help:"Directory of keys, blobs and the store." type:"path"`
-	SecretFile string   `required:"" help:"File with the enrolment secret, mode 0600, at least 16 bytes." type:"path"`
-	Host       []string `help:"Names and addresses in the server's certificate, beside localhost."`
-	BaseURL    string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
-	ShowCodes  bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
+	data
+	Listen    string   `default:"127.0.0.1:8443" help:"Address to listen on."`
+	Host      []string `help:"Names and addresses in the server's certificate, beside localhost."`
+	BaseURL   string   `help:"The platform's address in verification codes; default https:// and the address listened on."`
+	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
+	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
+	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
+	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
 // Run serves until it is told to stop.
-func (c serveCmd) Run(ctx context.Context, io stdio) error {
-	secret, err := readSecret(c.SecretFile)
-	if err != nil {
+func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
+	log := slog.New(private.NewHandler(slog.NewTextHandler(io.err, nil)))
+	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
+	if c.Backends != "" {
+		if cfg.Backends, err = readBackends(c.Backends); err != nil {
+			return err
+		}
+	}
+	if c.Blobs != "" {
+		if cfg.Blobs, err = platform.OpenBlobs(c.Blobs); err != nil {
+			return err
+		}
+		if _, err := cfg.Blobs.Has(ctx, wire.Hash{}); err != nil {
+			log.Warn("blobs cannot be kept now; what needs them is refused until they can", "error", err)
+		}
+	}
+	if cfg.Store, err = c.openStore(ctx); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(io.err, nil))
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
+		if cfg.Store != nil {
+			err = errors.Join(err, cfg.Store.Close())
+		}
 		return err
 	}
-	cfg := platform.Config{Dir: c.Data, EnrollSecret: secret, BaseURL: c.BaseURL, Hosts: c.Host, Log: log}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://" + l.Addr().String()
 	}
 	if c.ShowCodes {
 		cfg.SMS = shown{io}
 	}
-	s, err := platform.New(ctx, cfg)
+	s, err := opened(ctx, cfg)
+	if ctx.Err() != nil {
+		err = nil // told to stop while it started
+		if s != nil {
+			err = s.Close()
+		}
+		return errors.Join(err, l.Close())
+	}
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	fmt.Fprintf(io.out, "listening on https://%s\n", l.Addr())
 	return errors.Join(s.Serve(ctx, l), s.Close())
-}
-
-func readSecret(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("enrolment secret: %w", err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("enrolment secret %s can be read by others: chmod 600 %s", path, path)
-	}
-	b, err := os.ReadFile(path)
-	return bytes.TrimSpace(b), err
 }
 
 // shown prints codes for trials without a phone.

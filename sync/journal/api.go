@@ -19,7 +19,12 @@ type Options struct {
 	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger     // nil means discard
 	MaxSize  int64            // bytes, 0 means 256 MiB
-	Boot     string           // boot id; "" means a new one
+	// DiskFloor is how much free disk (bytes) new business needs; 0 means 100 MiB.
+	DiskFloor int64
+	// Emergency is the size (bytes) of a file that is given up when the disk is full, so that what was begun can be
+	// finished; 0 means 16 MiB.
+	Emergency int64
+	Boot      string // boot id; "" means a new one
 	// Crash is called at named points of every change ("effect.intended", "effect.acted", …). Tests kill the process
 	// there; nil in production.
 	Crash func(point string)
@@ -35,6 +40,9 @@ var (
 	ErrKey = errors.New("journal key does not fit")
 	// ErrFull: the quota is reached; new business stops, what was begun can be finished.
 	ErrFull = errors.New("journal is full")
+	// ErrDisk: the disk failed in the middle of a change. Nobody can say whether that change is there; the journal takes
+	// no other until it is opened again.
+	ErrDisk = errors.New("journal's disk failed")
 	// ErrNotFound: no such case, effect, blob or value.
 	ErrNotFound = errors.New("not in the journal")
 	// ErrState: the case's state does not allow this.
@@ -47,24 +55,6 @@ var (
 
 // A State is where a case stands (domain.md 6.3).
 type State string
-
-// States of a case in this program's items. Final ones are Closed, Rejected, Cancelled, Abandoned and Expired.
-const (
-	Submitted    State = "SUBMITTED" // the commit point
-	Accepted     State = "ACCEPTED"  // the platform gave a number, or a local one stands for it
-	Printing     State = "PRINTING"
-	Printed      State = "PRINTED"
-	Delivered    State = "DELIVERED"
-	Closed       State = "CLOSED"
-	Rejected     State = "REJECTED"
-	Cancelled    State = "CANCELLED"
-	Abandoned    State = "ABANDONED"
-	Expired      State = "EXPIRED"
-	PrintFailed  State = "PRINT_FAILED"
-	PrintUnknown State = "PRINT_UNKNOWN" // on the desk: a person looks
-	Retained     State = "RETAINED"      // output not taken
-	Manual       State = "MANUAL"        // on the desk
-)
 
 // NewCase is what a visit's answers become at the commit point.
 type NewCase struct {
@@ -91,8 +81,11 @@ type Case struct {
 	Opened      time.Time   `json:"opened"`
 	Updated     time.Time   `json:"updated"`
 	History     []CaseEvent `json:"history"`
+	Lease       uint64      `json:"lease,omitempty"` // the platform's fencing token, when the case was begun elsewhere
 	// Steps are recorded results by step name, JSON without personal data: a resumed case does not ask twice.
 	Steps map[string]json.RawMessage `json:"steps,omitempty"`
+	// Decisions are what people decided at the desk, oldest first.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // CaseEvent is one change of state.
@@ -188,17 +181,22 @@ The methods, in one place (bodies are in the files of their concern):
 
 	func Open(path string, opt Options) (*Journal, error)
 	func (j *Journal) Close() error
+	func Recover(ctx context.Context, path string, opt Options) (Recovered, error)      a new database from the spill
+	func Salvage(path string, each func(wire.SealedRecord) error) (left int, err error) what waits, without the key file
 	func (j *Journal) Update(fn func(tx *Tx) error) error        one bbolt transaction, fsynced
 	func (j *Journal) Changed() <-chan struct{}                  closed after the next committed Update
 
 	func (tx *Tx) OpenCase(n NewCase) (Case, error)              case + record case.opened + audit
+	func (tx *Tx) AdoptCase(l wire.Lease) (Case, error)          a case begun elsewhere goes on here under a lease
 	func (tx *Tx) SetState(caseID string, to State, why string) error   checks the transition; record case.state
 	func (tx *Tx) RecordStep(caseID, step string, result any) error
 	func (tx *Tx) Seal(caseID, name string, value []byte) error  sealed personal value, ≤ 64 KiB
 	func (tx *Tx) KeepBlob(caseID, name string, h wire.Hash) error      a blob belongs to the case (kept sealed until shredded)
 	func (tx *Tx) UploadBlob(caseID string, h wire.Hash) error   and goes to the platform
 	func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (recordID string, err error)
-	func (tx *Tx) Audit(event, who string, fields map[string]string) error
+	func (tx *Tx) Audit(event Event, who string, fields map[string]string) error    refuses what the catalogue does not hold
+	func (tx *Tx) Decide(caseID string, d Decision, path []State, judge Judgement, note []byte) (Case, error)    a person's decision
+	func (tx *Tx) Tell(typ string, schema int, body any) error   telemetry: a ring, no promise
 	func (tx *Tx) SetMeta(key string, value []byte) error
 
 	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)
@@ -215,19 +213,38 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) CaseBlob(caseID, name string) ([]byte, error)
 	func (j *Journal) Meta(key string) ([]byte, error)
 
+	func (j *Journal) Note(caseID, decision string) ([]byte, error)
+	func (j *Journal) SignHead(why string, sign func([]byte) ([]byte, error)) (wire.AuditHead, error)
+	func (j *Journal) AuditAck() (wire.Ack, error)
+	func (j *Journal) VerifyAudit(ctx context.Context, signed func(wire.AuditHead) error, claims []wire.Claim) (AuditReport, error)
+
 	func (j *Journal) Lanes() ([]LaneStatus, error)
 	func (j *Journal) Pending(lane wire.Lane, records, bytes int) ([]wire.Record, error)   after the acked one, bodies opened
+	func (j *Journal) HashAt(lane wire.Lane, seq uint64) (wire.Hash, error)
 	func (j *Journal) Acked(a wire.Ack) error                    ErrFork when our hash at High differs
 	func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error    the platform is behind: send again from there
+	func (j *Journal) NewEpochAfter(epoch uint32, held map[wire.Lane]wire.EpochPoint) error    and what the platform lost again
 	func (j *Journal) NewEpoch(epoch uint32) error               unsent records are chained anew, ids kept
 	func (j *Journal) PendingBlobs() ([]wire.Hash, error)
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)
+	func (j *Journal) SealTo(public []byte) error               the platform's X25519 key: data keys are sealed to it too
+	func (j *Journal) SealedCopies(lane wire.Lane, after uint64, most int) ([]wire.SealedRecord, error)   only the platform opens them
+	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here
 	func (j *Journal) DropBlob(caseID, name string) error        a printed certificate's file goes
 	func (j *Journal) Trim(before time.Time) (records, cases int, err error)   forgets what was acknowledged and shredded long ago
+	func (j *Journal) Told(most int) ([]wire.Record, error)      and Forget(seq), once it was sent
+	func (j *Journal) Compact() (before, after int64, err error) Trim does it when most of a big file is free
 	func (j *Journal) Full() bool                                new business would eat into the reserve
 	func (j *Journal) Size() (used, quota int64)
+
+	func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, bytes int) (…)   what lies here, acknowledged or not
+	func (j *Journal) Archives() ([]LaneStatus, error)           acknowledged heads of earlier epochs
+
+	func (tx *Tx) TakeOrder(m wire.Message) (bool, error)        keeps a message of the platform until it is done
+	func (tx *Tx) EndOrder(id string, r wire.OrderResult) error  its one result, for the platform
+	func (j *Journal) Orders() ([]Order, error)                  those that wait
 
 	func (j *Journal) Verify(ctx context.Context) (VerifyReport, error)  chains, ledgers, sealed values, bbolt pages
 */

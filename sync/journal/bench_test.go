@@ -3,11 +3,15 @@ package journal_test
 // How fast a durable change is, as a ratio to what the disk and a bare bbolt can do with the same bytes in the same run.
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +54,63 @@ func written(b *testing.B, j *journaltest.Journal, id string) (n int) {
 	return n
 }
 
+// dirtied is how many bytes this process has caused to be written to disks, 0 where the system does not tell.
+func dirtied() (n int64) {
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if _, err := fmt.Sscanf(line, "write_bytes: %d", &n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// BenchmarkBacklog writes what a terminal writes in thirty days without a platform, 70 cases a day, and then drains it: bytes
+// of database and spill for each case, before and after.
+func BenchmarkBacklog(b *testing.B) {
+	for b.Loop() {
+		j := journaltest.Open(b, journal.Options{})
+		size := func() (n int64) {
+			for _, path := range []string{j.Path, j.Path + journal.SpillSuffix} {
+				st, err := os.Stat(path)
+				must(b, err)
+				n += st.Size()
+			}
+			return n
+		}
+		const cases = 30 * 70
+		for range cases {
+			c := openCase(b, j.Journal)
+			_, err := j.Do(b.Context(), journal.Intent{EffectName: name(c.ID, 1), Kind: "k", Case: journal.Printing},
+				func(context.Context, func(k, v string) error) journal.Outcome {
+					return journal.Outcome{State: journal.EffectDone, Case: journal.Printed}
+				})
+			must(b, err)
+			must(b, set(j.Journal, c.ID, journal.Closed))
+		}
+		full := size()
+		began := time.Now()
+		j.Reopen()
+		b.ReportMetric(time.Since(began).Seconds(), "open-s")
+		ackAll(b, j.Journal)
+		all, err := j.Cases(nil)
+		must(b, err)
+		for _, c := range all {
+			must(b, j.Shred(c.ID))
+		}
+		ackAll(b, j.Journal)
+		_, _, err = j.Trim(time.Now().Add(time.Hour))
+		must(b, err)
+		b.ReportMetric(float64(full)/cases, "bytes/case")
+		b.ReportMetric(float64(full)/(1<<20), "full-MiB")
+		b.ReportMetric(float64(size())/(1<<20), "drained-MiB")
+		j.Shut()
+	}
+}
+
 // BenchmarkCaseUpdate alternates one durable case update of the journal with a bare bbolt Update, an SQLite commit
 // (WAL, synchronous=FULL) and two bare fsyncs of 4 KiB, so that all see the same disk at the same time, and reports how many
 // of each a second would hold and the journal's ratio to the others.
@@ -76,7 +137,13 @@ func BenchmarkCaseUpdate(b *testing.B) {
 	page, value := make([]byte, 4096), make([]byte, written(b, j, c.ID))
 	_, _ = rand.Read(value)
 
-	var ours, bare, sqlite, disk time.Duration
+	// The journal's own work beside the database: the same bytes appended to a log, durable.
+	plain, err := os.OpenFile(filepath.Join(dir, "plain"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	must(b, err)
+	defer plain.Close()
+
+	var ours, bare, logged, sqlite, disk time.Duration
+	var oursWritten, bareWritten int64
 	timed := func(sum *time.Duration, do func() error) {
 		began := time.Now()
 		if err := do(); err != nil {
@@ -87,14 +154,23 @@ func BenchmarkCaseUpdate(b *testing.B) {
 	n := uint64(0)
 	for b.Loop() {
 		n++
+		before := dirtied()
 		timed(&ours, func() error {
 			return caseUpdate(j.Journal, c.ID, n)
 		})
+		after := dirtied()
+		oursWritten += after - before
+		timed(&logged, func() error {
+			_, err := plain.Write(value)
+			return errors.Join(err, plain.Sync())
+		})
+		before = dirtied()
 		timed(&bare, func() error {
 			return db.Update(func(tx *bolt.Tx) error {
 				return tx.Bucket([]byte("b")).Put(binary.BigEndian.AppendUint64(nil, n), value)
 			})
 		})
+		bareWritten += dirtied() - before
 		timed(&sqlite, func() error {
 			_, err := lite.Exec("INSERT INTO r VALUES (?, ?)", n, value)
 			return err
@@ -118,6 +194,9 @@ func BenchmarkCaseUpdate(b *testing.B) {
 	b.ReportMetric(per(sqlite), "sqlite/s")
 	b.ReportMetric(per(disk), "2fsync/s")
 	b.ReportMetric(per(ours)/per(bare), "of-bbolt")
+	b.ReportMetric(per(ours)/per(bare+logged), "of-bbolt+log")
+	b.ReportMetric(float64(oursWritten)/float64(n), "disk-bytes/update")
+	b.ReportMetric(float64(bareWritten)/float64(n), "bbolt-disk-bytes/update")
 	b.ReportMetric(per(ours)/per(sqlite), "of-sqlite")
 	b.ReportMetric(per(ours)/per(disk), "of-2fsync")
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -161,21 +160,21 @@ func readOwned(tx *bolt.Tx, owned string) (e blobEntry, err error) {
 	if b == nil {
 		return e, fmt.Errorf("blob: %w", ErrNotFound)
 	}
-	if err := json.Unmarshal(b, &e); err != nil {
+	if err := decode(b, &e); err != nil {
 		return e, fmt.Errorf("blob: %w", errors.Join(ErrDamaged, err))
 	}
 	return e, nil
 }
 
-func putOwned(tx *bolt.Tx, owned string, e blobEntry) error {
-	b, err := json.Marshal(e)
+func (tx *Tx) putOwned(owned string, e blobEntry) error {
+	b, err := encode(e)
 	if err != nil {
 		return err
 	}
-	if err := tx.Bucket(bucketBlobs).Put([]byte(e.Index+"/"+owned), []byte{1}); err != nil {
+	if err := tx.bucket(bucketBlobs).Put([]byte(e.Index+"/"+owned), []byte{1}); err != nil {
 		return err
 	}
-	return tx.Bucket(bucketOwned).Put([]byte(owned), b)
+	return tx.bucket(bucketOwned).Put([]byte(owned), b)
 }
 
 // Blob opens a blob by the hash of its content.
@@ -188,7 +187,7 @@ func (j *Journal) Blob(h wire.Hash) ([]byte, error) {
 	}
 	var e blobEntry
 	var key [32]byte
-	err := j.db.View(func(tx *bolt.Tx) (err error) {
+	err := j.view(func(tx *bolt.Tx) (err error) {
 		var owned string
 		if owned, e, err = j.entryOf(tx, "", h); err == nil {
 			key, _, err = j.openEntry(tx, owned, e)
@@ -221,7 +220,7 @@ func (tx *Tx) own(caseID, name string, h wire.Hash, upload bool) error {
 	if err := tx.disown(owned); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	k, _, err := tx.j.dataKey(tx.tx, caseID)
+	k, _, err := tx.dataKey(caseID)
 	if err != nil {
 		return err
 	}
@@ -229,7 +228,7 @@ func (tx *Tx) own(caseID, name string, h wire.Hash, upload bool) error {
 	if err != nil {
 		return err
 	}
-	return putOwned(tx.tx, owned, blobEntry{File: b.file, Index: tx.j.key.name(h[:]), Sealed: sealed, Size: b.size, Upload: upload})
+	return tx.putOwned(owned, blobEntry{File: b.file, Index: tx.j.key.name(h[:]), Sealed: sealed, Size: b.size, Upload: upload})
 }
 
 // claim finds the file for a content: the case's own, a loose one, or a copy of another case's, so that no two cases share
@@ -276,10 +275,10 @@ func (tx *Tx) disown(owned string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.tx.Bucket(bucketBlobs).Delete([]byte(e.Index + "/" + owned)); err != nil {
+	if err := tx.bucket(bucketBlobs).Delete([]byte(e.Index + "/" + owned)); err != nil {
 		return err
 	}
-	if err := tx.tx.Bucket(bucketOwned).Delete([]byte(owned)); err != nil {
+	if err := tx.bucket(bucketOwned).Delete([]byte(owned)); err != nil {
 		return err
 	}
 	caseID, _, _ := strings.Cut(owned, "/")
@@ -304,7 +303,7 @@ func (j *Journal) CaseBlob(caseID, name string) ([]byte, error) {
 	var e blobEntry
 	var key [32]byte
 	var h wire.Hash
-	err := j.db.View(func(tx *bolt.Tx) (err error) {
+	err := j.view(func(tx *bolt.Tx) (err error) {
 		owned := caseID + "/" + name
 		if e, err = readOwned(tx, owned); err == nil {
 			key, h, err = j.openEntry(tx, owned, e)
@@ -320,7 +319,7 @@ func (j *Journal) CaseBlob(caseID, name string) ([]byte, error) {
 // PendingBlobs are the blobs that the platform does not have yet.
 func (j *Journal) PendingBlobs() (all []wire.Hash, err error) {
 	seen := map[wire.Hash]bool{}
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 			e, err := readOwned(tx, string(k))
 			if err != nil || !e.Upload || e.Sent {
@@ -355,7 +354,7 @@ func (j *Journal) BlobSent(h wire.Hash) error {
 				return err
 			}
 			e.Sent = true
-			if err := putOwned(tx.tx, owned, e); err != nil {
+			if err := tx.putOwned(owned, e); err != nil {
 				return err
 			}
 		}
@@ -391,7 +390,7 @@ func (tx *Tx) dropBlobs(caseID string) error {
 // sweepBlobs removes files that nothing refers to: their keys are gone.
 func (j *Journal) sweepBlobs() error {
 	used := map[string]bool{}
-	err := j.db.View(func(tx *bolt.Tx) error {
+	err := j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 			e, err := readOwned(tx, string(k))
 			used[e.File] = true

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,27 +14,6 @@ import (
 
 	"github.com/budayang/kiosk/sync/wire"
 )
-
-// next says which states may follow which. A final state has no entry.
-var next = map[State][]State{
-	Submitted:    {Accepted, Printing, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
-	Accepted:     {Printing, Printed, Delivered, Closed, Rejected, Cancelled, Abandoned, Expired, Manual},
-	Printing:     {Printed, PrintFailed, PrintUnknown, Manual},
-	Printed:      {Delivered, Retained, Closed, Manual},
-	Delivered:    {Closed, Manual},
-	PrintFailed:  {Printing, Cancelled, Manual, Closed},
-	PrintUnknown: {Printed, PrintFailed, Manual, Closed},
-	Retained:     {Delivered, Closed, Manual},
-	Manual:       {Printing, Printed, Delivered, Closed, Cancelled},
-}
-
-// Final says whether nothing follows a state.
-func (s State) Final() bool { return len(next[s]) == 0 }
-
-// Desk says whether a person must decide.
-func (s State) Desk() bool {
-	return s == PrintUnknown || s == PrintFailed || s == Retained || s == Manual
-}
 
 // OpenCase turns a visit's answers into a case: the commit point.
 func (tx *Tx) OpenCase(n NewCase) (Case, error) {
@@ -57,7 +35,7 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 	if err := tx.putCase(c); err != nil {
 		return Case{}, err
 	}
-	if err := tx.tx.Bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
+	if err := tx.bucket(bucketCodes).Put([]byte(code), []byte(c.ID)); err != nil {
 		return Case{}, err
 	}
 	_, err = tx.Emit(wire.LaneTx, c.ID, wire.TypeCaseOpened, 1, wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash,
@@ -65,7 +43,7 @@ func (tx *Tx) OpenCase(n NewCase) (Case, error) {
 	if err != nil {
 		return Case{}, err
 	}
-	if err := tx.Audit("case.opened", "citizen", map[string]string{"case": c.ID, "item": c.Item}); err != nil {
+	if err := tx.Audit(EventCaseOpened, wire.WhoCitizen, map[string]string{"case": c.ID, "item": c.Item}); err != nil {
 		return Case{}, err
 	}
 	tx.j.crash(crashCaseOpened)
@@ -90,7 +68,7 @@ func (tx *Tx) SetState(caseID string, to State, why string) error {
 	if c.State == to {
 		return nil
 	}
-	if !slices.Contains(next[c.State], to) {
+	if !c.State.May(to) {
 		return fmt.Errorf("case %s from %s to %s: %w", c.ReceiptCode, c.State, to, ErrState)
 	}
 	at := tx.j.now()
@@ -129,11 +107,11 @@ func (tx *Tx) RecordStep(caseID, step string, result any) error {
 func (tx *Tx) Case(id string) (Case, error) { return readCase(tx.tx, id) }
 
 func (tx *Tx) putCase(c Case) error {
-	b, err := json.Marshal(c)
+	b, err := encode(c)
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketCases).Put([]byte(c.ID), b)
+	return tx.bucket(bucketCases).Put([]byte(c.ID), b)
 }
 
 func readCase(tx *bolt.Tx, id string) (Case, error) {
@@ -142,7 +120,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 		return Case{}, fmt.Errorf("case: %w", ErrNotFound)
 	}
 	var c Case
-	if err := json.Unmarshal(b, &c); err != nil {
+	if err := decode(b, &c); err != nil {
 		return Case{}, fmt.Errorf("case %s: %w", id, errors.Join(ErrDamaged, err))
 	}
 	return c, nil
@@ -150,7 +128,7 @@ func readCase(tx *bolt.Tx, id string) (Case, error) {
 
 // Case returns a case by its id.
 func (j *Journal) Case(id string) (c Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		c, err = readCase(tx, id)
 		return err
 	})
@@ -160,7 +138,7 @@ func (j *Journal) Case(id string) (c Case, err error) {
 // CaseByReceipt returns the case that a receipt code names. Spaces and letter case do not matter.
 func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 	code = strings.ToUpper(strings.ReplaceAll(code, " ", ""))
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		id := tx.Bucket(bucketCodes).Get([]byte(code))
 		if id == nil {
 			return fmt.Errorf("receipt code: %w", ErrNotFound)
@@ -173,7 +151,7 @@ func (j *Journal) CaseByReceipt(code string) (c Case, err error) {
 
 // Cases returns the cases that match, oldest first; nil matches all.
 func (j *Journal) Cases(match func(Case) bool) (all []Case, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
 			c, err := readCase(tx, string(k))
 			if err != nil {

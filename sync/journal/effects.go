@@ -164,7 +164,7 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 				return err
 			}
 		}
-		return tx.Audit("effect.state-refused", "system", map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
+		return tx.Audit(EventEffectStateRefused, wire.WhoSystem, map[string]string{"case": name.Case, "effect": name.String(), "to": string(out.Case)})
 	}
 	without := out
 	without.Case = ""
@@ -251,11 +251,11 @@ func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled,
 }
 
 func (tx *Tx) putEffect(e Effect) error {
-	b, err := json.Marshal(e)
+	b, err := encode(e)
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketEffects).Put([]byte(e.EffectName.String()), b)
+	return tx.bucket(bucketEffects).Put([]byte(e.EffectName.String()), b)
 }
 
 func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
@@ -264,7 +264,7 @@ func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
 		return Effect{}, fmt.Errorf("effect: %w", ErrNotFound)
 	}
 	var e Effect
-	if err := json.Unmarshal(b, &e); err != nil {
+	if err := decode(b, &e); err != nil {
 		return Effect{}, fmt.Errorf("effect %s: %w", n, errors.Join(ErrDamaged, err))
 	}
 	e.Notes = maps.Clone(e.Notes)
@@ -272,10 +272,10 @@ func readEffect(tx *bolt.Tx, n EffectName) (Effect, error) {
 }
 
 func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
 			var e Effect
-			if err := json.Unmarshal(v, &e); err != nil {
+			if err := decode(v, &e); err != nil {
 				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
 			}
 			if match(e) {
@@ -289,17 +289,22 @@ func (j *Journal) effects(match func(Effect) bool) (all []Effect, err error) {
 
 // Effects returns a case's effects, by step and attempt.
 func (j *Journal) Effects(caseID string) (all []Effect, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
-		prefix := caseID + "/"
-		c := tx.Bucket(bucketEffects).Cursor()
-		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
-			var e Effect
-			if err := json.Unmarshal(v, &e); err != nil {
-				return fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
-			}
-			all = append(all, e)
-		}
-		return nil
+	err = j.view(func(tx *bolt.Tx) error {
+		all, err = effectsOf(tx, caseID)
+		return err
 	})
 	return all, err
+}
+
+func effectsOf(tx *bolt.Tx, caseID string) (all []Effect, err error) {
+	prefix := caseID + "/"
+	c := tx.Bucket(bucketEffects).Cursor()
+	for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
+		var e Effect
+		if err := decode(v, &e); err != nil {
+			return nil, fmt.Errorf("effect %s: %w", k, errors.Join(ErrDamaged, err))
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }

@@ -5,7 +5,6 @@ package journal
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -22,11 +21,20 @@ const codeGap = 1000
 // NewEpoch chains all unacknowledged records anew under a higher epoch, from sequence 1, keeping their ids. Acknowledged
 // ones are kept aside as the epoch's archive. Records whose bodies were destroyed, which only a platform that lost what it had
 // acknowledged asks for again, cannot be sent any more and are left out; the audit entry counts them.
-func (j *Journal) NewEpoch(epoch uint32) error {
+func (j *Journal) NewEpoch(epoch uint32) error { return j.NewEpochAfter(epoch, nil) }
+
+// NewEpochAfter is NewEpoch when the platform has told what it holds of each lane: acknowledged records that are beyond that,
+// because the platform was set back to an old backup, come along as well, those in archives too. They are recognised by their
+// ids if it holds them after all.
+func (j *Journal) NewEpochAfter(epoch uint32, held map[wire.Lane]wire.EpochPoint) error {
 	return j.Update(func(tx *Tx) error {
 		gone := 0
 		for _, lane := range wire.Lanes {
-			n, err := tx.rechain(lane, epoch)
+			again, err := tx.unhold(lane, held)
+			if err != nil {
+				return err
+			}
+			n, err := tx.rechain(lane, epoch, again)
 			if err != nil {
 				return err
 			}
@@ -36,7 +44,7 @@ func (j *Journal) NewEpoch(epoch uint32) error {
 		if err != nil {
 			return err
 		}
-		err = tx.Audit("epoch.began", "system", map[string]string{"epoch": fmt.Sprint(epoch), "codes_after": fmt.Sprint(n),
+		err = tx.Audit(EventEpochBegan, wire.WhoSystem, map[string]string{"epoch": fmt.Sprint(epoch), "codes_after": fmt.Sprint(n),
 			"destroyed": fmt.Sprint(gone)})
 		if err != nil {
 			return err
@@ -47,7 +55,7 @@ func (j *Journal) NewEpoch(epoch uint32) error {
 }
 
 // rechain begins one lane anew and tells how many records could not come along.
-func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
+func (tx *Tx) rechain(lane wire.Lane, epoch uint32, again []stored) (gone int, err error) {
 	st, err := readLane(tx.tx, lane)
 	if err != nil {
 		return 0, err
@@ -57,10 +65,23 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 	}
 	records := tx.tx.Bucket(bucketRecords)
 	var unsent []wire.Record
+	for _, s := range again {
+		switch r, err := tx.j.openRecord(tx.tx, s); {
+		case errors.Is(err, ErrNotFound):
+			gone++
+		case err != nil:
+			return 0, fmt.Errorf("archive of %s/%d: %w", lane, s.Seq, err)
+		default:
+			unsent = append(unsent, r)
+			if err := tx.addWaiting(s.Case, 1); err != nil {
+				return 0, err
+			}
+		}
+	}
 	c := records.Bucket([]byte(lane)).Cursor()
 	for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 		}
 		r, err := tx.j.openRecord(tx.tx, s)
@@ -86,31 +107,106 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32) (gone int, err error) {
 			return 0, err
 		}
 		now.Head, now.HeadHash = r.Seq, r.Header.Hash()
+		now.Bytes += weight(len(r.Body))
 	}
-	return gone, writeLane(tx.tx, lane, now)
+	return gone, tx.writeLane(lane, now)
+}
+
+// unhold takes back what was acknowledged in a lane and the platform no longer shows to hold: in this epoch by moving the
+// acknowledged place back, of earlier epochs by taking the records out of their archives.
+func (tx *Tx) unhold(lane wire.Lane, held map[wire.Lane]wire.EpochPoint) (again []stored, err error) {
+	st, err := readLane(tx.tx, lane)
+	p := held[lane]
+	if err != nil || held == nil || p.Epoch > st.Epoch {
+		return nil, err
+	}
+	keep := uint64(0)
+	if p.Epoch == st.Epoch {
+		keep = p.Seq
+		if p.Seq < st.Acked {
+			hash, err := tx.hashAt(lane, p.Seq)
+			if err == nil && !wire.SameHistory(hash, p.Hash) {
+				keep = 0
+			} else if err != nil && !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+		}
+	}
+	if keep < st.Acked {
+		if err := tx.unack(lane, st, keep); err != nil {
+			return nil, err
+		}
+	}
+	if p.Epoch == st.Epoch {
+		return nil, nil
+	}
+	archives := tx.tx.Bucket(bucketArchive)
+	var names [][]byte
+	cur := archives.Cursor()
+	for k, _ := cur.Seek(archiveKey(lane, p.Epoch)); bytes.HasPrefix(k, []byte(lane+"/")); k, _ = cur.Next() {
+		names = append(names, bytes.Clone(k))
+	}
+	for _, name := range names {
+		var taken [][]byte
+		b := tx.bucket(bucketArchive).inner(string(name))
+		c, from := b.Cursor(), uint64(0)
+		if bytes.Equal(name, archiveKey(lane, p.Epoch)) {
+			from = p.Seq
+			var s stored
+			if v := b.Get(seqKey(p.Seq)); v != nil && decode(v, &s) == nil && !wire.SameHistory(s.Header.Hash(), p.Hash) {
+				from = 0 // another history: nothing of ours is known to be held
+			}
+		}
+		for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
+			var s stored
+			if err := decode(v, &s); err != nil {
+				return nil, fmt.Errorf("archive of %s: %w", lane, errors.Join(ErrDamaged, err))
+			}
+			again, taken = append(again, s), append(taken, bytes.Clone(k))
+		}
+		for _, k := range taken {
+			if err := b.Delete(k); err != nil {
+				return nil, err
+			}
+		}
+		if k, _ := b.Cursor().First(); k == nil {
+			tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
+			if err := archives.DeleteBucket(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return again, nil
+}
+
+// unack moves a lane's acknowledged place back, as far as its records are still here.
+func (tx *Tx) unack(lane wire.Lane, st laneState, keep uint64) error {
+	b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane))
+	if k, _ := b.Cursor().First(); k != nil {
+		keep = max(keep, binary.BigEndian.Uint64(k)-1)
+	}
+	for seq := keep + 1; seq <= st.Acked; seq++ {
+		var s stored
+		if err := decode(b.Get(seqKey(seq)), &s); err != nil {
+			return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		if err := tx.addWaiting(s.Case, 1); err != nil {
+			return err
+		}
+	}
+	hash, err := tx.hashAt(lane, keep)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	st.Acked, st.AckedHash = keep, hash
+	return tx.writeLane(lane, st)
 }
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.
 func (tx *Tx) archive(lane wire.Lane, st laneState) error {
-	records := tx.tx.Bucket(bucketRecords)
-	old := records.Bucket([]byte(lane))
-	if k, _ := old.Cursor().First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0 {
-		dst, err := tx.tx.Bucket(bucketArchive).CreateBucket(archiveKey(lane, st.Epoch))
-		if err != nil {
-			return err
-		}
-		c := old.Cursor()
-		for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(st.Acked)) <= 0; k, v = c.Next() {
-			if err := dst.Put(bytes.Clone(k), bytes.Clone(v)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := records.DeleteBucket([]byte(lane)); err != nil {
-		return err
-	}
-	_, err := records.CreateBucket([]byte(lane))
-	return err
+	to, last := archiveKey(lane, st.Epoch), seqKey(st.Acked)
+	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
+	return moveToArchive(tx.tx, string(lane), to, last)
 }
 
 func archiveKey(lane wire.Lane, epoch uint32) []byte {
@@ -128,7 +224,7 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := trimRecords(tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)), st.Acked, before)
+			n, err := trimRecords(tx.records(string(lane)), forgettable(tx.tx, st), before)
 			if err != nil {
 				return err
 			}
@@ -142,19 +238,38 @@ func (j *Journal) Trim(before time.Time) (records, cases int, err error) {
 		if cases, err = tx.trimCases(before); err != nil || records+cases == 0 {
 			return err
 		}
-		return tx.Audit("journal.trimmed", "system", map[string]string{"before": before.UTC().Format(time.RFC3339),
-			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases)})
+		epoch, from, err := tx.auditFrom()
+		if err != nil {
+			return err
+		}
+		return tx.Audit(EventJournalTrimmed, wire.WhoSystem, map[string]string{"before": before.UTC().Format(time.RFC3339),
+			"records": fmt.Sprint(records), "cases": fmt.Sprint(cases), "audit_epoch": fmt.Sprint(epoch), "audit_from": fmt.Sprint(from)})
 	})
+	if err == nil {
+		err = j.tidySpill()
+	}
+	if err == nil {
+		err = j.keepEmergency()
+	}
+	if err == nil && j.worthCompacting() {
+		_, _, err = j.Compact()
+	}
 	return records, cases, err
 }
 
+// deleter is a bucket whose records can be trimmed.
+type deleter interface {
+	Cursor() *bolt.Cursor
+	Delete(key []byte) error
+}
+
 // trimRecords deletes from a lane's beginning: old records before seq last.
-func trimRecords(b *bolt.Bucket, last uint64, before time.Time) (int, error) {
+func trimRecords(b deleter, last uint64, before time.Time) (int, error) {
 	var gone [][]byte
 	c := b.Cursor()
 	for k, v := c.First(); k != nil && bytes.Compare(k, seqKey(last)) < 0; k, v = c.Next() {
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			return 0, fmt.Errorf("trim: %w", errors.Join(ErrDamaged, err))
 		}
 		if !s.Wall.Before(before) {
@@ -174,7 +289,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 	archives := tx.tx.Bucket(bucketArchive)
 	var empty [][]byte
 	err = archives.ForEachBucket(func(name []byte) error {
-		b := archives.Bucket(name)
+		b := tx.bucket(bucketArchive).inner(string(name))
 		gone, err := trimRecords(b, ^uint64(0), before)
 		n += gone
 		if k, _ := b.Cursor().First(); err == nil && k == nil {
@@ -183,6 +298,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 		return err
 	})
 	for _, name := range empty {
+		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
 		err = errors.Join(err, archives.DeleteBucket(name))
 	}
 	return n, err
@@ -213,12 +329,15 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 			effects = append(effects, bytes.Clone(k))
 		}
 		for _, k := range effects {
-			if err := tx.tx.Bucket(bucketEffects).Delete(k); err != nil {
+			if err := tx.bucket(bucketEffects).Delete(k); err != nil {
 				return 0, err
 			}
 		}
-		err := errors.Join(tx.tx.Bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.tx.Bucket(bucketKeys).Delete([]byte(c.ID)),
-			tx.tx.Bucket(bucketCases).Delete([]byte(c.ID)))
+		if err := tx.dropEscrow(c.ID); err != nil {
+			return 0, err
+		}
+		err := errors.Join(tx.bucket(bucketCodes).Delete([]byte(c.ReceiptCode)), tx.bucket(bucketKeys).Delete([]byte(c.ID)),
+			tx.bucket(bucketCases).Delete([]byte(c.ID)))
 		if err != nil {
 			return 0, err
 		}
@@ -228,7 +347,7 @@ func (tx *Tx) trimCases(before time.Time) (int, error) {
 
 // skipCodes moves the receipt counter on.
 func (tx *Tx) skipCodes(by uint64) (uint64, error) {
-	meta := tx.tx.Bucket(bucketMeta)
+	meta := tx.bucket(bucketMeta)
 	var n uint64
 	if b := meta.Get([]byte(metaReceipts)); len(b) == 8 {
 		n = binary.BigEndian.Uint64(b)

@@ -10,22 +10,31 @@
 // # At rest
 //
 // Bodies of records, sealed values and blobs are encrypted with AES-256-GCM. Every case has a data key of its own, wrapped by
-// the key file's key (mode 0600); [Journal.Shred] destroys the data key, and with it everything personal of the case, while
-// chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Audit entries
-// and records of no case, which carry nothing personal, are sealed with a key of their epoch and outlive the case.
+// the key file's key (mode 0600) and, once [Journal.SealTo] was told it, by the platform's, so that [Salvage] needs neither
+// key file nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of the case,
+// while chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Of the
+// records a copy that only the platform can open stays until [Journal.BackedUp]. Audit entries and records of no case, which
+// carry nothing personal, are sealed with a key of their epoch and outlive the case.
 //
-// bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again.
+// bbolt copies on write: the wrapped key of a shredded case can lie in a free page until that page is used again. The spill
+// lets go of it at the next [Journal.Trim], at the latest when the journal is closed.
 //
 // # On disks
 //
-// bbolt runs with fsync on. A file that does not open or does not verify is reported as [ErrDamaged] and left as it is;
-// nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
+// bbolt runs with fsync on. Beside the database lies the spill, a log of what every change put and deleted, begun anew with a
+// checkpoint whenever little waits; a change is in both when [Journal.Update] returns. At opening the pages, the chains and
+// ledgers, and the spill are held against each other: a database that is behind is brought forward, and if it was by more
+// than the one change that a power cut may leave, or if the spill is behind, the audit chain says so. A database that does
+// not open or does not verify is reported as [ErrDamaged] and left as it is; [Recover] makes one from the spill and tells
+// what is missing. Nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
 // that name is damage too.
 //
 // [Journal.Trim] forgets what the platform has held for long enough; nothing unacknowledged is ever forgotten.
 package journal
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,13 +46,9 @@ import (
 
 	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
-
-// reserve is what new business leaves free, so that what was begun can be finished.
-func reserve(size int64) int64 { return min(8<<20, size/4) }
 
 // Buckets.
 var (
@@ -58,6 +63,8 @@ var (
 	bucketWaiting = []byte("waiting") // case id → number of records not acknowledged
 	bucketBlobs   = []byte("blobs")   // keyed hash of the content / case id / name → nothing
 	bucketOwned   = []byte("owned")   // case id / name → JSON blobEntry
+	bucketOrders  = []byte("orders")  // message id → Order
+	bucketEscrow  = []byte("escrow")  // case id / generation → data key that was destroyed here, sealed to the platform
 	bucketArchive = []byte("archive") // lane / epoch → bucket: seq → stored; acknowledged records of earlier epochs
 )
 
@@ -67,6 +74,14 @@ type Journal struct {
 	opt     Options
 	key     masterKey
 	started time.Time
+	path    string
+
+	// writing is held by whoever changes the database and the spill.
+	writing sync.Mutex
+	// swap is held by whoever puts another file in the database's place; readers share it.
+	swap   sync.RWMutex
+	spill  *spill
+	failed error // the disk failed in the middle of a commit
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -77,8 +92,83 @@ type Journal struct {
 
 // Open opens the journal or makes a new one.
 func Open(path string, opt Options) (*Journal, error) {
+	opt, err := opt.filled(path)
+	if err != nil {
+		return nil, err
+	}
+	fresh := false
+	switch st, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		fresh = true
+	case err == nil && st.Size() == 0:
+		return nil, damaged(path, "the file is empty")
+	}
+	if fresh {
+		if _, err := os.Stat(spillPath(path)); err == nil {
+			return nil, damaged(path, "it is gone, and "+spillPath(path)+" is there")
+		}
+	}
+	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	key, err := openKey(opt.KeyFile, fresh)
+	if err != nil {
+		return nil, err
+	}
+	j := newJournal(path, key, opt)
+	if fresh {
+		if err := j.create(path); err != nil {
+			return nil, fmt.Errorf("new journal: %w", err)
+		}
+		opt.Log.Warn("no journal was there: a new one was made", "path", path)
+	}
+	if j.db, err = openBolt(path, opt.MaxSize); err != nil {
+		return nil, err
+	}
+	if err := j.begin(); err != nil {
+		_ = j.db.Close()
+		_ = j.spill.close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// begin makes what was opened fit for use.
+func (j *Journal) begin() error {
+	if err := j.prepare(); err != nil {
+		return err
+	}
+	if err := j.holdsTogether(); err != nil {
+		return err
+	}
+	if err := j.openSpill(); err != nil {
+		return err
+	}
+	return errors.Join(j.sweepBlobs(), j.keepEmergency())
+}
+
+// holdsTogether refuses a database whose pages are sound and whose contents contradict each other: a disk that kept old
+// pages leaves one.
+func (j *Journal) holdsTogether() error {
+	r, err := j.verify(context.Background(), false)
+	if err == nil && len(r.Problems) > 0 {
+		err = errors.New(r.Problems[0])
+	}
+	if err != nil {
+		return damaged(j.path, err)
+	}
+	return nil
+}
+
+func newJournal(path string, key masterKey, opt Options) *Journal {
+	return &Journal{opt: opt, key: key, path: path, started: time.Now(), changed: make(chan struct{}),
+		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
+}
+
+// filled puts defaults where nothing is said.
+func (opt Options) filled(path string) (Options, error) {
 	if opt.Terminal == "" {
-		return nil, errors.New("journal: no terminal id")
+		return opt, errors.New("journal: no terminal id")
 	}
 	if opt.No == "" {
 		opt.No = "00"
@@ -92,6 +182,12 @@ func Open(path string, opt Options) (*Journal, error) {
 	if opt.MaxSize == 0 {
 		opt.MaxSize = 256 << 20
 	}
+	if opt.DiskFloor == 0 {
+		opt.DiskFloor = defaultFloor
+	}
+	if opt.Emergency == 0 {
+		opt.Emergency = defaultEmergency
+	}
 	if opt.Boot == "" {
 		opt.Boot = uuid.NewString()
 	}
@@ -99,38 +195,9 @@ func Open(path string, opt Options) (*Journal, error) {
 		opt.BlobDir = path + ".blobs"
 	}
 	if opt.KeyFile == "" {
-		return nil, errors.New("journal: no key file")
+		return opt, errors.New("journal: no key file")
 	}
-	fresh := false
-	switch st, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		fresh = true
-	case err == nil && st.Size() == 0:
-		return nil, damaged(path, "the file is empty")
-	}
-	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
-	key, err := openKey(opt.KeyFile, fresh)
-	if err != nil {
-		return nil, err
-	}
-	j := &Journal{opt: opt, key: key, started: time.Now(), changed: make(chan struct{}),
-		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
-	if fresh {
-		if err := j.create(path); err != nil {
-			return nil, fmt.Errorf("new journal: %w", err)
-		}
-		opt.Log.Warn("no journal was there: a new one was made", "path", path)
-	}
-	if j.db, err = openBolt(path, opt.MaxSize); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(j.prepare(), j.sweepBlobs()); err != nil {
-		_ = j.db.Close()
-		return nil, err
-	}
-	return j, nil
+	return opt, nil
 }
 
 // create makes an empty journal aside and links it to its name whole; a crash leaves either nothing there or all of it.
@@ -157,32 +224,111 @@ func (j *Journal) create(path string) (err error) {
 
 // prepare makes the buckets of a new journal and checks that the key fits an old one.
 func (j *Journal) prepare() error {
-	return j.db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketMeta, bucketCases, bucketCodes, bucketKeys, bucketSealed, bucketEffects, bucketLanes,
-			bucketRecords, bucketWaiting, bucketBlobs, bucketOwned, bucketArchive} {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return fmt.Errorf("journal: %w", err)
-			}
-		}
-		for _, l := range wire.Lanes {
-			if _, err := tx.Bucket(bucketRecords).CreateBucketIfNotExists([]byte(l)); err != nil {
-				return fmt.Errorf("journal: %w", err)
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if sealed := meta.Get([]byte(metaKeyProof)); sealed != nil {
-			if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
-				return fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
-			}
-			return nil
-		}
-		sealed, err := j.key.seal([]byte("budayang"), []byte(j.opt.Terminal))
-		if err != nil {
-			return err
-		}
-		return meta.Put([]byte(metaKeyProof), sealed)
+	ready := false
+	err := j.view(func(tx *bolt.Tx) (err error) {
+		ready, err = j.furnished(tx)
+		return err
 	})
+	if err != nil || ready {
+		return err
+	}
+	return j.db.Update(j.furnish)
 }
+
+// furnished says whether everything is there that every journal has. Nothing at all is a new one; a journal of the first
+// version lacks the lineage and what came with it; anything else that is missing is damage.
+func (j *Journal) furnished(tx *bolt.Tx) (bool, error) {
+	if k, _ := tx.Cursor().First(); k == nil {
+		return false, nil
+	}
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return false, damaged(j.path, "its settings are missing")
+	}
+	sealed := meta.Get([]byte(metaKeyProof))
+	if sealed == nil {
+		return false, damaged(j.path, "the proof of its key is missing")
+	}
+	if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
+		if j.opensSomething(tx) {
+			return false, damaged(j.path, "the proof of its key is not what was written")
+		}
+		return false, fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
+	}
+	change := tx.Bucket(bucketChange)
+	if len(meta.Get([]byte(metaLineage))) != lineageSize {
+		if change != nil {
+			return false, damaged(j.path, "its lineage is missing")
+		}
+		return false, nil
+	}
+	for _, name := range append([][]byte{bucketChange}, spilled...) {
+		if tx.Bucket(name) == nil {
+			return false, damaged(j.path, fmt.Sprintf("its %s are missing", name))
+		}
+	}
+	for _, l := range wire.Lanes {
+		if tx.Bucket(bucketRecords).Bucket([]byte(l)) == nil {
+			return false, damaged(j.path, fmt.Sprintf("its lane %s is missing", l))
+		}
+	}
+	return true, nil
+}
+
+// opensSomething says whether the key opens a record of this terminal: then it is the right one, whatever its proof says.
+func (j *Journal) opensSomething(tx *bolt.Tx) bool {
+	records := tx.Bucket(bucketRecords)
+	if records == nil || tx.Bucket(bucketKeys) == nil {
+		return false
+	}
+	audit := records.Bucket([]byte(wire.LaneAudit))
+	if audit == nil {
+		return false
+	}
+	_, v := audit.Cursor().Last()
+	var s stored
+	if v == nil || decode(v, &s) != nil || s.Terminal != j.opt.Terminal {
+		return false
+	}
+	_, err := j.openRecord(tx, s)
+	return err == nil
+}
+
+// furnish makes what every journal has.
+func (j *Journal) furnish(tx *bolt.Tx) error {
+	for _, b := range append([][]byte{bucketChange}, spilled...) {
+		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	for _, l := range wire.Lanes {
+		if _, err := tx.Bucket(bucketRecords).CreateBucketIfNotExists([]byte(l)); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	meta := tx.Bucket(bucketMeta)
+	lineage := make([]byte, lineageSize)
+	if _, err := rand.Read(lineage); err != nil {
+		return err
+	}
+	if err := meta.Put([]byte(metaLineage), lineage); err != nil {
+		return err
+	}
+	if meta.Get([]byte(metaKeyProof)) != nil {
+		return nil
+	}
+	sealed, err := j.key.seal([]byte("budayang"), []byte(j.opt.Terminal))
+	if err != nil {
+		return err
+	}
+	return meta.Put([]byte(metaKeyProof), sealed)
+}
+
+// metaLineage is random and tells a journal from every other one; its spill names it.
+const (
+	metaLineage = "lineage"
+	lineageSize = 16
+)
 
 // metaKeyProof is sealed with the key file's key, so that a wrong key is noticed at once.
 const metaKeyProof = "key-proof"
@@ -190,29 +336,19 @@ const metaKeyProof = "key-proof"
 // metaReceipts counts receipt codes.
 const metaReceipts = "receipt-counter"
 
-// Close closes the file.
-func (j *Journal) Close() error { return j.db.Close() }
-
-// Tx is one change of the record. It is good only inside [Journal.Update].
-type Tx struct {
-	j  *Journal
-	tx *bolt.Tx
+// Close closes the files.
+func (j *Journal) Close() error {
+	err := j.tidySpill()
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return errors.Join(err, j.db.Close(), j.spill.close())
 }
 
-// Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk.
-func (j *Journal) Update(fn func(tx *Tx) error) error {
-	err := j.db.Update(func(tx *bolt.Tx) error { return fn(&Tx{j, tx}) })
-	if err != nil {
-		if errors.Is(err, bolterrors.ErrMaxSizeReached) {
-			return fmt.Errorf("%w: %v", ErrFull, err)
-		}
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	close(j.changed)
-	j.changed = make(chan struct{})
-	return nil
+// view reads. It must not be called from inside itself.
+func (j *Journal) view(do func(tx *bolt.Tx) error) error {
+	j.swap.RLock()
+	defer j.swap.RUnlock()
+	return j.db.View(do)
 }
 
 // Changed is closed after the next change.
@@ -248,6 +384,8 @@ func (j *Journal) crash(point string) {
 // Crash points, in the order in which a print passes them.
 const (
 	crashBlobPut        = "blob.put"
+	crashSpilled        = "change.spilled"
+	crashCommitted      = "change.committed"
 	crashCaseOpened     = "case.opened"
 	crashStateSet       = "state.set"
 	crashEffectIntended = "effect.intended"
@@ -263,48 +401,23 @@ const (
 )
 
 // CrashPoints are the names with which Options.Crash is called. case.opened, state.set, effect.ending, outbox.acked,
-// outbox.rewound, epoch.began and case.shredding lie inside a transaction, before its commit; the others after one.
+// outbox.rewound, epoch.began, case.shredding and change.spilled lie inside a transaction, before its commit; the others after one.
 func CrashPoints() []string {
-	return []string{crashBlobPut, crashCaseOpened, crashStateSet, crashEffectIntended, crashEffectNoted, crashEffectActed,
+	return []string{crashBlobPut, crashSpilled, crashCommitted, crashCaseOpened, crashStateSet, crashEffectIntended, crashEffectNoted, crashEffectActed,
 		crashEffectEnding, crashEffectEnded, crashAcked, crashRewound, crashEpoch, crashShredding, crashShredded}
-}
-
-// Full says whether new business would eat into the reserve.
-func (j *Journal) Full() bool {
-	full := true
-	_ = j.db.View(func(tx *bolt.Tx) error {
-		full = j.full(tx)
-		return nil
-	})
-	return full
-}
-
-// full: the file has grown to the reserve, and what is free inside it is less than a third of the quota. Less may be there in
-// crumbs only: big values need pages in a row.
-func (j *Journal) full(tx *bolt.Tx) bool {
-	if tx.Size() <= j.opt.MaxSize-growth-reserve(j.opt.MaxSize) {
-		return false
-	}
-	return j.free() < j.opt.MaxSize/3
-}
-
-// free is how many bytes inside the file can be used again, for the next change at the latest.
-func (j *Journal) free() int64 {
-	st := j.db.Stats()
-	return int64(st.FreePageN+st.PendingPageN) * int64(j.db.Info().PageSize)
 }
 
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
-	if key == "" || key == metaKeyProof || key == metaReceipts {
+	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
-	return tx.tx.Bucket(bucketMeta).Put([]byte(key), value)
+	return tx.bucket(bucketMeta).Put([]byte(key), value)
 }
 
 // Size is what of the quota is used, and the quota, both in bytes.
 func (j *Journal) Size() (used, quota int64) {
-	_ = j.db.View(func(tx *bolt.Tx) error {
+	_ = j.view(func(tx *bolt.Tx) error {
 		used = tx.Size() - j.free()
 		return nil
 	})
@@ -313,7 +426,7 @@ func (j *Journal) Size() (used, quota int64) {
 
 // Meta returns a small named value, [ErrNotFound] when there is none.
 func (j *Journal) Meta(key string) (value []byte, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		v := tx.Bucket(bucketMeta).Get([]byte(key))
 		if v == nil {
 			return fmt.Errorf("meta %q: %w", key, ErrNotFound)

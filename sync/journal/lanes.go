@@ -24,6 +24,8 @@ type laneState struct {
 	HeadHash  wire.Hash `json:"head_hash"`
 	Acked     uint64    `json:"acked"`
 	AckedHash wire.Hash `json:"acked_hash"`
+	Backed    uint64    `json:"backed,omitempty"` // up to here the platform's backup holds it
+	Bytes     int64     `json:"bytes,omitempty"`  // about what the records that wait take
 }
 
 // stored is a record as it lies in the file: its header in the open, its salted body sealed.
@@ -41,10 +43,8 @@ func keyID(h wire.Header) string {
 	return h.Case
 }
 
-// about binds a sealed body to its place.
-func about(h wire.Header) []byte {
-	return fmt.Appendf(nil, "record %s|%d|%s|%d|%s", h.Terminal, h.Epoch, h.Lane, h.Seq, h.ID)
-}
+// weight is about what a record takes in the file: its body in base 64, and its header.
+func weight(body int) int64 { return int64(body)*4/3 + 700 }
 
 // Emit writes a record for the platform. Its body is JSON, at most 64 KiB.
 func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (string, error) {
@@ -61,7 +61,7 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 		return "", err
 	}
 	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Epoch: st.Epoch, Lane: lane, Seq: st.Head + 1,
-		ID: id.String(), Case: caseID, Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
+		ID: id.String(), Case: caseID, Lease: tx.leaseOf(caseID), Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
 		Boot: tx.j.opt.Boot, ClockOff: tx.j.clockOffset().Milliseconds(), Prev: st.HeadHash}, Body: plain}
 	if _, err := rand.Read(r.Salt[:]); err != nil {
 		return "", err
@@ -74,32 +74,27 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 		return "", err
 	}
 	st.Head, st.HeadHash = r.Seq, r.Header.Hash()
-	if err := writeLane(tx.tx, lane, st); err != nil {
+	st.Bytes += weight(len(r.Body))
+	if err := tx.writeLane(lane, st); err != nil {
 		return "", err
 	}
 	return r.ID, tx.addWaiting(caseID, 1)
 }
 
-// Audit adds a line to the audit chain. who is an operator's id, "citizen" or "system"; fields carry no personal data.
-func (tx *Tx) Audit(event, who string, fields map[string]string) error {
-	_, err := tx.Emit(wire.LaneAudit, fields["case"], wire.TypeAudit, 1, wire.AuditEntry{Event: event, Who: who, Fields: fields, At: tx.j.now()})
-	return err
-}
-
 func (tx *Tx) putRecord(r wire.Record) error {
-	k, gen, err := tx.j.dataKey(tx.tx, keyID(r.Header))
+	k, gen, err := tx.dataKey(keyID(r.Header))
 	if err != nil {
 		return err
 	}
-	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), about(r.Header))
+	sealed, err := k.seal(append(append([]byte(nil), r.Salt[:]...), r.Body...), wire.RecordAAD(r.Header))
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(stored{r.Header, gen, sealed})
+	b, err := encode(stored{r.Header, gen, sealed})
 	if err != nil {
 		return err
 	}
-	lane := tx.tx.Bucket(bucketRecords).Bucket([]byte(r.Lane))
+	lane := tx.records(string(r.Lane))
 	lane.FillPercent = 0.95
 	return lane.Put(seqKey(r.Seq), b)
 }
@@ -110,7 +105,7 @@ func (j *Journal) openRecord(tx *bolt.Tx, s stored) (wire.Record, error) {
 	if err != nil {
 		return wire.Record{}, err
 	}
-	plain, err := k.open(s.Sealed, about(s.Header))
+	plain, err := k.open(s.Sealed, wire.RecordAAD(s.Header))
 	if err != nil {
 		return wire.Record{}, err
 	}
@@ -130,19 +125,19 @@ func readLane(tx *bolt.Tx, lane wire.Lane) (laneState, error) {
 		return st, fmt.Errorf("lane %q: %w", lane, ErrNotFound)
 	}
 	if b := tx.Bucket(bucketLanes).Get([]byte(lane)); b != nil {
-		if err := json.Unmarshal(b, &st); err != nil {
+		if err := decode(b, &st); err != nil {
 			return st, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 		}
 	}
 	return st, nil
 }
 
-func writeLane(tx *bolt.Tx, lane wire.Lane, st laneState) error {
-	b, err := json.Marshal(st)
+func (tx *Tx) writeLane(lane wire.Lane, st laneState) error {
+	b, err := encode(st)
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucketLanes).Put([]byte(lane), b)
+	return tx.bucket(bucketLanes).Put([]byte(lane), b)
 }
 
 func (tx *Tx) waiting(caseID string) uint64 { return waitingOf(tx.tx, caseID) }
@@ -160,14 +155,14 @@ func (tx *Tx) addWaiting(caseID string, n int) error {
 	}
 	now := uint64(max(0, int64(tx.waiting(caseID))+int64(n)))
 	if now == 0 {
-		return tx.tx.Bucket(bucketWaiting).Delete([]byte(caseID))
+		return tx.bucket(bucketWaiting).Delete([]byte(caseID))
 	}
-	return tx.tx.Bucket(bucketWaiting).Put([]byte(caseID), binary.BigEndian.AppendUint64(nil, now))
+	return tx.bucket(bucketWaiting).Put([]byte(caseID), binary.BigEndian.AppendUint64(nil, now))
 }
 
 // Lanes shows every lane, in sending order.
 func (j *Journal) Lanes() (all []LaneStatus, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		for _, lane := range wire.Lanes {
 			st, err := readLane(tx, lane)
 			if err != nil {
@@ -177,7 +172,7 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 				AckedHash: st.AckedHash, Waiting: st.Head - st.Acked}
 			if b := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(st.Acked + 1)); b != nil {
 				var r stored
-				if err := json.Unmarshal(b, &r); err != nil {
+				if err := decode(b, &r); err != nil {
 					return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 				}
 				s.Oldest = r.Wall
@@ -193,7 +188,7 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 // bodies (but always at least one). [ErrNotFound] says that the next one's body was destroyed: the platform held it once and
 // has lost it; only a new epoch goes on from there.
 func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		st, err := readLane(tx, lane)
 		if err != nil {
 			return err
@@ -202,7 +197,7 @@ func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record,
 		c := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Cursor()
 		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && len(all) < records; k, v = c.Next() {
 			var s stored
-			if err := json.Unmarshal(v, &s); err != nil {
+			if err := decode(v, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 			}
 			r, err := j.openRecord(tx, s)
@@ -247,7 +242,7 @@ func (j *Journal) Acked(a wire.Ack) error {
 		if err != nil {
 			return err
 		}
-		if hash != a.Hash {
+		if !wire.SameHistory(hash, a.Hash) {
 			return fmt.Errorf("ack of %s at %d: %w", a.Lane, a.High, ErrFork)
 		}
 		if a.High <= st.Acked {
@@ -256,20 +251,50 @@ func (j *Journal) Acked(a wire.Ack) error {
 		c := tx.tx.Bucket(bucketRecords).Bucket([]byte(a.Lane)).Cursor()
 		for k, v := c.Seek(seqKey(st.Acked + 1)); k != nil && bytes.Compare(k, seqKey(a.High)) <= 0; k, v = c.Next() {
 			var s stored
-			if err := json.Unmarshal(v, &s); err != nil {
+			if err := decode(v, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", a.Lane, errors.Join(ErrDamaged, err))
 			}
 			if err := tx.addWaiting(s.Case, -1); err != nil {
 				return err
 			}
+			st.Bytes = max(0, st.Bytes-weight(len(s.Sealed)))
+		}
+		if a.High == st.Head {
+			st.Bytes = 0
 		}
 		st.Acked, st.AckedHash = a.High, a.Hash
-		if err := writeLane(tx.tx, a.Lane, st); err != nil {
+		if err := tx.writeLane(a.Lane, st); err != nil {
 			return err
 		}
+		if err := tx.keepAck(a); err != nil {
+			return err
+		}
+		tx.j.spill.drained = drained(tx.tx)
 		tx.j.crash(crashAcked)
 		return nil
 	})
+}
+
+// drained says that nothing waits for the platform.
+func drained(tx *bolt.Tx) bool {
+	for _, lane := range wire.Lanes {
+		if st, err := readLane(tx, lane); err != nil || st.Acked < st.Head {
+			return false
+		}
+	}
+	return true
+}
+
+// HashAt is the hash of a record that is held in a lane's epoch; of seq 0 the zero hash. [ErrNotFound] when it is not held.
+func (j *Journal) HashAt(lane wire.Lane, seq uint64) (h wire.Hash, err error) {
+	err = j.view(func(tx *bolt.Tx) error {
+		if _, err := readLane(tx, lane); err != nil {
+			return err
+		}
+		h, err = (&Tx{j: j, tx: tx}).hashAt(lane, seq)
+		return err
+	})
+	return h, err
 }
 
 // hashAt is the hash of a lane's record; of seq 0 the zero hash.
@@ -282,7 +307,7 @@ func (tx *Tx) hashAt(lane wire.Lane, seq uint64) (wire.Hash, error) {
 		return wire.Hash{}, fmt.Errorf("lane %s: record %d: %w", lane, seq, ErrNotFound)
 	}
 	var s stored
-	if err := json.Unmarshal(b, &s); err != nil {
+	if err := decode(b, &s); err != nil {
 		return wire.Hash{}, fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 	}
 	return s.Header.Hash(), nil
@@ -303,22 +328,23 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 		if err != nil {
 			return err
 		}
-		if hash != p.Hash {
+		if !wire.SameHistory(hash, p.Hash) {
 			return fmt.Errorf("rewind of %s to %d: %w", lane, p.Seq, ErrFork)
 		}
 		for seq := p.Seq + 1; seq <= st.Acked; seq++ {
 			var s stored
 			if b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(seq)); b == nil {
 				return fmt.Errorf("rewind of %s: record %d: %w", lane, seq, ErrNotFound)
-			} else if err := json.Unmarshal(b, &s); err != nil {
+			} else if err := decode(b, &s); err != nil {
 				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
 			}
 			if err := tx.addWaiting(s.Case, 1); err != nil {
 				return err
 			}
+			st.Bytes += weight(len(s.Sealed))
 		}
 		st.Acked, st.AckedHash = p.Seq, p.Hash
-		if err := writeLane(tx.tx, lane, st); err != nil {
+		if err := tx.writeLane(lane, st); err != nil {
 			return err
 		}
 		tx.j.crash(crashRewound)
@@ -328,7 +354,7 @@ func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error {
 
 // CaseAcked says whether the platform holds all records of a case.
 func (j *Journal) CaseAcked(caseID string) (acked bool, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		if _, err := readCase(tx, caseID); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -22,10 +23,15 @@ const growth = 1 << 20
 const lockWait = 1500 * time.Millisecond
 
 func damaged(path string, why any) error {
-	return fmt.Errorf("%w: %s: %v; the file was left as it is: copy it away together with its key and call support", ErrDamaged, path, why)
+	return fmt.Errorf("%w: %s: %v; the file was left as it is: copy the directory away, run kiosk outbox recover, and call support", ErrDamaged, path, why)
 }
 
 func openBolt(path string, size int64) (db *bolt.DB, err error) {
+	if st, err := os.Stat(path); err == nil && st.Size() > 0 {
+		if err := suspect(path); err != nil {
+			return nil, err
+		}
+	}
 	var file *os.File // to release the lock when bbolt gives up with it
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -50,7 +56,7 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 		db.AllocSize = growth
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s: is the kiosk running already?", ErrLocked, path)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+	case isSystem(err):
 		return nil, fmt.Errorf("journal: %w", err)
 	default:
 		release(file)
@@ -63,27 +69,37 @@ func openBolt(path string, size int64) (db *bolt.DB, err error) {
 	return db, nil
 }
 
-// sound reads every key and value in this goroutine, where a fault of a page that lies outside the file is a panic that can
-// be caught, and only then lets bbolt check its pages in a goroutine of its own, where it would end the process.
-func sound(db *bolt.DB) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("page: %v", r)
-		}
-	}()
+// isSystem says that the system refused something; bbolt's own complaints are about what is in the file.
+func isSystem(err error) bool {
+	var refused *fs.PathError
+	var errno syscall.Errno
+	return errors.As(err, &refused) || errors.As(err, &errno)
+}
+
+// suspect checks a file's pages under the lock that bbolt takes.
+func suspect(path string) error {
+	f, err := holdFile(path)
+	for deadline := time.Now().Add(lockWait); errors.Is(err, ErrLocked) && time.Now().Before(deadline); {
+		time.Sleep(lockWait / 30)
+		f, err = holdFile(path)
+	}
+	if err != nil || f == nil {
+		return err
+	}
+	defer release(f)
+	st, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := checkPages(f, st.Size()); err != nil {
+		return damaged(path, err)
+	}
+	return nil
+}
+
+// sound lets bbolt check its own pages.
+func sound(db *bolt.DB) error {
 	return db.View(func(tx *bolt.Tx) error {
-		st, err := os.Stat(db.Path())
-		if err != nil {
-			return err
-		}
-		if st.Size() < tx.Size() {
-			return fmt.Errorf("%d bytes long, its pages need %d", st.Size(), tx.Size())
-		}
-		err = tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return walk(b, 1) })
-		if err != nil {
-			return err
-		}
 		var first error
 		for e := range tx.Check() {
 			if first == nil {
@@ -91,26 +107,5 @@ func sound(db *bolt.DB) (err error) {
 			}
 		}
 		return first
-	})
-}
-
-// walk touches everything in a bucket. The journal nests buckets two deep.
-func walk(b *bolt.Bucket, depth int) error {
-	if b == nil || depth > 2 {
-		return errors.New("buckets nest deeper than a journal's")
-	}
-	return b.ForEach(func(k, v []byte) error {
-		if v == nil {
-			return walk(b.Bucket(k), depth+1)
-		}
-		if len(k) == 0 {
-			return errors.New("empty key")
-		}
-		touched := k[len(k)-1]
-		if len(v) > 0 {
-			touched ^= v[len(v)-1]
-		}
-		_ = touched
-		return nil
 	})
 }

@@ -97,12 +97,20 @@ func newKey(path string) (masterKey, error) {
 	if _, err := rand.Read(raw[:]); err != nil {
 		return masterKey{}, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// Linked to its name whole: a power cut must not leave half a key, which nobody would dare to replace.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return masterKey{}, fmt.Errorf("journal key: %w", err)
 	}
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(hex.EncodeToString(raw[:]) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Link(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
 	if err != nil {
 		return masterKey{}, fmt.Errorf("journal key: %w", err)
 	}
@@ -116,29 +124,25 @@ func newKey(path string) (masterKey, error) {
 // epochKey is the name under which records without a case, and the audit chain, find their data key.
 func epochKey(epoch uint32) string { return fmt.Sprintf("epoch-%d", epoch) }
 
-// wrap seals a data key. A second wrap, to the platform's key, belongs here.
-func (j *Journal) wrap(id string, gen uint32, raw []byte) ([]byte, error) {
-	sealed, err := j.key.seal(raw, fmt.Appendf(nil, "data-key %s %d", id, gen))
-	return append(binary.BigEndian.AppendUint32(nil, gen), sealed...), err
-}
-
 // dataKey returns the key that seals for id, made when there is none, and its generation.
-func (j *Journal) dataKey(tx *bolt.Tx, id string) (aead, uint32, error) {
-	keys := tx.Bucket(bucketKeys)
+func (tx *Tx) dataKey(id string) (aead, uint32, error) {
+	keys := tx.bucket(bucketKeys)
 	entry := keys.Get([]byte(id))
 	gen := uint32(0)
 	if len(entry) >= 4 {
 		gen = binary.BigEndian.Uint32(entry)
 	}
 	if len(entry) > 4 {
-		k, err := j.keyOf(tx, id, gen)
+		// Whoever reads this change in the spill must be able to open what it sealed.
+		tx.note(op{opPut, keys.no, "", []byte(id), entry})
+		k, err := tx.j.keyOf(tx.tx, id, gen)
 		return k, gen, err
 	}
 	var raw [32]byte
 	if _, err := rand.Read(raw[:]); err != nil {
 		return aead{}, 0, err
 	}
-	entry, err := j.wrap(id, gen, raw[:])
+	entry, err := tx.wrap(id, gen, raw[:])
 	if err != nil {
 		return aead{}, 0, err
 	}
@@ -155,7 +159,7 @@ func (j *Journal) keyOf(tx *bolt.Tx, id string, gen uint32) (aead, error) {
 	if len(entry) <= 4 || binary.BigEndian.Uint32(entry) != gen {
 		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
 	}
-	b, err := j.key.open(entry[4:], fmt.Appendf(nil, "data-key %s %d", id, gen))
+	b, err := j.key.open(entry[4:min(len(entry), 4+localWrap)], fmt.Appendf(nil, "data-key %s %d", id, gen))
 	if err != nil {
 		return aead{}, fmt.Errorf("data key: %w", err)
 	}
@@ -176,16 +180,6 @@ func (j *Journal) currentKey(tx *bolt.Tx, id string) (aead, error) {
 	return j.keyOf(tx, id, binary.BigEndian.Uint32(entry))
 }
 
-// destroyKey leaves the next generation's number in the key's place.
-func destroyKey(tx *bolt.Tx, id string) error {
-	keys := tx.Bucket(bucketKeys)
-	entry := keys.Get([]byte(id))
-	if len(entry) <= 4 {
-		return nil
-	}
-	return keys.Put([]byte(id), binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(entry)+1))
-}
-
 // Seal keeps a personal value of a case, at most 64 KiB.
 func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if len(value) > 64<<10 {
@@ -194,7 +188,7 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if _, err := tx.Case(caseID); err != nil {
 		return err
 	}
-	k, _, err := tx.j.dataKey(tx.tx, caseID)
+	k, _, err := tx.dataKey(caseID)
 	if err != nil {
 		return err
 	}
@@ -202,12 +196,12 @@ func (tx *Tx) Seal(caseID, name string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	return tx.tx.Bucket(bucketSealed).Put([]byte(caseID+"/"+name), sealed)
+	return tx.bucket(bucketSealed).Put([]byte(caseID+"/"+name), sealed)
 }
 
 // Sealed opens a personal value of a case; [ErrNotFound] when there is none or its key was destroyed.
 func (j *Journal) Sealed(caseID, name string) (value []byte, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
+	err = j.view(func(tx *bolt.Tx) error {
 		sealed := tx.Bucket(bucketSealed).Get([]byte(caseID + "/" + name))
 		if sealed == nil {
 			return fmt.Errorf("sealed value %s: %w", name, ErrNotFound)
@@ -235,7 +229,7 @@ func (j *Journal) Shred(caseID string) error {
 		if err := tx.dropBlobs(caseID); err != nil {
 			return err
 		}
-		if err := destroyKey(tx.tx, caseID); err != nil {
+		if err := tx.destroyKey(caseID); err != nil {
 			return err
 		}
 		prefix := caseID + "/"
@@ -245,11 +239,11 @@ func (j *Journal) Shred(caseID string) error {
 			gone = append(gone, append([]byte(nil), k...))
 		}
 		for _, k := range gone {
-			if err := tx.tx.Bucket(bucketSealed).Delete(k); err != nil {
+			if err := tx.bucket(bucketSealed).Delete(k); err != nil {
 				return err
 			}
 		}
-		if err := tx.Audit("case.shredded", "system", map[string]string{"case": caseID}); err != nil {
+		if err := tx.Audit(EventCaseShredded, "system", map[string]string{"case": caseID}); err != nil {
 			return err
 		}
 		tx.j.crash(crashShredding)
@@ -258,6 +252,9 @@ func (j *Journal) Shred(caseID string) error {
 	if err != nil {
 		return err
 	}
+	j.writing.Lock()
+	j.spill.stale = true // until it is begun anew it has the destroyed key, wrapped
+	j.writing.Unlock()
 	j.crash(crashShredded)
 	return nil
 }

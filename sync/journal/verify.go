@@ -4,7 +4,7 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -19,15 +19,22 @@ import (
 // Verify checks pages, chains, ledgers and sealed values, and counts. Problems are listed, not returned as an error; an
 // error means that checking itself could not go on.
 func (j *Journal) Verify(ctx context.Context) (VerifyReport, error) {
+	return j.verify(ctx, true)
+}
+
+// verify leaves out, unless it is to be thorough, what lies outside the database, and the pages.
+func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, error) {
 	var r VerifyReport
 	bad := func(format string, a ...any) {
 		if len(r.Problems) < 100 {
 			r.Problems = append(r.Problems, fmt.Sprintf(format, a...))
 		}
 	}
-	err := j.db.View(func(tx *bolt.Tx) error {
-		for e := range tx.Check() {
-			bad("page: %v", e)
+	err := j.view(func(tx *bolt.Tx) error {
+		if thorough {
+			for e := range tx.Check() {
+				bad("page: %v", e)
+			}
 		}
 		waiting := map[string]uint64{}
 		for _, lane := range wire.Lanes {
@@ -44,7 +51,7 @@ func (j *Journal) Verify(ctx context.Context) (VerifyReport, error) {
 		if err := j.verifyCases(tx, &r, waiting, bad); err != nil {
 			return err
 		}
-		if err := j.verifyBlobs(tx, bad); err != nil {
+		if err := j.verifyBlobs(tx, thorough, bad); err != nil {
 			return err
 		}
 		return j.verifyEffects(tx, &r, bad)
@@ -92,7 +99,7 @@ func (j *Journal) verifyChain(tx *bolt.Tx, b *bolt.Bucket, lane wire.Lane, st la
 			r.AuditEntries++
 		}
 		var s stored
-		if err := json.Unmarshal(v, &s); err != nil {
+		if err := decode(v, &s); err != nil {
 			bad("lane %s: record %x cannot be read", lane, k)
 			return nil
 		}
@@ -130,8 +137,8 @@ func (j *Journal) verifyChain(tx *bolt.Tx, b *bolt.Bucket, lane wire.Lane, st la
 	return prev, at, err
 }
 
-// verifyBlobs checks that every blob a case has is there, whole, and found by its hash.
-func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
+// verifyBlobs checks that every blob a case has is found by its hash and, when files are to be read, is there and whole.
+func (j *Journal) verifyBlobs(tx *bolt.Tx, read bool, bad func(string, ...any)) error {
 	err := tx.Bucket(bucketOwned).ForEach(func(k, _ []byte) error {
 		e, err := readOwned(tx, string(k))
 		if err == nil && tx.Bucket(bucketBlobs).Get([]byte(e.Index+"/"+string(k))) == nil {
@@ -140,7 +147,7 @@ func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
 		if err == nil {
 			var key [32]byte
 			var h wire.Hash
-			if key, h, err = j.openEntry(tx, string(k), e); err == nil {
+			if key, h, err = j.openEntry(tx, string(k), e); err == nil && read {
 				_, err = j.readBlob(e.File, key, h)
 			}
 		}
@@ -163,6 +170,10 @@ func (j *Journal) verifyBlobs(tx *bolt.Tx, bad func(string, ...any)) error {
 
 func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]uint64, bad func(string, ...any)) error {
 	codes := map[string]string{}
+	last := uint64(0)
+	if b := tx.Bucket(bucketMeta).Get([]byte(metaReceipts)); len(b) == 8 {
+		last = binary.BigEndian.Uint64(b)
+	}
 	err := tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
 		r.Cases++
 		c, err := readCase(tx, string(k))
@@ -175,13 +186,13 @@ func (j *Journal) verifyCases(tx *bolt.Tx, r *VerifyReport, waiting map[string]u
 		}
 		for i := 1; i < len(c.History); i++ {
 			from, to := c.History[i-1].State, c.History[i].State
-			legal := false
-			for _, s := range next[from] {
-				legal = legal || s == to
-			}
-			if !legal {
+			if !from.May(to) {
 				bad("case %s: history goes from %s to %s", c.ReceiptCode, from, to)
 			}
+		}
+		// The code of a case that goes on here under a lease was given elsewhere.
+		if n, err := strconv.ParseUint(c.ReceiptCode[strings.LastIndexByte(c.ReceiptCode, '-')+1:], 10, 64); c.Lease == 0 && (err != nil || n > last) {
+			bad("receipt code %s was never given", c.ReceiptCode)
 		}
 		if other, twice := codes[c.ReceiptCode]; twice {
 			bad("receipt code %s names cases %s and %s", c.ReceiptCode, other, c.ID)
@@ -215,7 +226,7 @@ func (j *Journal) verifyEffects(tx *bolt.Tx, r *VerifyReport, bad func(string, .
 	return tx.Bucket(bucketEffects).ForEach(func(k, v []byte) error {
 		r.Effects++
 		var e Effect
-		if err := json.Unmarshal(v, &e); err != nil {
+		if err := decode(v, &e); err != nil {
 			bad("effect %s cannot be read", k)
 			return nil
 		}

@@ -12,8 +12,10 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,17 +39,59 @@ type city struct {
 	server *httptest.Server
 	key    *ecdsa.PrivateKey
 
-	mu      sync.Mutex
-	evil    func(w http.ResponseWriter, r *http.Request) bool
-	twist   func(answer any) // changes an answer before it is sent; signed ones are signed before
-	epoch   uint32
-	lanes   map[wire.Lane][]wire.Record
-	ids     map[string]int
-	blobs   map[wire.Hash]int
-	inbox   []wire.Message
-	pushes  int
-	auth    []string
-	noEpoch bool // does not order a new epoch after a fork
+	mu       sync.Mutex
+	evil     func(w http.ResponseWriter, r *http.Request) bool
+	twist    func(answer any) // changes an answer before it is sent; signed ones are signed before
+	epoch    uint32
+	lanes    map[wire.Lane][]wire.Record
+	ids      map[string]int
+	blobs    map[wire.Hash]int
+	inbox    []wire.Message
+	pushes   int
+	auth     []string
+	noEpoch  bool // does not order a new epoch after a fork
+	clock    func() time.Time
+	life     time.Duration // of client certificates, 0 means 90 days
+	renewals int
+}
+
+func (c *city) wall() time.Time {
+	if c.clock != nil {
+		return c.clock()
+	}
+	return time.Now()
+}
+
+// certify signs with the authority that the test's terminals trust, which is the server's own certificate.
+func (c *city) certify(name string, pub any) []byte {
+	u, err := url.Parse(name)
+	if err != nil {
+		c.t.Error(err)
+	}
+	life := c.life
+	if life == 0 {
+		life = 90 * 24 * time.Hour
+	}
+	t := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), URIs: []*url.URL{u}, NotBefore: c.wall().Add(-time.Hour), NotAfter: c.wall().Add(life),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, t, c.server.Certificate(), pub, c.server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		c.t.Error(err)
+	}
+	return der
+}
+
+func (c *city) enrolled(k wire.Keys) any {
+	csr, err := x509.ParseCertificateRequest(k.CSR)
+	if err != nil {
+		c.t.Error(err)
+		return wire.Error{Code: "E-PROOF"}
+	}
+	e := &wire.Enrolled{Terminal: terminalID, Nonce: k.Nonce, Profile: k.Profile, Time: c.wall(),
+		Certificate: c.certify(wire.NameTerminal+terminalID, csr.PublicKey), SigningCert: c.certify(wire.NameSigning, &c.key.PublicKey)}
+	e.PlatformKey, _ = x509.MarshalPKIXPublicKey(&c.key.PublicKey)
+	e.Signature = c.sign(e.SigningBytes())
+	return e
 }
 
 func newCity(t testing.TB) *city {
@@ -145,8 +189,18 @@ func (c *city) wait(r *http.Request) {
 func (c *city) answer(r *http.Request, raw []byte) any {
 	switch path := r.URL.Path; {
 	case path == wire.PathEnroll:
-		der, _ := x509.MarshalPKIXPublicKey(&c.key.PublicKey)
-		return &wire.Enrolled{Terminal: terminalID, PlatformKey: der, Time: time.Now()}
+		var e wire.Enroll
+		_ = json.Unmarshal(raw, &e)
+		return c.enrolled(e.Keys)
+	case path == wire.PathRenew:
+		var q wire.Renew
+		_ = json.Unmarshal(raw, &q)
+		c.renewals++
+		return c.enrolled(q.Keys)
+	case path == wire.PathTime:
+		n := &wire.Now{Time: c.wall(), Nonce: r.URL.Query().Get("nonce"), SigningCert: c.certify(wire.NameSigning, &c.key.PublicKey)}
+		n.Signature = c.sign(n.SigningBytes())
+		return n
 	case path == wire.PathHello:
 		return c.hello(raw)
 	case path == wire.PathPush:
@@ -255,8 +309,8 @@ func newTerminal(t testing.TB, c *city) *terminal {
 	j := journaltest.Open(t, journal.Options{Terminal: terminalID})
 	client := newClient(t, c.server)
 	x := &terminal{Journal: j, client: client, opt: uplink.Options{Client: client, Journal: j.Journal,
-		Secret: func() ([]byte, error) { return []byte("a secret of the provisioning"), nil },
-		Beat:   10 * time.Millisecond, Base: 5 * time.Millisecond, Cap: 30 * time.Millisecond, PullWait: time.Second}}
+		Code: func() (string, error) { return wire.NewCode(), nil },
+		Beat: 10 * time.Millisecond, Base: 5 * time.Millisecond, Cap: 30 * time.Millisecond, PullWait: time.Second}}
 	return x
 }
 

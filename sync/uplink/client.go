@@ -19,7 +19,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -47,11 +47,20 @@ func (e *StatusError) Error() string {
 
 // Client speaks with one platform. Its methods may be called from any goroutine.
 type Client struct {
-	base   *url.URL
-	id     *Identity
-	http   *http.Client
-	now    func() time.Time
-	offset atomic.Int64 // platform's clock minus ours, nanoseconds
+	base  *url.URL
+	id    *Identity
+	roots *x509.CertPool
+	now   func() time.Time
+	clock clock
+
+	mu   sync.Mutex
+	line *line
+}
+
+// line is connections that are spoken over with one certificate.
+type line struct {
+	who  *credentials
+	http *http.Client
 }
 
 // NewClient trusts exactly the authorities in the PEM file ca.
@@ -68,10 +77,36 @@ func NewClient(base, ca string, id *Identity) (*Client, error) {
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("platform authority: %s holds no certificate", ca)
 	}
-	return &Client{base: u, id: id, now: time.Now, http: &http.Client{
+	return &Client{base: u, id: id, roots: roots, now: time.Now}, nil
+}
+
+// speaker is the line of the present certificate. After a renewal the old line's connections are let go, as each was opened
+// with the certificate of its day.
+func (c *Client) speaker() *line {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	who := c.id.now.Load()
+	if c.line != nil && c.line.who == who {
+		return c.line
+	}
+	if c.line != nil {
+		c.line.http.CloseIdleConnections()
+	}
+	c.line = &line{who: who, http: c.dial(&tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, Time: c.Now,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if who.cert == nil {
+				return &tls.Certificate{}, nil
+			}
+			return who.cert, nil
+		}})}
+	return c.line
+}
+
+func (c *Client) dial(t *tls.Config) *http.Client {
+	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			TLSClientConfig:       t,
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: wire.MaxInboxWait + 10*time.Second,
@@ -79,14 +114,24 @@ func NewClient(base, ca string, id *Identity) (*Client, error) {
 			MaxIdleConnsPerHost:   4,
 			ForceAttemptHTTP2:     true,
 		},
-	}}, nil
+	}
 }
 
-// Offset is the platform's clock minus this machine's, as the last answer showed it.
-func (c *Client) Offset() time.Duration { return time.Duration(c.offset.Load()) }
+// reconnect lets the connections go that were opened with an earlier certificate.
+func (c *Client) reconnect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.line != nil {
+		c.line.http.CloseIdleConnections()
+		c.line = nil
+	}
+}
+
+// UseClock makes the client take the time from elsewhere than the machine's clock. Call it before anything else.
+func (c *Client) UseClock(now func() time.Time) { c.now = now }
 
 // Close lets idle connections go.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.reconnect() }
 
 // call sends one request and decodes its answer into out (nil ignores it).
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any, zip bool) error {
@@ -121,14 +166,16 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	if zip {
 		req.Header.Set("Content-Encoding", "gzip")
 	}
-	began := c.now()
+	c.settle(ctx)
+	l, began := c.speaker(), c.now()
 	if path != wire.PathEnroll {
-		if err := c.id.authorize(req, body, began.Add(c.Offset())); err != nil {
+		if err := l.who.authorize(req, c.id.Terminal, body, c.Now()); err != nil {
 			return err
 		}
 	}
-	resp, err := c.http.Do(req)
+	resp, err := l.http.Do(req)
 	if err != nil {
+		c.doubt(err)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -148,7 +195,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		c.sync(t, began)
 	}
 	if resp.StatusCode/100 != 2 {
-		return refusal(resp, raw)
+		err := refusal(resp, raw)
+		c.heed(err)
+		return err
 	}
 	if out == nil {
 		return nil
@@ -171,16 +220,6 @@ func bare(err error) error {
 	return err
 }
 
-// sync notes the platform's clock; the Date header is good to a second, so small differences are none.
-func (c *Client) sync(server, began time.Time) {
-	end := c.now()
-	off := server.Sub(began.Add(end.Sub(began) / 2))
-	if off.Abs() < 2*time.Second {
-		off = 0
-	}
-	c.offset.Store(int64(off))
-}
-
 func refusal(resp *http.Response, raw []byte) error {
 	e := &StatusError{Status: resp.StatusCode}
 	if json.Unmarshal(raw, &e.Body) != nil || len(e.Body.Code) > 64 {
@@ -194,20 +233,100 @@ func refusal(resp *http.Response, raw []byte) error {
 	return e
 }
 
-// Enroll introduces the terminal with the shared secret and keeps the platform's keys.
-func (c *Client) Enroll(ctx context.Context, site, name string, secret []byte) error {
-	req, err := c.id.enrolment(site, name, secret)
+// heed acts on refusals that are about certificate or clock.
+func (c *Client) heed(err error) {
+	var refused *StatusError
+	if !errors.As(err, &refused) {
+		return
+	}
+	switch refused.Body.Code {
+	case "E-CERT", "E-CERT-EXPIRED", "E-TERMINAL", "E-AUTH":
+		_ = c.id.Reload() // a technician may have enrolled the terminal again beside us
+		c.reconnect()
+	case "E-CLOCK":
+		c.clock.doubted.Store(true)
+	}
+}
+
+// Enroll introduces the terminal with a one-time code, and keeps its certificate and the platform's keys. A code that was
+// used by these same keys works again until it ends: the answer may have been lost.
+func (c *Client) Enroll(ctx context.Context, site, name, code string) error {
+	req, err := c.id.enrolment(site, name, code)
 	if err != nil {
 		return err
 	}
 	var out wire.Enrolled
+	file := c.id.now.Load().file
 	if err := c.call(ctx, http.MethodPost, wire.PathEnroll, nil, req, &out, false); err != nil {
 		return err
 	}
-	if out.Terminal != c.id.Terminal {
-		return fmt.Errorf("%w: enrolled as %q", ErrGarbled, out.Terminal)
+	return c.id.accept(out, req.Keys, c.roots, file)
+}
+
+// EnrollAnew is Enroll with new keys. The old ones come back when the platform refuses; when no answer came the new ones stay,
+// as they may have been let in.
+func (c *Client) EnrollAnew(ctx context.Context, site, name, code string) error {
+	old := c.id.now.Load()
+	if err := c.id.begin(old.profile); err != nil {
+		return err
 	}
-	return c.id.accept(out)
+	err := c.Enroll(ctx, site, name, code)
+	var refused *StatusError
+	if errors.As(err, &refused) {
+		return errors.Join(err, c.id.keep(old.file))
+	}
+	return err
+}
+
+// Renew has the same keys certified anew; a rotation that was begun is finished instead.
+func (c *Client) Renew(ctx context.Context) error {
+	who := c.id.now.Load()
+	if who.cert == nil {
+		return ErrNotEnrolled
+	}
+	file := who.file
+	if who.next != nil {
+		file = *who.next
+	}
+	return c.certify(ctx, file)
+}
+
+// Rotate replaces the terminal's keys. The new ones are on disk before the platform hears of them, and the old ones are good
+// until the first request that the new ones sign: whatever is cut short in between can be finished by [Client.Renew].
+func (c *Client) Rotate(ctx context.Context) error {
+	who := c.id.now.Load()
+	if who.cert == nil {
+		return ErrNotEnrolled
+	}
+	if who.next != nil {
+		return c.Renew(ctx)
+	}
+	next, err := newKeys(c.id.Terminal, who.profile)
+	if err != nil {
+		return err
+	}
+	file := who.file
+	file.Next = &next
+	if err := c.id.keep(file); err != nil {
+		return err
+	}
+	return c.certify(ctx, next)
+}
+
+func (c *Client) certify(ctx context.Context, f onDisk) error {
+	keys, err := f.credentials()
+	if err != nil {
+		return err
+	}
+	q, err := keys.ask(c.id.Terminal)
+	if err != nil {
+		return err
+	}
+	var out wire.Enrolled
+	if err := c.call(ctx, http.MethodPost, wire.PathRenew, nil, wire.Renew{Keys: q}, &out, false); err != nil {
+		return err
+	}
+	return c.id.accept(out, q, c.roots, f)
 }
 
 // Hello compares what both sides hold.
@@ -218,7 +337,7 @@ func (c *Client) Hello(ctx context.Context, h wire.Hello) (w wire.Welcome, err e
 
 // Push sends a batch, which is signed here, and returns the ack, whose signature was verified.
 func (c *Client) Push(ctx context.Context, b wire.Batch) (a wire.Ack, err error) {
-	if b.Signature, err = c.id.sign(b.SigningBytes()); err != nil {
+	if b.Signature, err = wire.Sign(c.id.now.Load().sign, b.SigningBytes()); err != nil {
 		return a, err
 	}
 	if err := c.call(ctx, http.MethodPost, wire.PathPush, nil, b, &a, true); err != nil {
@@ -249,6 +368,9 @@ func (c *Client) Pull(ctx context.Context, after uint64, wait time.Duration) (in
 
 // PutBlob uploads a blob; sending one that the platform has is no error.
 func (c *Client) PutBlob(ctx context.Context, h wire.Hash, data []byte) error {
+	if len(data) > wire.MaxBlobPart {
+		return c.putParts(ctx, h, data)
+	}
 	return c.send(ctx, http.MethodPut, wire.PathBlobs+h.String(), nil, data, "application/octet-stream", nil, false)
 }
 
@@ -290,6 +412,20 @@ func (c *Client) Issue(ctx context.Context, r wire.DocumentRequest) (d wire.Docu
 		return d, fmt.Errorf("%w: %w", ErrForged, err)
 	}
 	return d, nil
+}
+
+// Lease asks for a case that was begun elsewhere and verifies the grant.
+func (c *Client) Lease(ctx context.Context, r wire.LeaseRequest) (l wire.Lease, err error) {
+	if err := c.call(ctx, http.MethodPost, wire.PathLeases, nil, r, &l, false); err != nil {
+		return l, err
+	}
+	if l.Terminal != c.id.Terminal || l.Opened.ReceiptCode != r.ReceiptCode || l.Token == 0 {
+		return l, fmt.Errorf("%w: another lease than asked for", ErrForged)
+	}
+	if err := c.id.verify(l.SigningBytes(), l.Signature); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	return l, nil
 }
 
 // Catalogue fetches what changes without a new program.

@@ -14,7 +14,9 @@ import (
 )
 
 // compare acts on what the platform holds: behind means send again, a fork means a new epoch. A lane that the platform
-// shows otherwise than we know it, without saying what is to be done, is stopped until a later hello agrees.
+// shows otherwise than we know it, without saying what is to be done, is stopped until a later hello agrees. When the
+// platform holds more than was acknowledged here and less than is here, only we can see whether it is the same: if not, this
+// disk was set back and has grown past that place since, and we begin the new epoch ourselves.
 func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	if len(lanes) == 0 {
 		return nil
@@ -22,7 +24,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	epoch := lanes[0].Epoch
 	if w.Epoch > epoch {
 		u.opt.Log.Error("lanes have forked from the platform's: new epoch", "lanes", w.Fork, "epoch", w.Epoch)
-		return u.opt.Journal.NewEpoch(w.Epoch)
+		return u.opt.Journal.NewEpochAfter(w.Epoch, w.Held)
 	}
 	stopped := map[wire.Lane]bool{}
 	for _, lane := range w.Fork {
@@ -33,15 +35,22 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
-		case p.Seq > l.Head, p.Seq == l.Head && p.Hash != l.HeadHash, p.Seq == l.Acked && p.Hash != l.AckedHash:
+		case p.Seq == l.Acked && p.Seq < l.Head && !wire.SameHistory(l.AckedHash, p.Hash):
+			return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
+		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
+		case p.Seq > l.Acked && p.Seq < l.Head:
+			ours, err := u.opt.Journal.HashAt(l.Lane, p.Seq)
+			if err != nil {
+				failed = append(failed, err)
+			} else if !wire.SameHistory(ours, p.Hash) {
+				return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
+			}
 		case p.Seq < l.Acked:
 			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
 			err := u.opt.Journal.Rewind(l.Lane, p)
 			switch {
-			case errors.Is(err, journal.ErrFork):
-				stopped[l.Lane] = true
-			case errors.Is(err, journal.ErrNotFound):
+			case errors.Is(err, journal.ErrFork), errors.Is(err, journal.ErrNotFound):
 				return u.begin(l, err)
 			case err != nil:
 				failed = append(failed, err)
@@ -59,9 +68,10 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	return errors.Join(failed...)
 }
 
-// begin goes on in a new epoch after the platform lost records that are no longer here to be sent again.
+// begin goes on in a new epoch without being told: the platform lost records that are no longer here to be sent again, or holds
+// others in their place.
 func (u *Uplink) begin(l journal.LaneStatus, why error) error {
-	u.opt.Log.Error("platform lost records that were destroyed here: new epoch", "lane", l.Lane, "error", why)
+	u.opt.Log.Error("no going on from what the platform holds: new epoch", "lane", l.Lane, "error", why)
 	return u.opt.Journal.NewEpoch(l.Epoch + 1)
 }
 
@@ -82,6 +92,9 @@ func (u *Uplink) push(ctx context.Context) error {
 		}
 		return u.until(ctx, nil, u.delay())
 	}
+	if d := u.holding(); d > 0 {
+		return u.until(ctx, nil, d)
+	}
 	sent := 0
 	var failed []error
 	for _, lane := range wire.Lanes {
@@ -90,10 +103,16 @@ func (u *Uplink) push(ctx context.Context) error {
 		if err != nil {
 			failed = append(failed, err)
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
+		u.held(err)
+		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) || u.holding() > 0 {
 			return errors.Join(failed...)
 		}
 	}
+	again, err := u.refill(ctx)
+	if err != nil {
+		failed = append(failed, err)
+	}
+	sent += again
 	n, err := u.pushBlobs(ctx)
 	if err != nil {
 		failed = append(failed, err)
@@ -182,6 +201,13 @@ func (u *Uplink) pushLane(ctx context.Context, lane wire.Lane) (int, error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	for _, h := range a.Lacking {
+		if lost, err := u.opt.Journal.BlobLost(h); err != nil {
+			return 0, err
+		} else if lost {
+			u.opt.Log.Warn("platform lost a picture: sending it again", "blob", h)
+		}
 	}
 	return len(records), nil
 }

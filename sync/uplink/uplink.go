@@ -37,12 +37,19 @@ type Options struct {
 	Site     string
 	Name     string
 	Software string
-	Secret   func() ([]byte, error) // the enrolment secret, asked for only when not enrolled
+	// Code is asked for an enrolment code while the terminal is not enrolled; nil or "" waits for another process to enrol it.
+	Code func() (string, error)
+	// Enrolled is called when a code has let the terminal in and can go; nil does nothing.
+	Enrolled func()
 	Status   func() []wire.TerminalRoleStatus
 	// Message handles one inbox message. Messages come in order of their numbers, each until the handler returned nil once;
 	// after a crash between that and the note of it the last one comes again, so that a handler must know a message's ID.
 	Message func(context.Context, wire.Message) error
-	Log     *slog.Logger
+	// Expired handles, in the same way, one that came after its time; nil drops it.
+	Expired func(context.Context, wire.Message) error
+	// Describe adds to a hello what only the program knows; may be nil.
+	Describe func(*wire.Hello)
+	Log      *slog.Logger
 
 	Beat     time.Duration // between signs of life, 0 means 3 s
 	Base     time.Duration // of the back-off, 0 means 1 s
@@ -59,10 +66,16 @@ type Uplink struct {
 	catalogue *wire.Catalogue
 	changed   chan struct{}
 	beats     int                // good beats since the last bad one
+	stranger  string             // the code with which the platform does not let us in
 	lost      time.Time          // when the link was last lost
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
+	hold      time.Time          // until when the platform asked not to be asked
+	anew      bool               // the next hello fetches the catalogue whatever its revision
+	pastShown bool               // the platform was shown what is kept of earlier epochs
+	want      []wire.Range       // what it lost of that
+	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
@@ -79,6 +92,8 @@ const (
 	// longLoss makes a return count as one of a whole fleet's, which is spread.
 	longLoss = 2 * time.Minute
 	callTime = 8 * time.Second
+	// renewLook is how often a certificate's age is looked at.
+	renewLook = 10 * time.Minute
 	// slowest line on which a blob is given the time it needs, in bytes per second.
 	slowest = 8 << 10
 	// batchBytes of bodies make about 256 KiB compressed at the very most.
@@ -102,7 +117,7 @@ func New(opt Options) *Uplink {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), most: wire.MaxBatchRecords}
+	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), hurry: make(chan struct{}, 1), most: wire.MaxBatchRecords}
 	if b, err := opt.Journal.Meta(metaCatalogue); err == nil {
 		var c wire.Catalogue
 		if json.Unmarshal(b, &c) == nil {
@@ -119,6 +134,13 @@ func (u *Uplink) State() State {
 	return u.state
 }
 
+// Refused is the code with which the platform does not let this terminal in; "" while it does.
+func (u *Uplink) Refused() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stranger
+}
+
 // Catalogue is the last one received, nil before the first.
 func (u *Uplink) Catalogue() *wire.Catalogue {
 	u.mu.Lock()
@@ -133,6 +155,18 @@ func (u *Uplink) Changed() <-chan struct{} {
 	return u.changed
 }
 
+// Resync has the next beat, which comes at once, compare everything and fetch the catalogue anew, and sends ranges again.
+func (u *Uplink) Resync(ranges ...wire.Range) {
+	u.wanted(ranges)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.anew, u.pastShown = true, false
+	select {
+	case u.hurry <- struct{}{}:
+	default:
+	}
+}
+
 func (u *Uplink) change(do func() bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -142,12 +176,24 @@ func (u *Uplink) change(do func() bool) {
 	}
 }
 
+// strangers are the refusals that say that the platform does not take this terminal for who it is: there is a line, but
+// nothing to be had over it.
+var strangers = map[string]bool{"E-AUTH": true, "E-TERMINAL": true, "E-REVOKED": true, "E-CERT": true, "E-CERT-EXPIRED": true, "E-CLOCK": true}
+
 // saw notes whether the platform answered. A refusal is an answer when it is the platform's own, with a code: a gateway or a
 // portal in between refuses without one.
 func (u *Uplink) saw(err error) {
 	var refused *StatusError
-	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != ""
+	stranger := ""
+	if errors.As(err, &refused) && strangers[refused.Body.Code] {
+		stranger = refused.Body.Code
+	}
+	good := err == nil || stranger == "" && errors.As(err, &refused) && refused.Body.Code != "" && (refused.Status/100 == 4 || refused.Body.Code == busy)
 	u.change(func() bool {
+		if stranger != "" && stranger != u.stranger {
+			u.opt.Log.Error("the platform does not let this terminal in", "code", stranger)
+		}
+		u.stranger = stranger
 		was := u.state
 		if !good {
 			if was != Down {
@@ -161,9 +207,35 @@ func (u *Uplink) saw(err error) {
 	})
 }
 
-// Failed lets whoever used the client directly say that the link is gone, so that everybody knows at once.
+// busy is the platform's own word that it works and has too much to do.
+const busy = "E-BUSY"
+
+// held notes that the platform asked to be left alone for a while. Hellos and pushes keep to it together, whichever of them was
+// told; what a citizen waits for is asked all the same.
+func (u *Uplink) held(err error) {
+	var refused *StatusError
+	if !errors.As(err, &refused) || refused.RetryAfter == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if until := time.Now().Add(refused.RetryAfter); until.After(u.hold) {
+		u.hold = until
+	}
+}
+
+// holding is how long the platform still wants to be left alone.
+func (u *Uplink) holding() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Until(u.hold)
+}
+
+// Failed lets whoever used the client directly say that the link is gone, or that the platform no longer lets us in, so that
+// everybody knows at once.
 func (u *Uplink) Failed(err error) {
-	if errors.Is(err, ErrUnreachable) {
+	var refused *StatusError
+	if errors.Is(err, ErrUnreachable) || errors.As(err, &refused) && strangers[refused.Body.Code] {
 		u.saw(err)
 	}
 }
@@ -180,39 +252,78 @@ func (u *Uplink) Run(ctx context.Context) error {
 	parts.Go(func() { u.loop(ctx, "beat", u.beat) })
 	parts.Go(func() { u.loop(ctx, "push", u.push) })
 	parts.Go(func() { u.loop(ctx, "inbox", u.pull) })
+	parts.Go(func() { u.loop(ctx, "renew", u.renew) })
 	<-ctx.Done()
 	return nil
 }
 
-// enrol introduces the terminal, for as long as it takes.
+// enrol introduces the terminal, for as long as it takes, or until `kiosk enroll` has done so beside us.
 func (u *Uplink) enrol(ctx context.Context) error {
 	for n := 0; !u.opt.Client.id.Enrolled(); n++ {
-		if u.opt.Secret == nil {
-			return errors.New("not enrolled, and no enrolment secret")
+		if err := u.opt.Client.id.Reload(); err == nil && u.opt.Client.id.Enrolled() {
+			break
 		}
-		secret, err := u.opt.Secret()
-		if err == nil && len(secret) == 0 {
-			err = errors.New("no enrolment secret")
+		var code string
+		var err error
+		if u.opt.Code != nil {
+			code, err = u.opt.Code()
+		}
+		if err == nil && code == "" {
+			err = ErrNotEnrolled
 		}
 		if err == nil {
 			err = u.bounded(ctx, callTime, func(ctx context.Context) error {
-				return u.opt.Client.Enroll(ctx, u.opt.Site, u.opt.Name, secret)
+				return u.opt.Client.Enroll(ctx, u.opt.Site, u.opt.Name, code)
 			})
-			clear(secret)
 			u.saw(err)
 		}
 		if err == nil {
-			return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit("terminal.enrolled", "system", nil) })
+			if u.opt.Enrolled != nil {
+				u.opt.Enrolled()
+			}
+			return u.audit(journal.EventTerminalEnrolled)
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		u.opt.Log.Warn("enrolment", "error", err)
-		if !u.pause(ctx, n, err) {
+		if n == 0 || !errors.Is(err, ErrNotEnrolled) {
+			u.opt.Log.Warn("enrolment", "error", err)
+		}
+		if !u.pause(ctx, min(n, 3), err) { // a technician may be standing in front
 			return nil
 		}
 	}
 	return nil
+}
+
+func (u *Uplink) audit(event journal.Event) error {
+	return u.opt.Journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, wire.WhoSystem, nil) })
+}
+
+// renew has the certificate renewed when it is time, also after it has expired, and finishes a rotation that was cut short.
+func (u *Uplink) renew(ctx context.Context) error {
+	if !u.opt.Client.id.renewalDue(u.opt.Client.Now()) {
+		return u.until(ctx, u.Changed(), renewLook)
+	}
+	err := u.bounded(ctx, callTime, u.opt.Client.Renew)
+	if err != nil {
+		if ctx.Err() == nil {
+			u.opt.Log.Warn("certificate could not be renewed", "error", err)
+		}
+		return err
+	}
+	if err := u.audit(journal.EventTerminalRenewed); err != nil {
+		return err
+	}
+	return u.until(ctx, nil, time.Minute) // whatever the platform gives, it is not asked without pause
+}
+
+// Rotate replaces the terminal's keys.
+func (u *Uplink) Rotate(ctx context.Context) error {
+	if err := u.bounded(ctx, callTime, u.opt.Client.Rotate); err != nil {
+		return err
+	}
+	return u.audit(journal.EventTerminalRotated)
 }
 
 // loop runs a part again and again, with a pause after failures.
@@ -274,15 +385,32 @@ func (u *Uplink) beat(ctx context.Context) error {
 	if err != nil {
 		u.opt.Log.Debug("hello", "error", err)
 	}
-	next := u.opt.Beat
-	if u.State() != Up {
-		next /= 3 // a link that comes back is noticed soon; two good beats make it up
-	}
+	u.held(err)
+	next := max(u.nextBeat(), u.holding())
 	select {
 	case <-time.After(next):
+	case <-u.hurry:
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// longestBeat is how far apart the tries to reach a platform come that was away for long: short enough that a hall is not kept
+// waiting, and with full jitter, so that a fleet does not greet a platform that comes back all at once.
+const longestBeat = time.Minute
+
+// nextBeat is when to say hello again. A link that was just lost is noticed soon when it comes back; two good beats make it up.
+func (u *Uplink) nextBeat() time.Duration {
+	if u.State() == Up {
+		return u.opt.Beat
+	}
+	u.mu.Lock()
+	away, beats := time.Since(u.lost), u.beats
+	u.mu.Unlock()
+	if u.State() == Unknown || beats > 0 || away < longLoss {
+		return u.opt.Beat / 3
+	}
+	return u.opt.Beat/3 + rand.N(min(longestBeat, u.opt.Cap))
 }
 
 func (u *Uplink) greet(ctx context.Context) error {
@@ -299,6 +427,15 @@ func (u *Uplink) greet(ctx context.Context) error {
 	}
 	if u.opt.Status != nil {
 		h.Status = u.opt.Status()
+	}
+	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
+		return err
+	}
+	if h.Past, err = u.past(); err != nil {
+		return err
+	}
+	if u.opt.Describe != nil {
+		u.opt.Describe(&h)
 	}
 	var w wire.Welcome
 	// A beat is how soon a lost link is noticed, so it waits less than other calls.
@@ -319,6 +456,10 @@ func (u *Uplink) greet(ctx context.Context) error {
 		u.most = min(n, wire.MaxBatchRecords)
 	}
 	u.mu.Unlock()
+	u.wanted(w.Want)
+	u.mu.Lock()
+	u.pastShown = true
+	u.mu.Unlock()
 	err = u.compare(lanes, w)
 	if err == nil {
 		u.change(func() bool {
@@ -331,7 +472,11 @@ func (u *Uplink) greet(ctx context.Context) error {
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
-	if c := u.Catalogue(); c != nil && c.Revision == w.Catalogue {
+	u.mu.Lock()
+	anew := u.anew
+	u.anew = false
+	u.mu.Unlock()
+	if c := u.Catalogue(); !anew && c != nil && c.Revision == w.Catalogue {
 		return nil
 	}
 	var c wire.Catalogue

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// Paths of the platform's API for terminals. Every request but Enroll carries [AuthHeader].
+// Paths of the platform's API for terminals. Every request but Enroll and Time is signed in its
+// Authorization header, and comes over TLS with the terminal's certificate.
 const (
 	PathEnroll    = "/v1/enroll"    // POST Enroll → Enrolled
+	PathRenew     = "/v1/renew"     // POST Renew → Enrolled
+	PathTime      = "/v1/time"      // GET ?nonce=hex → Now
 	PathHello     = "/v1/hello"     // POST Hello → Welcome
 	PathPush      = "/v1/sync/push" // POST Batch → Ack
 	PathPull      = "/v1/sync/pull" // GET ?after=N&wait=SECONDS → Inbox (long-poll)
@@ -24,8 +27,12 @@ const (
 //
 //	BUDAYANG-P256 terminal="T",time="1700000000000",nonce="hex16",signature="base64"
 //
-// The signature is ECDSA P-256 (ASN.1) by the terminal's key over [RequestSigningBytes].
-const AuthScheme = "BUDAYANG-P256"
+// The signature is by the terminal's key over [RequestSigningBytes], in its profile; with SM2 the header begins with
+// [AuthSchemeSM2].
+const (
+	AuthScheme    = "BUDAYANG-P256"
+	AuthSchemeSM2 = "BUDAYANG-SM2-SM3"
+)
 
 // MaxSkew is how far a request's time may lie from the platform's clock.
 const MaxSkew = 180 * time.Second
@@ -44,24 +51,6 @@ type Error struct {
 
 func (e Error) Error() string { return e.Code + ": " + e.Message }
 
-// Enroll introduces a terminal's public key, with a secret shared at provisioning.
-type Enroll struct {
-	Terminal  string `json:"terminal"`
-	Site      string `json:"site"`
-	Name      string `json:"name"`
-	PublicKey []byte `json:"public_key"` // PKIX DER, P-256
-	Nonce     string `json:"nonce"`
-	Proof     Hash   `json:"proof"` // HMAC-SHA-256(secret, terminal \n nonce \n public key)
-}
-
-// Enrolled tells the terminal whom to trust.
-type Enrolled struct {
-	Terminal    string    `json:"terminal"`
-	PlatformKey []byte    `json:"platform_key"` // PKIX DER, P-256: signs acks, inbox messages and documents
-	SealKey     []byte    `json:"seal_key"`     // X25519 public key: copies of personal data are sealed to it
-	Time        time.Time `json:"time"`
-}
-
 // Hello opens a conversation: what the terminal holds.
 type Hello struct {
 	Terminal     string               `json:"terminal"`
@@ -70,12 +59,23 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
+	Past         []Range              `json:"past,omitempty"`     // acknowledged records of earlier epochs that are still kept
+	Inbox        uint64               `json:"inbox,omitempty"`    // number of the last message that was taken
+	InboxID      string               `json:"inbox_id,omitempty"` // and its id
+	Applied      *Applied             `json:"applied,omitempty"`
+	Paused       bool                 `json:"paused,omitempty"` // closed by a command
 }
 
 // LanePoint is a place in a lane.
 type LanePoint struct {
 	Seq  uint64 `json:"seq"`
 	Hash Hash   `json:"hash"`
+}
+
+// EpochPoint is a place in a lane of some epoch.
+type EpochPoint struct {
+	Epoch uint32 `json:"epoch"`
+	LanePoint
 }
 
 // TerminalRoleStatus is one device's state for the fleet's page.
@@ -87,13 +87,17 @@ type TerminalRoleStatus struct {
 
 // Welcome answers: what the platform holds, and its time.
 type Welcome struct {
-	Epoch     uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
-	Lanes     map[Lane]LanePoint `json:"lanes"`
-	Fork      []Lane             `json:"fork,omitempty"` // lanes whose history differs from the platform's
-	Time      time.Time          `json:"time"`
-	Catalogue int64              `json:"catalogue"` // current revision
-	Inbox     uint64             `json:"inbox"`     // newest message number
-	Limits    Limits             `json:"limits"`
+	Epoch uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
+	Lanes map[Lane]LanePoint `json:"lanes"`
+	// Held is what the platform holds last of each lane, in whatever epoch; a lane of which it holds nothing is not in it. A
+	// terminal that is ordered into a new epoch takes along what it has beyond that. A platform that does not tell is null.
+	Held      map[Lane]EpochPoint `json:"held"`
+	Fork      []Lane              `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	Want      []Range             `json:"want,omitempty"` // records of earlier epochs that the platform lost
+	Time      time.Time           `json:"time"`
+	Catalogue int64               `json:"catalogue"` // current revision
+	Inbox     uint64              `json:"inbox"`     // newest message number
+	Limits    Limits              `json:"limits"`
 }
 
 // Limits are the platform's wishes.
@@ -112,7 +116,7 @@ type Inbox struct {
 type Message struct {
 	No        uint64          `json:"no"`
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // "notice", "catalogue", "command", "result"
+	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand
 	Expires   time.Time       `json:"expires"`
 	Body      json.RawMessage `json:"body"`
 	Signature []byte          `json:"signature"`

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"encoding/json"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestEveryFieldIsChained(t *testing.T) {
 		"wall": func(h *Header) { h.Wall = h.Wall.Add(time.Millisecond) }, "mono": func(h *Header) { h.Mono++ },
 		"boot": func(h *Header) { h.Boot = "" }, "clock": func(h *Header) { h.ClockOff++ },
 		"body": func(h *Header) { h.BodyHash[0]++ }, "prev": func(h *Header) { h.Prev[0]++ },
+		"lease":  func(h *Header) { h.Lease++ },
 		"border": func(h *Header) { h.Case, h.Type = h.Case+h.Type[:1], h.Type[1:] },
 	} {
 		h := base
@@ -160,6 +162,45 @@ func FuzzWireMessages(f *testing.F) {
 			case *Document:
 				_ = m.SigningBytes()
 			}
+		}
+	})
+}
+
+// FuzzSealedRecord opens what may come from a file that somebody carried here.
+func FuzzSealedRecord(f *testing.F) {
+	private, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := SealDataKey(private.PublicKey().Bytes(), "t", "c", 1, bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed(f, SealedRecord{Header: Header{V: 1, Terminal: "t"}, KeyID: "c", Gen: 1, Key: key, Sealed: bytes.Repeat([]byte{1}, 90)}))
+	f.Add(seed(f, SealedRecord{KeyID: "c", Key: key[:40], Sealed: nil}))
+	f.Add([]byte(`{"key":"","sealed":"AAAA"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var s SealedRecord
+		if json.Unmarshal(raw, &s) != nil {
+			return
+		}
+		if _, err := s.Open(private); err == nil {
+			t.Error("opened")
+		}
+	})
+}
+
+// FuzzWitness reads the file that lies beside a journal, whatever is in it.
+func FuzzWitness(f *testing.F) {
+	h := AuditHead{Terminal: "990000-0003", Epoch: 1, Seq: 7, Why: "hour", At: time.UnixMilli(1_700_000_000_123).UTC(), Signature: []byte{1}}
+	f.Add(seed(f, Witness{Head: h}))
+	f.Add(seed(f, Witness{Head: h, Ack: &Ack{High: 3}}))
+	f.Add([]byte(`{"head":{"epoch":1}}`))
+	f.Add(bytes.Repeat([]byte(" "), MaxWitnessBytes+1))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		w, err := ReadWitness(raw)
+		if err == nil && (w.Head.Epoch == 0 || len(w.Head.SigningBytes()) == 0) {
+			t.Errorf("%+v", w)
 		}
 	})
 }

@@ -21,8 +21,6 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-var secret = []byte("a secret of the test, long enough")
-
 // phone receives one-time codes.
 type phone struct {
 	mu    sync.Mutex
@@ -53,12 +51,24 @@ type city struct {
 	ca    string
 }
 
-func newCity(t *testing.T) *city {
+func newCity(t testing.TB) *city {
+	t.Helper()
+	return newCityOn(t, nil)
+}
+
+// newCityOn stands on a store; nil is the embedded one.
+func newCityOn(t testing.TB, store platform.Store) *city {
+	t.Helper()
+	return newCityWith(t, platform.Config{Store: store})
+}
+
+func newCityWith(t testing.TB, cfg platform.Config) *city {
 	t.Helper()
 	dir := t.TempDir()
 	c := &city{phone: &phone{}}
+	cfg.Dir, cfg.SMS = dir, c.phone
 	var err error
-	c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, EnrollSecret: secret, SMS: c.phone})
+	c.Server, err = platform.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +92,23 @@ func newCity(t *testing.T) *city {
 	return c
 }
 
+// code lets a terminal in.
+func (c *city) code(t testing.TB, terminal string) string {
+	t.Helper()
+	code, _, err := c.IssueCode(t.Context(), terminal, 0, platform.Operator{Who: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func (c *city) codes(terminal string) func() (string, error) {
+	return func() (string, error) {
+		code, _, err := c.IssueCode(context.Background(), terminal, 0, platform.Operator{Who: "test"})
+		return code, err
+	}
+}
+
 // terminal is a journal with an uplink.
 type terminal struct {
 	*journal.Journal
@@ -92,7 +119,7 @@ type terminal struct {
 	gone   bool // closed by the test
 }
 
-func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
+func newTerminal(t testing.TB, c *city, dir, id string) *terminal {
 	t.Helper()
 	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Terminal: id, No: "03", KeyFile: filepath.Join(dir, "journal.key")})
 	if err != nil {
@@ -107,13 +134,13 @@ func newTerminal(t *testing.T, c *city, dir, id string) *terminal {
 		t.Fatal(err)
 	}
 	link := uplink.New(uplink.Options{Client: client, Journal: j, Site: "示例大厅", Name: "03", Software: "test",
-		Secret: func() ([]byte, error) { return bytes.Clone(secret), nil },
-		Beat:   50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
+		Code: c.codes(id),
+		Beat: 50 * time.Millisecond, Base: 20 * time.Millisecond, Cap: 200 * time.Millisecond, PullWait: time.Second})
 	return &terminal{Journal: j, id: ident, client: client, link: link, dir: dir}
 }
 
 // run serves the uplink until the test ends or stop is called.
-func (x *terminal) run(t *testing.T) (stop func()) {
+func (x *terminal) run(t testing.TB) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- x.link.Run(ctx) }()
@@ -156,7 +183,7 @@ func (x *terminal) open(t *testing.T, item string) journal.Case {
 	return c
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if is() {
@@ -215,6 +242,31 @@ func TestPlatformThatFailsLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
+// image is a copy of a journal's disk: the database and its spill.
+type image map[string][]byte
+
+func imageOf(t testing.TB, dir string) image {
+	t.Helper()
+	i := image{}
+	for _, file := range []string{"journal.db", "journal.db.spill"} {
+		b, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i[file] = b
+	}
+	return i
+}
+
+func (i image) putBack(t testing.TB, dir string) {
+	t.Helper()
+	for file, b := range i {
+		if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()
@@ -224,10 +276,7 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	eventually(t, "outbox empty", x.drained)
 	stop()
 	// The image is taken here; two cases follow that the platform gets and the image does not have.
-	image, err := os.ReadFile(filepath.Join(dir, "journal.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	image := imageOf(t, dir)
 	x.gone = true
 	_ = x.Close()
 	x = newTerminal(t, c, dir, "990000-0003")
@@ -238,11 +287,9 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	stop()
 	x.gone = true
 	_ = x.Close()
-	if err := os.WriteFile(filepath.Join(dir, "journal.db"), image, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	image.putBack(t, dir)
 	x = newTerminal(t, c, dir, "990000-0003")
-	x.open(t, "after the restore")
+	x.open(t, "after-the-restore")
 	x.run(t)
 	eventually(t, "a new epoch", func() bool {
 		l, err := x.Lanes()
@@ -255,13 +302,127 @@ func TestRestoredDiskIsAForkAndLosesNothingNew(t *testing.T) {
 	}
 }
 
+// The restored terminal works on without a link until its lanes are longer than what the platform holds: the platform cannot
+// see from the heads that the histories differ, the terminal can.
+func TestRestoredDiskThatGrewPastThePlatformIsAFork(t *testing.T) {
+	c := newCity(t)
+	dir := t.TempDir()
+	x := newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "first")
+	stop := x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	image := imageOf(t, dir)
+	x = newTerminal(t, c, dir, "990000-0003")
+	x.open(t, "second")
+	stop = x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	stop()
+	x.gone = true
+	_ = x.Close()
+	image.putBack(t, dir)
+	x = newTerminal(t, c, dir, "990000-0003")
+	for range 5 {
+		x.open(t, "after-the-restore")
+	}
+	x.run(t)
+	eventually(t, "outbox empty", x.drained)
+	l, err := x.Lanes()
+	if err != nil || l[0].Epoch < 2 {
+		t.Errorf("the fork was not noticed: %+v, %v", l, err)
+	}
+	got, err := c.Received(t.Context())
+	if err != nil || got.Cases != 7 || got.Duplicates != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A fork begins a new epoch, and then the platform is set back to a backup from before: what was acknowledged in the epoch that
+// is over must come again too.
+func TestPlatformSetBackBehindAnEpochGetsEverythingAgain(t *testing.T) {
+	dir := t.TempDir()
+	serve := func() (*city, func()) {
+		c := &city{phone: &phone{}, ca: filepath.Join(dir, "ca.pem")}
+		var err error
+		if c.Server, err = platform.New(t.Context(), platform.Config{Dir: dir, SMS: c.phone}); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.url = "https://" + l.Addr().String()
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- c.Serve(ctx, l) }()
+		return c, func() {
+			cancel()
+			if err := errors.Join(<-done, c.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	drain := func(x *terminal) {
+		t.Helper()
+		stop := x.run(t)
+		eventually(t, "outbox empty and greeted", func() bool { return x.link.State() == uplink.Up && x.drained() })
+		stop()
+		x.gone = true
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home, store := t.TempDir(), filepath.Join(dir, "platform.db")
+	c, end := serve()
+	x := newTerminal(t, c, home, "990000-0003")
+	x.open(t, "first")
+	drain(x)
+	end()
+	backup, err := os.ReadFile(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c, end = serve()
+	x = newTerminal(t, c, home, "990000-0003")
+	x.open(t, "second")
+	drain(x)
+	x = newTerminal(t, c, home, "990000-0003")
+	if err := x.NewEpoch(2); err != nil {
+		t.Fatal(err)
+	}
+	x.open(t, "third")
+	drain(x)
+	end()
+	if err := os.WriteFile(store, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, rest := range []string{store + "-wal", store + "-shm"} {
+		if err := os.Remove(rest); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+
+	c, end = serve()
+	defer end()
+	x = newTerminal(t, c, home, "990000-0003")
+	x.open(t, "fourth")
+	x.run(t)
+	eventually(t, "all four cases", func() bool {
+		got, err := c.Received(t.Context())
+		return err == nil && got.Cases == 4 && got.Duplicates == 0 && x.drained()
+	})
+}
+
 func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()
 	x := newTerminal(t, c, dir, "990000-0003")
 	var mu sync.Mutex
 	var got []string
-	x.link = uplink.New(uplink.Options{Client: x.client, Journal: x.Journal, Secret: func() ([]byte, error) { return bytes.Clone(secret), nil },
+	x.link = uplink.New(uplink.Options{Client: x.client, Journal: x.Journal, Code: c.codes("990000-0003"),
 		Beat: 50 * time.Millisecond, Base: 20 * time.Millisecond, PullWait: time.Second,
 		Message: func(_ context.Context, m wire.Message) error {
 			mu.Lock()
@@ -287,17 +448,21 @@ func TestInboxIsDeliveredInOrderOnce(t *testing.T) {
 func TestSecondKeyForATerminalIsRefused(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	code := c.code(t, "990000-0003")
+	if err := x.client.Enroll(t.Context(), "s", "n", code); err != nil {
 		t.Fatal(err)
+	}
+	if err := x.client.Enroll(t.Context(), "s", "n", code); err != nil {
+		t.Errorf("the same key again, as after a lost answer: %v", err)
 	}
 	_ = x.Close()
 	y := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer y.Close()
 	var refused *uplink.StatusError
-	if err := y.client.Enroll(t.Context(), "s", "n", secret); !errors.As(err, &refused) || refused.Body.Code != "E-ENROLLED" {
+	if err := y.client.Enroll(t.Context(), "s", "n", code); !errors.As(err, &refused) || refused.Body.Code != "E-ENROLL-USED" {
 		t.Errorf("error %v", err)
 	}
-	if err := y.client.Enroll(t.Context(), "s", "n", []byte("another secret that is wrong")); !errors.As(err, &refused) || refused.Body.Code != "E-PROOF" {
+	if err := y.client.Enroll(t.Context(), "s", "n", wire.NewCode()); !errors.As(err, &refused) || refused.Body.Code != "E-PROOF" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -326,7 +491,7 @@ func TestCertificates(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer x.Close()
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	if err := x.client.Enroll(t.Context(), "s", "n", c.code(t, "990000-0003")); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range people {
@@ -379,7 +544,7 @@ func TestWrongCodes(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c, t.TempDir(), "990000-0003")
 	defer x.Close()
-	if err := x.client.Enroll(t.Context(), "s", "n", secret); err != nil {
+	if err := x.client.Enroll(t.Context(), "s", "n", c.code(t, "990000-0003")); err != nil {
 		t.Fatal(err)
 	}
 	number := complete(t, people[1][1])

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"platform":           {"platform", "sync/wire", "slip", "idnum", "assets"},
 	"slip":               {},
 	"idnum":              {},
+	"private":            {"idnum"},
 	"assets":             {},
 }
 

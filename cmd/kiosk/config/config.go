@@ -37,6 +37,8 @@ type Config struct {
 
 	// Path is the file it was read from.
 	Path string `toml:"-"`
+	// Revision names one that the platform sent; 0 is the local file.
+	Revision int64 `toml:"-"`
 }
 
 // Terminal says which terminal this is.
@@ -68,9 +70,10 @@ type Visit struct {
 
 // Platform is the city's platform.
 type Platform struct {
-	URL        string `toml:"url"`         // https://…
-	CA         string `toml:"ca"`          // PEM file of the only authority trusted; relative to the file
-	SecretFile string `toml:"secret_file"` // shared enrolment secret, mode 0600
+	URL      string `toml:"url"`       // https://…
+	CA       string `toml:"ca"`        // PEM file of the only authority trusted; relative to the file
+	CodeFile string `toml:"code_file"` // one-time enrolment code, mode 0600, removed once used; "" waits for kiosk enroll
+	Profile  string `toml:"profile"`   // of signatures: "p256-sha256" (default) or "sm2-sm3"
 }
 
 // Device fills a role.
@@ -175,7 +178,7 @@ func Parse(path string, text []byte) (Config, error) {
 		return c, errors.Join(v.problems...)
 	}
 	dir := filepath.Dir(path)
-	for _, p := range []*string{&c.Terminal.Data, &c.Platform.CA, &c.Platform.SecretFile} {
+	for _, p := range []*string{&c.Terminal.Data, &c.Platform.CA, &c.Platform.CodeFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -212,7 +215,7 @@ var known = []string{
 	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data",
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
-	"platform.url", "platform.ca", "platform.secret_file",
+	"platform.url", "platform.ca", "platform.code_file", "platform.profile",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
 	"device.*.fingerprint",
 }
@@ -321,8 +324,8 @@ func (v *checker) platform(p Platform) {
 	if p.CA == "" {
 		v.bad("platform.ca", "the file with the platform's certificate authority (platform ca prints it)")
 	}
-	if p.SecretFile == "" {
-		v.bad("platform.secret_file", "the file with the enrolment secret")
+	if p.Profile != "" && p.Profile != "p256-sha256" && p.Profile != "sm2-sm3" {
+		v.bad("platform.profile", `"p256-sha256" or "sm2-sm3"`)
 	}
 }
 

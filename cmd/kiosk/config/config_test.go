@@ -26,7 +26,7 @@ end = "50s"
 [platform]
 url = "https://platform.example:8443"
 ca = "ca.pem"
-secret_file = "/etc/budayang/secret"
+code_file = "/etc/budayang/code"
 
 [device.id-reader]
 driver = "sam"
@@ -42,7 +42,7 @@ func TestGoodFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Terminal.Data != "/etc/budayang/data" || c.Platform.CA != "/etc/budayang/ca.pem" || c.Platform.SecretFile != "/etc/budayang/secret" {
+	if c.Terminal.Data != "/etc/budayang/data" || c.Platform.CA != "/etc/budayang/ca.pem" || c.Platform.CodeFile != "/etc/budayang/code" {
 		t.Errorf("relative paths: %+v %+v", c.Terminal, c.Platform)
 	}
 	if time.Duration(c.Visit.Warn) != 30*time.Second || c.Screen.Width != 1080 || c.Screen.Language != "zh" {

@@ -6,8 +6,6 @@ package journey
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -74,32 +72,30 @@ func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
 			return w, fmt.Errorf("world: %w", err)
 		}
 	}
-	var secret [16]byte
-	if _, err := rand.Read(secret[:]); err != nil {
-		return w, err
-	}
-	word := hex.EncodeToString(secret[:])
-	if err := os.WriteFile(filepath.Join(opt.Dir, "secret"), []byte(word), 0o600); err != nil {
-		return w, fmt.Errorf("world: %w", err)
-	}
-	if err := w.startPlatform(ctx, word); err != nil {
+	if err := w.startPlatform(ctx); err != nil {
 		return w, err
 	}
 	return w, w.startDevices()
 }
 
-func (w *World) startPlatform(ctx context.Context, secret string) error {
+func (w *World) startPlatform(ctx context.Context) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("world: %w", err)
 	}
-	w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), EnrollSecret: []byte(secret),
-		SMS: w.phone, BaseURL: "https://" + l.Addr().String()})
+	w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String()})
 	if err != nil {
 		_ = l.Close()
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(w.opt.Dir, "ca.pem"), w.Platform.CA(), 0o644); err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	code, _, err := w.Platform.IssueCode(ctx, terminalID, 0, platform.Operator{Who: "demonstration"})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(w.opt.Dir, "code"), []byte(code), 0o600); err != nil {
 		return fmt.Errorf("world: %w", err)
 	}
 	serve, cancel := context.WithCancel(context.Background())
@@ -159,7 +155,7 @@ refill = "2m"
 [platform]
 url = "https://%s"
 ca = "ca.pem"
-secret_file = "secret"
+code_file = "code"
 
 [device.id-reader]
 driver = "sam"

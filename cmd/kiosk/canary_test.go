@@ -1,0 +1,203 @@
+//go:build !release
+
+package main
+
+// The canary: whole journeys of a citizen whose name and numbers are known, and then a search for them in everything that
+// the terminal leaves behind — log, data directory, blobs, temporary files, file names, core files, the process's command
+// line — in every encoding in which they could lie there.
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/script"
+)
+
+// canary is one text to look for, in all the ways in which it could lie somewhere.
+type canary struct {
+	text  string
+	forms map[string][]byte
+}
+
+func newCanary(t testing.TB, text string) canary {
+	t.Helper()
+	gb, err := simplifiedchinese.GB18030.NewEncoder().String(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var le, be []byte
+	for _, u := range utf16.Encode([]rune(text)) {
+		le, be = append(le, byte(u), byte(u>>8)), append(be, byte(u>>8), byte(u))
+	}
+	c := canary{text, map[string][]byte{}}
+	for name, raw := range map[string][]byte{"UTF-8": []byte(text), "GB 18030": []byte(gb), "UTF-16LE": le, "UTF-16BE": be} {
+		c.forms[name] = raw
+		c.forms[name+" in hex"] = []byte(hex.EncodeToString(raw))
+		c.forms[name+" in HEX"] = bytes.ToUpper(c.forms[name+" in hex"])
+		for shift := range 3 {
+			for enc, e := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
+				// What comes before shifts the alphabet; only characters that are wholly the text's are looked for.
+				s := e.EncodeToString(append(make([]byte, shift), raw...))
+				from, to := (shift*8+5)/6, (shift+len(raw))*8/6
+				if to-from >= 6 {
+					c.forms[fmt.Sprintf("%s in %s at %d", name, enc, shift)] = []byte(s[from:to])
+				}
+			}
+		}
+	}
+	return c
+}
+
+// in says in which form the canary sits somewhere, "" when it does not.
+func (c canary) in(b []byte) string {
+	for name, form := range c.forms {
+		if bytes.Contains(b, form) {
+			return name
+		}
+	}
+	return ""
+}
+
+// The search itself finds every form, wherever it lies; otherwise its silence would mean nothing.
+func TestTheCanaryIsFound(t *testing.T) {
+	for _, text := range []string{"李晓雯", "990000199211050228", "13800000002"} {
+		c := newCanary(t, text)
+		for name, form := range c.forms {
+			if c.in(slices.Concat([]byte("before "), form, []byte(" after"))) == "" {
+				t.Errorf("%s of %s is not found", name, text)
+			}
+		}
+		for shift := range 3 {
+			whole := base64.StdEncoding.EncodeToString([]byte("abc"[:shift] + text + "more"))
+			if c.in([]byte(whole)) == "" {
+				t.Errorf("%s is not found in %s", text, whole)
+			}
+		}
+		if c.in([]byte("nothing of the kind")) != "" {
+			t.Error("found where it is not")
+		}
+	}
+}
+
+func TestTheCanaryStaysInside(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays whole journeys")
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	h := newHall(t)
+	ink, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", "receipt.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hotline := slices.Concat(arrive("12345"), []script.Line{
+		script.On("choose", func(_ context.Context, p service.Prompt) (service.Answer, error) {
+			return service.Chosen{ID: p.(service.Choose).Options[0].ID}, nil
+		}),
+		script.On("form", script.Fill("phone", "13800000002")),
+		script.On("ink", script.Draw(ink)),
+		script.On("review", script.Next()),
+		script.On("done", script.Then(h.takeOutput, script.Rate("4"))),
+	}, gone())
+	s := h.play(script.New(slices.Concat(
+		h.certificate(), []script.Line{h.paper(), h.thanks()}, gone(),
+		arrive("SB-Q"), h.identified(), []script.Line{
+			script.Maybe("wait", script.Wait()),
+			script.On("result", script.Next()),
+			h.thanks(),
+		}, gone(),
+		hotline)...))
+	h.settled(s)
+	// A careless line, as somebody will write one some day.
+	forget := s.known("李晓雯")
+	s.log.Error("careless", "name", "李晓雯", "number", "990000199211050228", "phone", "13800000002")
+	forget()
+	s.end()
+
+	var birds []canary
+	for _, text := range []string{"李晓雯", "990000199211050228", "13800000002"} {
+		birds = append(birds, newCanary(t, text))
+	}
+	looked := 0
+	look := func(where string, b []byte) {
+		looked++
+		for _, c := range birds {
+			if form := c.in(b); form != "" {
+				t.Errorf("%s holds %s as %s", where, c.text, form)
+			}
+		}
+	}
+	h.log.mu.Lock()
+	said := h.log.b.String()
+	h.log.mu.Unlock()
+	if !strings.Contains(said, "careless") {
+		t.Error("the log was not kept")
+	}
+	look("the log", []byte(said))
+	for _, root := range []string{h.cfg.Terminal.Data, tmp} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			look("a file name under "+root, []byte(path))
+			if d.IsDir() && path != root && strings.HasPrefix(h.dir, path) {
+				return fs.SkipDir // the world around the terminal: its platform and its papers know the citizen
+			}
+			if !d.Type().IsRegular() {
+				return nil
+			}
+			b, err := os.ReadFile(path)
+			look(path, b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"/proc/self/cmdline", "/proc/self/environ"} {
+		if b, err := os.ReadFile(f); err == nil {
+			look(f, b)
+		}
+	}
+	for _, pattern := range []string{"core", "core.*", filepath.Join(h.dir, "core*"), filepath.Join(tmp, "core*")} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			t.Errorf("core files: %v", found)
+		}
+	}
+	if looked < 6 {
+		t.Errorf("only %d places were looked at", looked)
+	}
+}
+
+// A crash leaves no picture of the memory.
+func TestNoCoreFiles(t *testing.T) {
+	if err := noCores(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile("/proc/self/limits")
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "Max core file size"); ok {
+			if f := strings.Fields(rest); f[0] != "0" || f[1] != "0" {
+				t.Errorf("%s", line)
+			}
+			return
+		}
+	}
+	t.Error("the system does not tell its limits")
+}

@@ -1,0 +1,147 @@
+package main
+
+// Enrolment: a technician types the one-time code that the platform's operator made. It is read from the keyboard, a pipe or a
+// file, never from the command line, where every process could read it.
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/uplink"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// enrollCmd is `kiosk enroll`.
+type enrollCmd struct {
+	Config   string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	NewKeys  bool          `help:"Come in with new keys: after the old ones may have been read by somebody, or on a copied disk."`
+	Patience time.Duration `default:"20s" help:"How long to wait for the platform."`
+}
+
+// Run enrols this terminal; a running one notices by itself.
+func (e enrollCmd) Run(ctx context.Context, io stdio) error {
+	c, err := config.Load(e.Config)
+	if err != nil {
+		return err
+	}
+	if err := prepareData(c.Terminal.Data); err != nil {
+		return err
+	}
+	id, err := identity(c)
+	if err != nil {
+		return err
+	}
+	code, err := askCode(io, c.Terminal.ID)
+	if err != nil {
+		return err
+	}
+	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeoutCause(ctx, e.Patience, fmt.Errorf("no answer within %v", e.Patience))
+	defer cancel()
+	enroll := client.Enroll
+	if e.NewKeys {
+		enroll = client.EnrollAnew
+	}
+	if err := enroll(ctx, c.Terminal.Site, c.Terminal.Name, code); err != nil {
+		return enrolmentFailed(c, err)
+	}
+	_, until := id.Certified()
+	fmt.Fprintf(io.out, "terminal %s is enrolled in profile %s; its certificate is good until %s and renews itself\n", c.Terminal.ID, id.Profile(), until.Local().Format(time.DateOnly))
+	return nil
+}
+
+// askCode reads one line. On a keyboard it is not shown.
+func askCode(io stdio, terminal string) (string, error) {
+	if f, is := io.in.(*os.File); is {
+		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			fmt.Fprintf(io.err, "enrolment code for %s (it is not shown): ", terminal)
+			hidden := *old
+			hidden.Lflag &^= unix.ECHO
+			if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &hidden); err != nil {
+				return "", fmt.Errorf("keyboard: %w", err)
+			}
+			defer func() {
+				_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, old)
+				fmt.Fprintln(io.err)
+			}()
+		}
+	}
+	s := bufio.NewScanner(io.in)
+	s.Buffer(make([]byte, 256), 256)
+	if !s.Scan() {
+		return "", errors.New("no code was given: type it, or send it through a pipe (platform enroll prints one)")
+	}
+	code := strings.TrimSpace(s.Text())
+	_, err := wire.CodeKey(terminal, code)
+	return code, err
+}
+
+// enrolmentFailed says what to do.
+func enrolmentFailed(c config.Config, err error) error {
+	var refused *uplink.StatusError
+	mend := ""
+	switch {
+	case errors.As(err, &refused):
+		mend = map[string]string{
+			"E-PROOF":          "this code is not for terminal " + c.Terminal.ID + " (terminal.id), or a newer one was made",
+			"E-ENROLL-EXPIRED": "have a new code made: platform enroll " + c.Terminal.ID,
+			"E-ENROLL-USED":    "another key came in with this code; if it was not this terminal's, have it revoked at once: platform revoke " + c.Terminal.ID,
+			"E-ENROLL-LOCKED":  "have a new code made: platform enroll " + c.Terminal.ID,
+			"E-ENROLLED":       "the platform knows another key of this terminal: platform reset " + c.Terminal.ID + ", then a new code",
+			"E-REVOKED":        "the platform's operator put this terminal out: platform reset " + c.Terminal.ID + ", then a new code",
+		}[refused.Body.Code]
+	case errors.Is(err, uplink.ErrUnreachable):
+		mend = "look at the network and at platform.url and platform.ca (kiosk doctor)"
+	}
+	if mend == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, mend)
+}
+
+// identity loads who this terminal is.
+func identity(c config.Config) (*uplink.Identity, error) {
+	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
+	if err != nil || c.Platform.Profile == "" {
+		return id, err
+	}
+	return id, id.UseProfile(wire.Profile(c.Platform.Profile))
+}
+
+// readCode reads a code that was put beside the configuration; "" when there is none (any more).
+func readCode(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("enrolment code: %w", err)
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("enrolment code %s can be read by others: chmod 600 %s", path, path)
+	}
+	if st.Size() > 256 {
+		return "", fmt.Errorf("enrolment code %s is %d bytes long, expected one line", path, st.Size())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("enrolment code: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// outboxSalvageCmd is `kiosk outbox salvage`.
+type outboxSalvageCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Out    string `required:"" help:"File to write, one sealed record in a line; it must not exist."`
+}
+
+// Run writes what waits for the platform into a file that only the platform can open. It needs neither journal.key nor the
+// board that the journal was written on, and changes nothing.
+func (o outboxSalvageCmd) Run(io stdio) (err error) {
+	c, err := config.Load(o.Config)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(o.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	n := 0
+	lines := json.NewEncoder(f)
+	left, err := journal.Salvage(journalPath(c), func(r wire.SealedRecord) error {
+		n++
+		return lines.Encode(r)
+	})
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(o.Out)
+		return err
+	}
+	fmt.Fprintf(io.out, "%d records written to %s; only the platform can open them\n", n, o.Out)
+	if left > 0 {
+		return fmt.Errorf("%d records were written before the platform's key was known: only journal.key opens them", left)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package platform
+
+import (
+	"context"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every key that the page asks for has words in both languages, and no two languages were forgotten.
+func TestPageHasItsWords(t *testing.T) {
+	known := map[string]bool{}
+	for _, w := range pageTexts {
+		known[w[0]] = true
+		if w[1] == "" || w[2] == "" {
+			t.Errorf("%q lacks a language", w[0])
+		}
+	}
+	for _, re := range []string{`data-w="([a-z_]+)"`, `w\('([a-z_]+)'\)`, `sum\([a-z_.]+,'([a-z_]+)'\)`} {
+		found := regexp.MustCompile(re).FindAllSubmatch(page, -1)
+		if len(found) == 0 {
+			t.Errorf("%s matches nothing", re)
+		}
+		for _, m := range found {
+			if !known[string(m[1])] {
+				t.Errorf("the page asks for %q, which has no words", m[1])
+			}
+		}
+	}
+	names := itemNames()
+	if len(names) < 4 {
+		t.Errorf("%d items have names", len(names))
+	}
+	for _, n := range names {
+		if n[1] == "" || n[2] == "" {
+			t.Errorf("item %q lacks a language", n[0])
+		}
+	}
+}
+
+// A browser runs the page: its policy lets its own script and face through, and nothing from a record becomes markup.
+func TestPageInABrowser(t *testing.T) {
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Skip(err)
+	}
+	s, _ := newServer(t)
+	if err := s.store.Update(context.Background(), func(tx Tx) error {
+		if err := tx.PutTerminal(Terminal{ID: "990000-0001", Site: "<b>hall</b>", Name: "3", Epoch: 1, PublicKey: []byte{1}, Seen: s.now()}); err != nil {
+			return err
+		}
+		return tx.PutCase(CaseRow{ID: "c", Terminal: "990000-0001", Item: "SB-P", ReceiptCode: "03-1", State: "PRINT_UNKNOWN", Opened: s.now(), Updated: s.now(), Times: 1})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(s.Handler())
+	defer web.Close()
+	for lang, want := range map[string]string{"zh": "参保证明打印", "en": "Social insurance certificate"} {
+		out, err := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(),
+			"--virtual-time-budget=3000", "--dump-dom", web.URL+"/#"+lang).Output()
+		if err != nil {
+			t.Skip(err) // a browser that cannot start here says nothing about the page
+		}
+		for _, w := range []string{want, "&lt;b&gt;hall&lt;/b&gt;", "03-1"} {
+			if !strings.Contains(string(out), w) {
+				t.Errorf("%s: %q is not on the page", lang, w)
+			}
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package platform
+
+// The page's words, in Chinese and English.
+
+import (
+	"encoding/json"
+	"io/fs"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/budayang/kiosk/assets"
+)
+
+// pageTexts are [key, zh, en].
+var pageTexts = [][3]string{
+	{"title", "Budayang 中心平台", "Budayang central platform"},
+	{"other", "English", "中文"},
+	{"stale", "平台没有应答，以下不是最新", "The platform does not answer: what is below is old"},
+	{"terminals", "终端", "Terminals"},
+	{"cases", "办件", "Cases"},
+	{"id", "编号", "Number"},
+	{"place", "位置", "Place"},
+	{"link", "链路", "Link"},
+	{"seen", "最近联系", "Last seen"},
+	{"devices", "设备提示", "Devices to look at"},
+	{"receipt", "受理号", "Receipt code"},
+	{"service", "事项", "Service"},
+	{"person", "办事人", "Person"},
+	{"status", "状态", "State"},
+	{"rating", "评价", "Rating"},
+	{"time", "时间", "Time"},
+	{"terminal", "终端", "Terminal"},
+	{"online", "在线", "online"},
+	{"offline", "离线", "offline"},
+	{"and", "、", ", "},
+	{"n_cases", "件办件", "cases"},
+	{"n_records", "条记录", "records"},
+	{"n_documents", "份证明", "certificates"},
+	{"n_ratings", "次评价", "ratings"},
+	{"n_quarantined", "条隔离", "quarantined"},
+}
+
+// pageGroups are words for what the wire carries as codes; a code without a word is shown as it is.
+var pageGroups = map[string][][3]string{
+	"state": {
+		{"SUBMITTED", "已提交", "submitted"}, {"ACCEPTED", "已受理", "accepted"}, {"PRINTING", "打印中", "printing"},
+		{"PRINTED", "已打印", "printed"}, {"DELIVERED", "已取走", "delivered"}, {"CLOSED", "已办结", "closed"},
+		{"REJECTED", "不予办理", "rejected"}, {"CANCELLED", "已取消", "cancelled"}, {"ABANDONED", "中途离开", "abandoned"},
+		{"EXPIRED", "已过期", "expired"}, {"PRINT_FAILED", "打印失败", "print failed"},
+		{"PRINT_UNKNOWN", "打印结果不明，待人工核实", "print unknown: a person must look"},
+		{"RETAINED", "未取走", "not taken"}, {"MANUAL", "转人工", "with a person"},
+	},
+	"level": {
+		{"5", "非常满意", "very satisfied"}, {"4", "满意", "satisfied"}, {"3", "基本满意", "fairly satisfied"},
+		{"2", "不满意", "dissatisfied"}, {"1", "非常不满意", "very dissatisfied"},
+	},
+	"role": {
+		{"id-reader", "身份证阅读器", "ID reader"}, {"receipt-printer", "凭条打印机", "receipt printer"},
+		{"document-printer", "文件打印机", "document printer"}, {"camera", "摄像头", "camera"},
+		{"code-scanner", "扫码器", "code scanner"}, {"card-printer", "制卡机", "card printer"},
+	},
+	"unready": {
+		{"no-device", "未连接", "not connected"}, {"starting", "启动中", "starting"}, {"other-device", "设备被更换", "another device"},
+		{"broken", "故障", "broken"}, {"jammed", "卡纸", "jammed"}, {"cover-open", "盖子打开", "cover open"},
+		{"paper-out", "缺纸", "out of paper"}, {"toner-out", "缺粉", "out of toner"}, {"offline", "离线", "off line"},
+	},
+}
+
+// pageWords is the page's words as JSON; names of items come from their files.
+func pageWords() string {
+	out := map[string]map[string]any{"zh": {}, "en": {}}
+	for _, t := range pageTexts {
+		out["zh"][t[0]], out["en"][t[0]] = t[1], t[2]
+	}
+	groups := map[string][][3]string{"item": itemNames()}
+	for name, all := range pageGroups {
+		groups[name] = all
+	}
+	for name, all := range groups {
+		zh, en := map[string]string{}, map[string]string{}
+		for _, t := range all {
+			zh[t[0]], en[t[0]] = t[1], t[2]
+		}
+		out["zh"][name], out["en"][name] = zh, en
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// itemNames are the items' names; a file that cannot be read is the engine's tests' affair and leaves its code on the page.
+func itemNames() (all [][3]string) {
+	files, _ := fs.Glob(assets.FS, "items/*.yaml")
+	for _, f := range files {
+		b, err := assets.FS.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		var item struct {
+			Code string            `yaml:"code"`
+			Name map[string]string `yaml:"name"`
+		}
+		if yaml.Unmarshal(b, &item) == nil && item.Code != "" && !strings.ContainsAny(item.Code, "<>") {
+			all = append(all, [3]string{item.Code, item.Name["zh"], item.Name["en"]})
+		}
+	}
+	return all
+}

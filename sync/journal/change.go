@@ -1,0 +1,159 @@
+package journal
+
+// A change: one bbolt transaction, written to the spill on the way.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// bucketChange counts changes in its sequence. It is empty and lies inside the root page, which every change writes anyway.
+var bucketChange = []byte("change")
+
+// Tx is one change of the record. It is good only inside [Journal.Update].
+type Tx struct {
+	j       *Journal
+	tx      *bolt.Tx
+	log     []byte // what was put and deleted, as the spill keeps it
+	bulk    bool   // more than a frame holds
+	touched bool
+	number  uint64
+}
+
+// bucket is a bucket whose changes go to the spill too.
+type bucket struct {
+	*bolt.Bucket
+	tx  *Tx
+	no  byte
+	sub string
+}
+
+func (tx *Tx) bucket(name []byte) bucket {
+	no := slices.IndexFunc(spilled, func(b []byte) bool { return string(b) == string(name) })
+	return bucket{tx.tx.Bucket(name), tx, byte(no), ""}
+}
+
+// records is a lane's bucket of records.
+func (tx *Tx) records(lane string) bucket { return tx.bucket(bucketRecords).inner(lane) }
+
+// inner is a bucket inside a bucket.
+func (b bucket) inner(name string) bucket {
+	b.Bucket, b.sub = b.Bucket.Bucket([]byte(name)), name
+	return b
+}
+
+// Put puts; bbolt's own Put stays reachable only where the spill is meant not to know.
+func (b bucket) Put(k, v []byte) error {
+	b.tx.note(op{opPut, b.no, b.sub, k, v})
+	return b.Bucket.Put(k, v)
+}
+
+// Delete deletes.
+func (b bucket) Delete(k []byte) error {
+	b.tx.note(op{opDel, b.no, b.sub, k, nil})
+	return b.Bucket.Delete(k)
+}
+
+func (tx *Tx) note(o op) {
+	tx.touched = true
+	if tx.bulk {
+		return
+	}
+	tx.log = appendOp(tx.log, o)
+	if len(tx.log) > maxFrame {
+		tx.bulk, tx.log = true, nil
+	}
+}
+
+// Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk, in the database and in the
+// spill. [ErrFull] when the quota or the disk is, [ErrDisk] when the disk failed: then nobody can say whether the change is
+// there, and the journal takes no other until it is opened again.
+func (j *Journal) Update(fn func(tx *Tx) error) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if err := j.writable(); err != nil {
+		return err
+	}
+	j.breathe()
+	t := &Tx{j: j}
+	var synced <-chan error
+	err := j.db.Update(func(tx *bolt.Tx) (err error) {
+		t.tx = tx
+		if err := fn(t); err != nil {
+			return err
+		}
+		if !t.touched {
+			return errUntouched
+		}
+		if t.number, err = tx.Bucket(bucketChange).NextSequence(); err != nil {
+			return err
+		}
+		if synced, err = j.spill.write(t); err != nil {
+			return err
+		}
+		j.crash(crashSpilled)
+		return nil
+	})
+	if errors.Is(err, errUntouched) {
+		return nil
+	}
+	if err != nil {
+		return j.undone(err, t, synced)
+	}
+	j.spill.await(synced)
+	j.crash(crashCommitted)
+	if t.bulk || j.spill.due() {
+		if err := j.checkpoint(); err != nil {
+			j.opt.Log.Error("the spill could not be begun anew", "error", err)
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.changed)
+	j.changed = make(chan struct{})
+	return nil
+}
+
+// errUntouched rolls back a change that changed nothing.
+var errUntouched = errors.New("nothing changed")
+
+// writable says whether a change may begin.
+func (j *Journal) writable() error {
+	if j.failed != nil {
+		return j.failed
+	}
+	if !j.spill.broken {
+		return nil
+	}
+	if err := j.checkpoint(); err != nil {
+		return fmt.Errorf("the spill is broken: %w", err)
+	}
+	return nil
+}
+
+// undone is what follows a change that was not committed.
+func (j *Journal) undone(err error, t *Tx, synced <-chan error) error {
+	// Room is asked for before anything that counts is overwritten: such a change certainly did not happen.
+	full := errors.Is(err, bolterrors.ErrMaxSizeReached) || noRoom(err)
+	if synced != nil {
+		j.spill.await(synced)
+		switch {
+		case full:
+			if verr := j.spill.void(t.number); verr != nil {
+				j.opt.Log.Error("spill", "error", verr)
+			}
+		default:
+			// bbolt wrote some of it, perhaps all. What it holds in memory need not be what the file says.
+			j.failed = fmt.Errorf("%w: %w", ErrDisk, err)
+			return j.failed
+		}
+	}
+	if full {
+		return fmt.Errorf("%w: %v", ErrFull, err)
+	}
+	return err
+}

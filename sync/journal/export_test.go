@@ -1,0 +1,87 @@
+package journal
+
+// What tests look at from inside.
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// SpillEnd is where the next frame goes.
+func SpillEnd(j *Journal) int64 {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return j.spill.end
+}
+
+// WrappedKey is a case's data key as it lies in the file.
+func WrappedKey(j *Journal, id string) (b []byte) {
+	_ = j.db.View(func(tx *bolt.Tx) error {
+		b = bytes.Clone(tx.Bucket(bucketKeys).Get([]byte(id)))
+		return nil
+	})
+	return b
+}
+
+// Digest is a hash over everything that the journal's database holds, and the number of its last change.
+func Digest(j *Journal) (sum [32]byte, change uint64, err error) {
+	h := sha256.New()
+	err = j.db.View(func(tx *bolt.Tx) error {
+		change = tx.Bucket(bucketChange).Sequence()
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			fmt.Fprintf(h, "bucket %s\n", name)
+			return digestBucket(h, b)
+		})
+	})
+	return [32]byte(h.Sum(nil)), change, err
+}
+
+func digestBucket(h hash.Hash, b *bolt.Bucket) error {
+	return b.ForEach(func(k, v []byte) error {
+		fmt.Fprintf(h, "%q %q\n", k, v)
+		if v == nil {
+			return digestBucket(h, b.Bucket(k))
+		}
+		return nil
+	})
+}
+
+// SpillLast is the number of the last change that a spill knows of, and whether it has its checkpoint.
+func SpillLast(path string) (uint64, bool) {
+	s, err := readSpill(spillPath(path))
+	if err != nil {
+		return 0, false
+	}
+	return s.last, s.whole
+}
+
+// SpillCases are the cases that whole frames of a spill put.
+func SpillCases(path string) (ids []string) {
+	s, err := readSpill(spillPath(path))
+	if err != nil {
+		return nil
+	}
+	f, err := os.Open(spillPath(path))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	for _, fr := range append(s.parts, s.changes...) {
+		_, payload, err := readFrame(f, fr.at, maxSpill)
+		if err != nil {
+			continue
+		}
+		_ = eachOp(payload, func(o op) error {
+			if o.kind == opPut && string(spilled[o.bucket]) == string(bucketCases) {
+				ids = append(ids, string(o.key))
+			}
+			return nil
+		})
+	}
+	return ids
+}

@@ -1,0 +1,102 @@
+package journal_test
+
+// Room: compaction, shares of lanes, telemetry.
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/journal/journaltest"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+func TestADrainedFileBecomesSmallAgain(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	work(t, j.Journal, 3)
+	size := func() int64 {
+		st, err := os.Stat(j.Path)
+		must(t, err)
+		return st.Size()
+	}
+	big := strings.Repeat("x", 60<<10)
+	for range 20 { // many records in one change: the backlog, not the time it takes, is what counts
+		must(t, j.Update(func(tx *journal.Tx) error {
+			for range 15 {
+				if _, err := tx.Emit(wire.LaneCtl, "", wire.TypeDevices, 1, big); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	grown := size()
+	ackAll(t, j.Journal)
+	before := holds(t, j.Journal)
+	_, _, err := j.Trim(time.Now().Add(time.Hour))
+	must(t, err)
+	if grown < 20<<20 || size() > grown/4 {
+		t.Errorf("%d bytes, %d before", size(), grown)
+	}
+	if all := lost(before, holds(t, j.Journal)); len(all) > 0 {
+		t.Errorf("lost: %s", all)
+	}
+	j.Check()
+	work(t, j.Journal, 2)
+	before = holds(t, j.Journal)
+	j.Reopen()
+	if all := lost(before, holds(t, j.Journal)); len(all) > 0 || len(audited(t, j.Journal, "spill.differs")) > 0 {
+		t.Errorf("lost after the restart: %s", all)
+	}
+}
+
+func TestALaneOverItsShareStopsNewBusinessAndNothingElse(t *testing.T) {
+	j := journaltest.Open(t, journal.Options{MaxSize: 24 << 20})
+	c := openCase(t, j.Journal)
+	big := strings.Repeat("x", 60<<10)
+	for range 40 { // 40 records of 80 KB are more than a tenth
+		must(t, j.Update(func(tx *journal.Tx) error {
+			_, err := tx.Emit(wire.LaneCtl, "", wire.TypeDevices, 1, big)
+			return err
+		}))
+	}
+	if !j.Full() {
+		t.Error("not full")
+	}
+	wants(t, j.Update(func(tx *journal.Tx) error { _, err := tx.OpenCase(journal.NewCase{Item: "x"}); return err }), journal.ErrFull)
+	must(t, set(j.Journal, c.ID, journal.Closed))
+	ackAll(t, j.Journal)
+	if j.Full() {
+		t.Error("full although nothing waits")
+	}
+	openCase(t, j.Journal)
+}
+
+func TestTelemetryIsARing(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	for i := range 12 {
+		must(t, j.Update(func(tx *journal.Tx) error {
+			for n := range 100 {
+				if err := tx.Tell("heartbeat", 1, i*100+n); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	all, err := j.Told(5000)
+	must(t, err)
+	if len(all) != 1000 || string(all[0].Body) != "200" || string(all[999].Body) != "1199" {
+		t.Fatalf("%d, first %s", len(all), all[0].Body)
+	}
+	must(t, j.Forget(all[899].Seq))
+	j.Reopen()
+	if all, err = j.Told(10); err != nil || len(all) != 10 || string(all[0].Body) != "1100" {
+		t.Errorf("%d, %v", len(all), err)
+	}
+	if j.Update(func(tx *journal.Tx) error { return tx.Tell("x", 1, strings.Repeat("x", 5000)) }) == nil {
+		t.Error("too much was taken")
+	}
+}

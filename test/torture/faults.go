@@ -1,0 +1,333 @@
+package main
+
+// The faults: one goroutine for each crew and one for the city, each doing one thing after another, by chance from the seed.
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(r.Int64N(int64(most-least)))
+}
+
+// storm changes a gateway's weather until ctx ends.
+func (c *crew) storm(ctx context.Context, r *rand.Rand) {
+	for {
+		if !sleep(ctx, between(r, 2*time.Second, 8*time.Second)) {
+			return
+		}
+		w := weathers[r.IntN(len(weathers))]
+		c.gateway.be(w)
+		if !sleep(ctx, between(r, time.Second, 8*time.Second)) {
+			return
+		}
+		c.gateway.be(fair)
+	}
+}
+
+// suffer does one fault after another to a crew until ctx ends. An error means that the harness itself cannot go on.
+func (c *crew) suffer(ctx context.Context, r *rand.Rand) error {
+	type fault struct {
+		name   string
+		weight int
+		do     func(context.Context, *rand.Rand) error
+	}
+	all := []fault{{"clock", 3, c.clock}, {"image", 4, c.takeImage}, {"rollback", 4, c.rollback}, {"clone", 1, c.clone}, {"old version", 2, c.oldVersion}}
+	if c.disk != nil {
+		all = append(all, fault{"power cut", 6, c.powerCut}, fault{"disk full", 2, c.fill}, fault{"lying disk", c.run.opt.lies, c.lie})
+	} else {
+		all = append(all, fault{"kill -9", 6, c.killed})
+	}
+	if only := c.run.opt.only; only != "" {
+		names := strings.Split(only, ",")
+		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(names, f.name) })
+	}
+	sum := 0
+	for _, f := range all {
+		sum += f.weight
+	}
+	for sleep(ctx, between(r, 500*time.Millisecond, 3*time.Second)) {
+		if sum == 0 {
+			continue
+		}
+		n := r.IntN(sum)
+		for _, f := range all {
+			if n -= f.weight; n >= 0 {
+				continue
+			}
+			if err := f.do(ctx, r); err != nil {
+				return fmt.Errorf("%s of worker %d: %w", f.name, c.no, err)
+			}
+			break
+		}
+	}
+	return nil
+}
+
+func (c *crew) pick(r *rand.Rand) *unit { return c.units[r.IntN(len(c.units))] }
+
+func (c *crew) killed(context.Context, *rand.Rand) error {
+	c.run.did("kill -9")
+	c.kill()
+	return c.launch()
+}
+
+func (c *crew) powerCut(context.Context, *rand.Rand) error {
+	c.run.did("power cut")
+	if _, err := c.disk.order("freeze"); err != nil {
+		return err
+	}
+	c.kill()
+	lost, err := c.disk.order("drop")
+	if err != nil {
+		return err
+	}
+	c.run.sectors.Add(int64(lost))
+	return c.launch()
+}
+
+func (c *crew) fill(ctx context.Context, r *rand.Rand) error {
+	c.run.did("disk full")
+	if _, err := c.disk.order("full"); err != nil {
+		return err
+	}
+	sleep(ctx, between(r, time.Second, 5*time.Second))
+	_, err := c.disk.order("room")
+	return err
+}
+
+// lie lets the disk ignore fsync for a while and then loses power.
+func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
+	c.run.did("lying disk")
+	from := map[*unit]int{}
+	for _, u := range c.units {
+		from[u] = c.run.oracle.count(u.name)
+	}
+	c.run.lying(c, true)
+	defer c.run.lying(c, false)
+	if _, err := c.disk.order("lie"); err != nil {
+		return err
+	}
+	sleep(ctx, between(r, time.Second, 3*time.Second))
+	if _, err := c.disk.order("freeze"); err != nil {
+		return err
+	}
+	c.kill()
+	for _, u := range c.units {
+		u.mu.Lock()
+		epoch := u.epoch
+		u.mu.Unlock()
+		c.run.oracle.lost(u.name, loss{from: from[u], epoch: epoch, how: "lying disk"})
+		c.run.oracle.swap(u.name)
+	}
+	if _, err := c.disk.order("drop"); err != nil {
+		return err
+	}
+	return c.launch()
+}
+
+func (c *crew) clock(_ context.Context, r *rand.Rand) error {
+	c.run.did("clock")
+	u := c.pick(r)
+	u.Clock = []time.Duration{-24 * time.Hour, 24 * time.Hour, 0, time.Duration(r.Int64N(int64(time.Hour)))}[r.IntN(4)]
+	return c.order(order{Do: "clock", Machine: u.name, Clock: u.Clock})
+}
+
+func (c *crew) oldVersion(_ context.Context, r *rand.Rand) error {
+	c.run.did("other version")
+	u := c.pick(r)
+	if err := c.stop(u); err != nil {
+		return err
+	}
+	u.Old = !u.Old
+	u.Software = map[bool]string{true: "kiosk 0.1.0", false: "kiosk torture"}[u.Old]
+	return c.begin(u)
+}
+
+func (c *crew) takeImage(_ context.Context, r *rand.Rand) error {
+	u := c.pick(r)
+	if err := c.stop(u); err != nil {
+		return err
+	}
+	if err := c.imageOf(u); err != nil {
+		return err
+	}
+	return c.begin(u)
+}
+
+// imageOf copies a stopped machine's disk.
+func (c *crew) imageOf(u *unit) error {
+	c.run.did("image")
+	dir := filepath.Join(c.run.dir, "images", u.name)
+	if err := copyDir(u.Dir, dir); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.image = &image{dir: dir, promises: c.run.oracle.count(u.name), epoch: u.epoch, head: u.acked + u.waiting}
+	return nil
+}
+
+// rollback puts an old image back. It is done only when the platform has meanwhile heard more than the image holds: nothing
+// but a second witness can notice that a disk was set back, and here the platform is the only one.
+func (c *crew) rollback(_ context.Context, r *rand.Rand) error {
+	var u *unit
+	for range 8 {
+		if u = c.pick(r); u.image != nil {
+			break
+		}
+	}
+	if u.image == nil {
+		return nil
+	}
+	c.run.history.RLock()
+	defer c.run.history.RUnlock()
+	if err := c.stop(u); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	i, epoch := u.image, u.epoch
+	heard := u.epoch > i.epoch || u.acked > i.head
+	if heard {
+		u.pending = epoch
+	}
+	u.mu.Unlock()
+	if i.dir == "" || !heard {
+		return c.begin(u)
+	}
+	c.run.did("rollback")
+	c.run.oracle.lost(u.name, loss{from: i.promises, epoch: epoch, how: "rollback"})
+	c.run.oracle.swap(u.name)
+	if err := copyDir(i.dir, u.Dir); err != nil {
+		return err
+	}
+	u.log("rolled back")
+	// Often it works on without a link at first, past the place the platform knows.
+	u.Offline = time.Duration(r.IntN(2)) * between(r, time.Second, 15*time.Second)
+	err := c.begin(u)
+	u.Offline = 0
+	return err
+}
+
+// clone starts a second machine from a copy of the first one's disk; both work at once for a while.
+func (c *crew) clone(ctx context.Context, r *rand.Rand) error {
+	if len(c.clones) >= 2 {
+		return nil
+	}
+	u := c.pick(r)
+	if err := c.stop(u); err != nil {
+		return err
+	}
+	c.run.did("clone")
+	twin, err := c.run.newUnit(c, fmt.Sprintf("%s-clone%d", u.name, len(c.clones)+1), u.Terminal, u.No)
+	if err != nil {
+		return err
+	}
+	twin.Identity, twin.ever = u.Identity, true
+	if err := copyDir(u.Dir, twin.Dir); err != nil {
+		return err
+	}
+	c.run.oracle.swap(u.name)
+	c.run.oracle.swap(twin.name)
+	c.clones = append(c.clones, twin)
+	if err := c.begin(u); err != nil {
+		return err
+	}
+	if err := c.begin(twin); err != nil {
+		return err
+	}
+	sleep(ctx, between(r, 3*time.Second, 8*time.Second))
+	return c.stop(twin)
+}
+
+// strike does one fault after another to the city.
+func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
+	backup, have := filepath.Join(r.dir, "backup"), false
+	for sleep(ctx, between(rnd, 4*time.Second, 12*time.Second)) {
+		n := rnd.IntN(10)
+		switch {
+		case r.opt.restore && r.city.store == "" && n <= 1:
+			r.did("platform backup")
+			r.city.close()
+			if err := r.city.backup(backup); err != nil {
+				return err
+			}
+			have = true
+		case r.city.store == "" && n <= 3 && have && r.opt.restore:
+			if err := r.setBack(backup); err != nil {
+				return err
+			}
+		case r.opt.outage != nil && n <= 3:
+			r.did("store kill")
+			r.opt.outage()
+		default:
+			r.did("server kill")
+			r.city.kill(rnd.IntN(len(r.city.servers)))
+			sleep(ctx, between(rnd, 0, 3*time.Second))
+		}
+		for i, s := range r.city.servers {
+			if s == nil {
+				if err := r.city.start(i); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// unnoticed says whether some disk was set back and its machine has not begun a new epoch yet.
+func (r *run) unnoticed() bool {
+	for _, u := range r.all() {
+		u.mu.Lock()
+		pending := u.pending
+		u.mu.Unlock()
+		if pending > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
+// no copy would be left, nor a witness.
+func (r *run) setBack(backup string) error {
+	r.history.Lock()
+	defer r.history.Unlock()
+	for patience := 100; r.unnoticed(); patience-- {
+		if patience == 0 {
+			r.did("restore put off")
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	r.did("platform restore")
+	r.city.close()
+	r.city.age.Add(1)
+	if err := r.city.restore(backup); err != nil {
+		return err
+	}
+	for _, u := range r.all() {
+		u.mu.Lock()
+		if u.image != nil {
+			u.image.dir = ""
+		}
+		u.mu.Unlock()
+	}
+	return nil
+}
