@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -161,7 +160,7 @@ func (f *codeFile) Read(ctx context.Context, _ wire.CodeSent) (string, error) {
 		if err != nil {
 			return "", errors.New("the file of --codes cannot be read")
 		}
-		if m := sixDigits.FindSubmatch(bytes.TrimLeft(b, "\x00")); m != nil {
+		if m := sixDigits.FindSubmatch(b); m != nil {
 			return string(m[1]), nil
 		}
 		select {

@@ -466,7 +466,7 @@ func checkKeyReused(ctx context.Context, s *session) error {
 }
 
 var lastChecks = []Check{
-	{"revoked", "E-REVOKED from the next request on, also in the middle of a long poll", "Certificates", checkRevoked},
+	{"revoked", "E-REVOKED, or E-CERT for its withdrawn certificate, from the next request on, also in the middle of a long poll", "Certificates", checkRevoked},
 	{"error-bodies", "every refusal of this run in JSON, with a code and status of the registry", "Online calls", checkErrorBodies},
 	{"server-time", "a Date within a minute of the signed time in every answer of this run", "Time", checkDates},
 }

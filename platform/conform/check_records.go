@@ -348,7 +348,7 @@ func checkVersion(ctx context.Context, s *session) error {
 var sizeChecks = []Check{
 	{"many-records", "E-BATCH for more than 200 records", "Conversation", checkMany},
 	{"oversize", "E-TOO-LARGE, or the line cut, for a body of 4 MiB", "Conversation", checkOversize},
-	{"gzip-bomb", "E-TOO-LARGE for a small body that unpacks to 64 MiB", "Conversation", checkBomb},
+	{"gzip-bomb", "E-TOO-LARGE for a small body that unpacks to 16 MiB", "Conversation", checkBomb},
 }
 
 func checkMany(ctx context.Context, s *session) error {
@@ -373,6 +373,6 @@ func checkBomb(ctx context.Context, s *session) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	a, err := s.mine.send(ctx, request{method: "POST", path: wire.PathPush, body: make([]byte, 64<<20), zip: true})
+	a, err := s.mine.send(ctx, request{method: "POST", path: wire.PathPush, body: make([]byte, 16<<20), zip: true})
 	return refused(a, err, "E-TOO-LARGE")
 }
