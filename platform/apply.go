@@ -5,6 +5,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -16,6 +17,14 @@ type changes struct {
 	effects       []EffectRow
 	ratings       []RatingRow
 	hotlines      []HotlineRow
+	answers       []orderAnswer
+	leases        []LeaseRow
+}
+
+// orderAnswer is what a terminal says of an order.
+type orderAnswer struct {
+	terminal string
+	result   wire.OrderResult
 }
 
 func (c *changes) write(tx Tx) error {
@@ -25,8 +34,36 @@ func (c *changes) write(tx Tx) error {
 		func() error { return tx.PutEffects(c.effects) },
 		func() error { return tx.PutRatings(c.ratings) },
 		func() error { return tx.PutHotlines(c.hotlines) },
+		func() error { return c.writeAnswers(tx) },
+		func() error { return c.writeLeases(tx) },
 	} {
 		if err := put(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *changes) writeAnswers(tx Tx) error {
+	for _, a := range c.answers {
+		if err := answered(tx, a.terminal, a.result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLeases learns again what a store that was set back has forgotten.
+func (c *changes) writeLeases(tx Tx) error {
+	for _, l := range c.leases {
+		old, err := tx.Lease(l.Case)
+		if err != nil && !errors.Is(err, ErrNoRow) {
+			return err
+		}
+		if old.Token >= l.Token {
+			continue
+		}
+		if err := tx.PutLease(l); err != nil {
 			return err
 		}
 	}
@@ -49,8 +86,53 @@ func (s *Server) owners(ctx context.Context, b wire.Batch) (owners map[string]st
 	return owners, err
 }
 
-// foreignCase is the reason of a record whose case another terminal opened.
-const foreignCase = "case of another terminal"
+// fence says who may write of the batch's cases.
+type fence struct {
+	owners map[string]string   // case → the terminal that opened it
+	leases map[string]LeaseRow // case → who holds it, where it was handed on
+}
+
+// fence reads the leases in the transaction that applies and acknowledges the records: whoever gets a lease meanwhile is met.
+func (s *Server) fence(tx Tx, rs []wire.Record, owners map[string]string) (f fence, err error) {
+	f.owners = owners
+	var ids []string
+	for _, r := range rs {
+		if r.Case != "" && !slices.Contains(ids, r.Case) {
+			ids = append(ids, r.Case)
+		}
+	}
+	f.leases, err = tx.Leases(ids)
+	return f, err
+}
+
+// Reasons of records that a fence keeps out, whose terminals an operator should know of.
+const (
+	foreignCase  = "case is another terminal's"
+	foreignLease = "lease is another terminal's"
+)
+
+// why says why a record may not change its case: it was written by a terminal that no longer holds it, or never did. What
+// happened is kept and for a person to look at; audit entries tell what a terminal did and are taken whoever held the case.
+func (f fence) why(r wire.Record) string {
+	if r.Case == "" || r.Lane == wire.LaneAudit || r.Lane == wire.LaneCtl {
+		return ""
+	}
+	l := f.leases[r.Case]
+	switch {
+	case r.Lease < l.Token:
+		return fmt.Sprintf("written under lease %d, case is held under %d", r.Lease, l.Token)
+	case r.Lease > l.Token:
+		return fmt.Sprintf("lease %d is not known", r.Lease)
+	case l.Token > 0 && l.Terminal != r.Terminal:
+		return foreignLease
+	case l.Token > 0:
+		return ""
+	}
+	if owner := f.owners[r.Case]; owner != "" && owner != r.Terminal {
+		return foreignCase
+	}
+	return ""
+}
 
 // applyRecords takes the next records of a lane, or recognises those that are held, and moves the lane's place. hashes are
 // the records' own, owners the terminals of their cases.
@@ -63,57 +145,81 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 			return nil, err
 		}
 	}
-	var fresh []RecordRow
-	var told []func(*changes)
-	var at []int
+	next := len(rs)
 	for i, r := range rs {
-		h := hashes[i]
-		outcomes[i] = wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}
-		if r.Seq <= row.Seq {
-			// A record that is held under an earlier epoch, by its id, has no place here to compare.
-			if was, is := held[r.Seq]; is && !wire.SameHistory(was, h) {
+		if r.Seq > row.Seq {
+			if !wire.SameHistory(row.Hash, r.Prev) {
 				return nil, errFork
 			}
+			next = min(next, i)
+			row.Seq, row.Hash = r.Seq, hashes[i]
 			continue
 		}
-		if !wire.SameHistory(row.Hash, r.Prev) {
+		outcomes[i] = wire.Outcome{Seq: r.Seq, Status: wire.Duplicate}
+		// A record that is held under an earlier epoch, by its id, has no place here to compare.
+		if was, is := held[r.Seq]; is && !wire.SameHistory(was, hashes[i]) {
 			return nil, errFork
 		}
-		row.Seq, row.Hash = r.Seq, h
-		out := wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
-		change, reason := interpret(r)
-		if owner := owners[r.Case]; reason == "" && r.Case != "" && owner != "" && owner != r.Terminal {
-			change, reason = nil, foreignCase
-		}
-		if reason != "" {
-			out.Status, out.Reason = wire.Quarantined, reason
-		}
-		outcomes[i] = out
-		fresh = append(fresh, RecordRow{Record: r, Hash: h, Outcome: out.Status, Reason: out.Reason, Received: s.now()})
-		told, at = append(told, change), append(at, i)
 	}
-	added, err := tx.AddRecords(fresh)
+	taken, err := s.take(tx, rs[next:], hashes[next:], owners)
+	copy(outcomes[next:], taken)
+	return outcomes, err
+}
+
+// take keeps records and writes what those tell that were not held already.
+func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[string]string) ([]wire.Outcome, error) {
+	if len(rs) == 0 {
+		return nil, nil
+	}
+	f, err := s.fence(tx, rs, owners)
 	if err != nil {
 		return nil, err
 	}
-	if len(added) != len(fresh) {
+	rows, outcomes, told := make([]RecordRow, len(rs)), make([]wire.Outcome, len(rs)), make([]func(*changes), len(rs))
+	for i, r := range rs {
+		outcomes[i] = wire.Outcome{Seq: r.Seq, Status: wire.Accepted}
+		change, reason := interpret(r)
+		if r.Type == wire.TypeLease {
+			var l LeaseRow
+			if l, reason = s.leased(r); reason == "" {
+				change = func(c *changes) { c.leases = append(c.leases, l) }
+				if l.Token > f.leases[l.Case].Token {
+					f.leases[l.Case] = l
+				}
+			}
+		} else if reason == "" {
+			reason = f.why(r)
+		}
+		if reason != "" {
+			change = nil
+			outcomes[i].Status, outcomes[i].Reason = wire.Quarantined, reason
+		}
+		rows[i] = RecordRow{Record: r, Hash: hashes[i], Outcome: outcomes[i].Status, Reason: reason, Received: s.now()}
+		told[i] = change
+	}
+	added, err := tx.AddRecords(rows)
+	if err != nil {
+		return nil, err
+	}
+	if len(added) != len(rows) {
 		return nil, errors.New("store: not every record was answered for")
 	}
 	var c changes
 	foreign := 0
 	for i, ok := range added {
-		if ok && fresh[i].Reason == foreignCase {
-			foreign++
-		}
 		switch {
 		case !ok:
-			outcomes[at[i]] = wire.Outcome{Seq: fresh[i].Seq, Status: wire.Duplicate}
+			outcomes[i] = wire.Outcome{Seq: rs[i].Seq, Status: wire.Duplicate}
+			continue
 		case told[i] != nil:
 			told[i](&c)
 		}
+		if reason := rows[i].Reason; reason == foreignCase || reason == foreignLease {
+			foreign++
+		}
 	}
 	if foreign > 0 {
-		e := SecurityEvent{At: s.now(), Event: "quarantined", Terminal: rs[0].Terminal, Why: foreignCase, Count: foreign}
+		e := SecurityEvent{At: s.now(), Event: "quarantined", Terminal: rs[0].Terminal, Why: "case of another terminal", Count: foreign}
 		if err := addEvent(tx, e); err != nil {
 			return nil, err
 		}

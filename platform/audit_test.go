@@ -4,7 +4,6 @@ package platform
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
@@ -57,11 +56,6 @@ func (a *auditLane) push(rs ...wire.Record) wire.Ack {
 		a.t.Fatal(err)
 	}
 	return ack
-}
-
-// publicKeys are those that sign acknowledgements.
-func (k *keys) publicKeys() []*ecdsa.PublicKey {
-	return []*ecdsa.PublicKey{&k.sign.PublicKey, k.sm2.Public().(*ecdsa.PublicKey)}
 }
 
 func line() wire.AuditEntry {

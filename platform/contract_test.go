@@ -320,7 +320,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("time", "GET", wire.PathTime+"?nonce="+token(), nil, 200)
 	call("hello", "POST", wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1, Lanes: map[wire.Lane]wire.LanePoint{}}, 200)
 	id := uuid.NewString()
-	call("push", "POST", wire.PathPush, p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()})), 200)
+	pushed := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()}))
+	call("push", "POST", wire.PathPush, pushed, 200)
+	call("refill", "POST", wire.PathRefill, pushed, 200)
+	call("blob state", "GET", wire.PathBlobs+wire.Hash{1}.String(), nil, 200)
 	if err := s.Tell(context.Background(), p.id, "notice", map[string]int{"a": 1}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -334,6 +337,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	_ = json.Unmarshal(call("right code", "POST", wire.PathCodeCheck, wire.CodeCheck{Challenge: sent.Challenge, Code: box.code}, 200).Body.Bytes(), &ok)
 	call("query", "POST", wire.PathQuery+"sb-info", wire.Query{Token: ok.Token, Visit: "v"}, 200)
 	call("query nothing", "POST", wire.PathQuery+"no-such", wire.Query{Token: ok.Token, Visit: "v"}, 404)
+	call("lease of nobody's case", "POST", wire.PathLeases, wire.LeaseRequest{ReceiptCode: "none", Token: ok.Token}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("health", "GET", "/healthz", nil, 200)
 	call("overview", "GET", "/overview.json", nil, 200)

@@ -16,6 +16,7 @@ var terminalCodes = [][2]string{
 	{"E-CARD-DATA", "the card contradicts itself (check digit, birth date, sex)"},
 	{"E-CARD-EXPIRED", "the card is past its last day"},
 	{"E-CARD-LEFT", "an identity card was left on the reader; the terminal waits until it is taken"},
+	{"E-PAUSED", "the terminal is closed by an order of its platform until it is resumed"},
 	{"E-CODE-MANY", "too many codes were asked for"},
 	{"E-LINK", "the platform cannot be reached"},
 	{"E-GARBLED", "the platform's answer could not be understood"},

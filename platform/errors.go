@@ -46,6 +46,8 @@ var (
 	errFork            = register("E-FORK", 409, "the lane's history differs from the platform's", "says hello and begins the epoch it is given")
 	errGap             = register("E-GAP", 409, "records before this batch are missing", "says hello and sends from where the platform stands")
 	errBlob            = register("E-BLOB", 422, "the bytes do not have the hash they were sent under", "reads its file again and sends it")
+	errOffset          = register("E-OFFSET", 409, "the part does not begin where the platform stands", "asks how much is held and goes on from there")
+	errCaseOver        = register("E-CASE-OVER", 409, "the case has ended", "tells the citizen how it ended")
 	errNoRecord        = register("E-NO-RECORD", 404, "the back end has no record of this person", "refers the citizen to the window")
 	errNoPhone         = register("E-NO-PHONE", 409, "no phone is registered for this person", "refers the citizen to the window")
 	errCodeWrong       = register("E-CODE-WRONG", 403, "the one-time code is wrong", "asks again while tries are left")

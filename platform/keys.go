@@ -252,6 +252,14 @@ func (k *keys) signature(p wire.Profile, b []byte) ([]byte, error) {
 	return wire.Sign(k.sign, b)
 }
 
+// publicKeys are those that sign, one of each profile.
+func (k *keys) publicKeys() []*ecdsa.PublicKey {
+	return []*ecdsa.PublicKey{&k.sign.PublicKey, k.sm2.Public().(*ecdsa.PublicKey)}
+}
+
+// signed says whether a signature is ours, in either profile.
+func (k *keys) signed(b, signature []byte) bool { return signedByOne(k.publicKeys(), b, signature) }
+
 // sm2Key reads a key file of mode 0600, or makes it.
 func sm2Key(path string) (crypto.Signer, error) {
 	b, err := readSecret(path)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 const (
@@ -82,6 +84,36 @@ func (m *mailroom) empty() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.waiting) == 0
+}
+
+// telling is one change of the store that may put messages into inboxes; whoever waits for them at this server hears at once.
+func (s *Server) telling(ctx context.Context, change func(Tx) error) error {
+	var told []Mail
+	err := s.store.Update(ctx, func(tx Tx) error {
+		told = told[:0]
+		return change(listening{tx, &told})
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range told {
+		s.mail.ring(m.Terminal, m.No)
+	}
+	return nil
+}
+
+// listening is a transaction that notes whose inbox gets messages.
+type listening struct {
+	Tx
+	told *[]Mail
+}
+
+func (l listening) PutMessage(terminal string, m wire.Message) error {
+	err := l.Tx.PutMessage(terminal, m)
+	if err == nil {
+		*l.told = append(*l.told, Mail{terminal, m.No})
+	}
+	return err
 }
 
 // watchMail asks the store while somebody waits, until ctx ends.

@@ -35,6 +35,7 @@ type Config struct {
 	Backends []BackendConfig
 	BaseURL  string // in verification codes, "https://platform.example"
 	Hosts    []string
+	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
 	SMS      SMS           // nil sends nothing: codes cannot be received
 	CertLife time.Duration // of client certificates; 0 is 90 days
 	// Gateway says that TLS ends before the platform, which then sees no client certificate: the gateway asks for it, and the
@@ -64,6 +65,7 @@ type Server struct {
 
 	backends []*backend
 	doubt    chan struct{} // a token when a back end did not answer a query
+	gate     gate
 
 	stop    context.CancelFunc
 	working sync.WaitGroup // what runs until Close
@@ -96,7 +98,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: keys: %w", err)
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1)}
+	if cfg.Places <= 0 {
+		cfg.Places = gatePlaces
+	}
+	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1)}
 	for _, c := range cfg.Backends {
 		b, err := newBackend(c, cfg.Now)
 		if err != nil {

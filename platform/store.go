@@ -43,6 +43,9 @@ type Tx interface {
 	CaseRows
 	ServerRows
 	IdentityTx
+	OrderRows
+	LeaseRows
+	PartRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

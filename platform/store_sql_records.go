@@ -140,7 +140,19 @@ func (t *sqlTx) CaseOwners(ids []string) (map[string]string, error) {
 	if len(ids) == 0 {
 		return owners, nil
 	}
-	// A list is filled up to a power of two, so that engines see few different statements.
+	q, args := listed(`SELECT id, terminal FROM cases WHERE id IN `, ids)
+	err := t.rows(q, args, func(scan func(...any) error) error {
+		var id, terminal string
+		err := scan(&id, &terminal)
+		owners[id] = terminal
+		return err
+	})
+	return owners, err
+}
+
+// listed ends a statement with a list that is not empty. It is filled up to a power of two, so that engines see few different
+// statements.
+func listed(q string, ids []string) (string, []any) {
 	args := make([]any, 0, 2*len(ids))
 	for _, id := range ids {
 		args = append(args, id)
@@ -148,13 +160,7 @@ func (t *sqlTx) CaseOwners(ids []string) (map[string]string, error) {
 	for bits.OnesCount(uint(len(args))) != 1 {
 		args = append(args, ids[0])
 	}
-	err := t.rows(`SELECT id, terminal FROM cases WHERE id IN (?`+strings.Repeat(",?", len(args)-1)+`)`, args, func(scan func(...any) error) error {
-		var id, terminal string
-		err := scan(&id, &terminal)
-		owners[id] = terminal
-		return err
-	})
-	return owners, err
+	return q + `(?` + strings.Repeat(",?", len(args)-1) + `)`, args
 }
 
 // folded keeps one row for each key, in the order of keys, so that transactions meet their rows in the same order.

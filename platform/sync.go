@@ -29,7 +29,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Held: map[wire.Lane]wire.EpochPoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
-	err := s.store.Update(r.Context(), func(tx Tx) error {
+	err := s.telling(r.Context(), func(tx Tx) error {
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err
@@ -63,6 +63,12 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			t.Epoch = h.Epoch + 1
 		}
 		out.Epoch = t.Epoch
+		if err := s.greeted(tx, h); err != nil {
+			return err
+		}
+		if out.Want, err = missing(tx, h); err != nil {
+			return err
+		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
 		if len(t.Status) > 32 {
 			t.Status = t.Status[:32]
@@ -123,6 +129,7 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	ack.Lacking = s.lacking(r.Context(), b)
 	answer(w, http.StatusOK, ack)
 }
 
@@ -289,7 +296,13 @@ func interpret(r wire.Record) (change func(*changes), quarantine string) {
 			return nil, "signed head of another place"
 		}
 		return nil, ""
-	case r.Type == wire.TypeResult, r.Type == wire.TypeDevices:
+	case r.Type == wire.TypeResult:
+		var b wire.OrderResult
+		if !read(&b) || b.Message == "" || b.Status == "" {
+			return nil, "body cannot be read"
+		}
+		return func(c *changes) { c.answers = append(c.answers, orderAnswer{r.Terminal, b}) }, ""
+	case r.Type == wire.TypeDevices, r.Type == wire.TypeLease:
 		return nil, ""
 	}
 	return nil, "type is not known"
@@ -316,7 +329,7 @@ func (s *Server) pull(w http.ResponseWriter, r *http.Request, _ []byte) {
 				return errRevoked
 			}
 			all, err := tx.Inbox(id, after, 100)
-			in.Messages = append(in.Messages[:0], all...)
+			in.Messages = append(in.Messages[:0], fitting(all)...)
 			return err
 		})
 		if err != nil {
@@ -353,29 +366,12 @@ func (s *Server) Tell(ctx context.Context, terminal, typ string, body any, expir
 	if err != nil {
 		return err
 	}
-	var m wire.Message
-	err = s.store.Update(ctx, func(tx Tx) error {
-		last, err := tx.InboxLast(terminal)
-		if err != nil {
-			return err
-		}
+	return s.telling(ctx, func(tx Tx) error {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return err
 		}
-		m = wire.Message{No: last + 1, ID: id.String(), Type: typ, Expires: expires.UTC().Truncate(time.Millisecond), Body: raw}
-		p, err := profileOf(tx, terminal)
-		if err != nil {
-			return err
-		}
-		if m.Signature, err = s.keys.signature(p, m.SigningBytes(terminal)); err != nil {
-			return err
-		}
-		return tx.PutMessage(terminal, m)
-	})
-	if err != nil {
+		_, err = s.post(tx, terminal, id.String(), typ, raw, expires)
 		return err
-	}
-	s.mail.ring(terminal, m.No)
-	return nil
+	})
 }

@@ -21,6 +21,7 @@ import (
 // Config is what an engine works with. Items, Journal, Devices and Platform are needed.
 type Config struct {
 	Items    Items
+	Former   Items // no longer offered, but pinned by cases
 	Journal  *journal.Journal
 	Devices  devices.Set
 	Platform Platform
@@ -28,7 +29,9 @@ type Config struct {
 	Timeouts Timeouts
 	Now      func() time.Time // nil means time.Now
 	Log      *slog.Logger     // nil means discard
-	Messages fs.FS            // holds lang/*.service.json; nil means assets.FS
+	// Caretaker has its turn between visits; nil when there is none.
+	Caretaker Caretaker
+	Messages  fs.FS // holds lang/*.service.json; nil means assets.FS
 	// Reached is called at named points between what is written and what is done (see [Points]); tests stop the process
 	// there. Nil in production.
 	Reached func(point string)
@@ -94,6 +97,7 @@ type Engine struct {
 	messages Messages
 	log      *slog.Logger
 	serving  atomic.Bool
+	offered  atomic.Pointer[catalogue]
 	visited  atomic.Bool // somebody was served since the start
 	changeMu sync.Mutex
 	change   chan struct{}
@@ -127,7 +131,8 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{cfg: cfg, t: cfg.Timeouts.withDefaults(), messages: messages, log: cfg.Log, change: make(chan struct{})}, nil
+	e := &Engine{cfg: cfg, t: cfg.Timeouts.withDefaults(), messages: messages, log: cfg.Log, change: make(chan struct{})}
+	return e, e.SetItems(cfg.Items, cfg.Former)
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now() }
@@ -151,14 +156,20 @@ func (e *Engine) Serve(ctx context.Context, c Citizen) error {
 	defer stop()
 	watching.Go(func() { e.watch(ctx) })
 	for {
-		chosen, err := e.attract(ctx, c)
+		due, err := e.between(ctx, c)
+		if err != nil {
+			return err
+		}
+		waiting, stop := until(ctx, due)
+		chosen, err := e.attract(waiting, c)
+		stop()
 		if err == nil {
 			err = e.visit(ctx, c, chosen)
 		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil, errors.Is(err, ErrBack), errors.Is(err, ErrLeft), errors.Is(err, ErrTimedOut):
+		case err == nil, errors.Is(err, ErrBack), errors.Is(err, ErrLeft), errors.Is(err, ErrTimedOut), errors.Is(err, errDue), errors.Is(err, errChanged):
 		default:
 			return fmt.Errorf("serve: %w", err)
 		}
@@ -250,7 +261,7 @@ func (e *Engine) items(ctx context.Context, c Citizen, v *visit, chosen string) 
 			}
 			code = pick.Code
 		}
-		it, ok := e.cfg.Items.Item(code)
+		it, ok := e.Items().Item(code)
 		if !ok {
 			return fmt.Errorf("%w: no item %q", ErrAnswer, code)
 		}

@@ -72,8 +72,9 @@ func (e *Engine) scene(it *Item) Scene {
 
 // Tiles are the items with the truth about whether they work now.
 func (e *Engine) Tiles() []Tile {
-	tiles := make([]Tile, 0, len(e.cfg.Items))
-	for _, it := range e.cfg.Items {
+	items := e.Items()
+	tiles := make([]Tile, 0, len(items))
+	for _, it := range items {
 		ok, why := e.Ready(it)
 		tiles = append(tiles, Tile{
 			Code: it.Code, Zone: it.Zone, Icon: it.Icon, Name: it.Name.Text(), Hint: it.Hint.Text(),

@@ -42,7 +42,7 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	now := e.now()
 	due, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
 		_, done := c.Steps[swept]
-		return c.State.Final() && !done && now.Sub(c.Updated) >= e.retention(c.Item)
+		return c.State.Final() && !done && now.Sub(c.Updated) >= e.Retention(c)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep: %w", err)
@@ -71,8 +71,9 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (e *Engine) retention(code string) time.Duration {
-	if it, ok := e.cfg.Items.Item(code); ok {
+// Retention is how long a case's personal data stays after its end: what the item says that the case was begun with.
+func (e *Engine) Retention(c journal.Case) time.Duration {
+	if it, ok := e.pinned(c.Item, c.ItemHash); ok {
 		return it.Retention
 	}
 	return defaultRetention

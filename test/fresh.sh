@@ -2,17 +2,18 @@
 # Proves the README's two commands on a machine where nobody installed anything by hand: a Debian 12 made by debootstrap
 # that has Go, make and a clone of HEAD, and empty caches but for Go's downloaded modules.
 #
-#   test/fresh.sh [--dir DIR] [--keep] [TARGET…]      (default: demo test)
+#   test/fresh.sh [--dir DIR] [--keep] [--warm] [TARGET…]      (default: demo test)
 #
 # Must be root. Nothing is left behind without --keep; DIR defaults to a temporary directory and takes some 5 GB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 suite=bookworm mirror=${MIRROR:-http://deb.debian.org/debian}
-dir= keep= targets=()
+dir= keep= warm= targets=()
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--dir) dir=$2; shift ;;
 	--keep) keep=1 ;;
+	--warm) warm=1 ;; # keep the build cache that an earlier run with --keep left
 	*) targets+=("$1") ;;
 	esac
 	shift
@@ -22,9 +23,14 @@ done
 command -v debootstrap >/dev/null || { echo "fresh.sh: no debootstrap: apt-get install debootstrap" >&2; exit 1; }
 [ -n "$dir" ] || dir=$(mktemp -d)
 mkdir -p "$dir"
+dir=$(cd "$dir" && pwd -P)
 
 finish() {
-	local m
+	local m p
+	# What packages started in there (a database server, say) holds the mounts.
+	for p in /proc/[0-9]*; do
+		if [ "$(readlink "$p/root" 2>/dev/null)" = "$dir" ]; then kill -9 "${p#/proc/}" 2>/dev/null || true; fi
+	done
 	for m in gomod usr/local/go dev/shm dev/pts dev proc sys; do
 		if mountpoint -q "$dir/$m"; then umount -R "$dir/$m" 2>/dev/null || umount -R -l "$dir/$m"; fi
 	done
@@ -58,7 +64,8 @@ mountpoint -q "$dir/dev/shm" || mount -t tmpfs tmpfs "$dir/dev/shm"
 mountpoint -q "$dir/usr/local/go" || { mount --bind "$(go env GOROOT)" "$dir/usr/local/go"; mount -o remount,ro,bind "$dir/usr/local/go"; }
 mountpoint -q "$dir/gomod" || mount --bind "$(go env GOMODCACHE)" "$dir/gomod"
 
-rm -rf "$dir/src" "$dir/root/.cache"
+rm -rf "$dir/src"
+[ -n "$warm" ] || rm -rf "$dir/root/.cache"
 git clone -q . "$dir/src"
 git -C "$dir/src" checkout -q "$(git rev-parse HEAD)"
 for t in "${targets[@]}"; do

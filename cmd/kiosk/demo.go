@@ -114,10 +114,10 @@ func (d demoCmd) window(ctx context.Context, io stdio) error {
 		return errors.Join(err, world.Close())
 	}
 	fmt.Fprintf(io.out, "terminal and dock are open; papers go to %s\n", d.Out)
-	dock := &dock{world: world, plug: p.pull, replug: p.in, running: p.running, right: width + 12}
+	end := func() error { p.end(); return world.Close() }
+	dock := &dock{world: world, plug: p.pull, replug: p.in, running: p.running, right: width + 12, leave: func() { _ = end() }}
 	dock.show(ctx)
-	p.end()
-	return world.Close()
+	return end()
 }
 
 // plug is the terminal's power.

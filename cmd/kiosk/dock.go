@@ -36,7 +36,8 @@ type dock struct {
 	plug    func()       // pulls the terminal's plug
 	replug  func() error // and puts it in again
 	running func() bool
-	right   int // where the terminal's window ends, pixels
+	leave   func() // ends terminal and world when the window system does not let go
+	right   int    // where the terminal's window ends, pixels
 
 	card     *widget.Label
 	code     *widget.Label
@@ -80,8 +81,15 @@ func (d *dock) show(ctx context.Context) {
 		defer close(quit)
 		select {
 		case <-ctx.Done():
-			fyne.Do(a.Quit)
 		case <-stop:
+			return
+		}
+		fyne.Do(a.Quit)
+		select {
+		case <-stop:
+		case <-time.After(quitGrace): // as in terminal.takeDown
+			d.leave()
+			os.Exit(0)
 		}
 	}()
 	aside, cancel := context.WithCancel(ctx)

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,7 @@ type commands struct {
 	Run     runCmd     `cmd:"" help:"Serve citizens."`
 	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox  outboxCmd  `cmd:"" help:"What waits for the platform and what it acknowledged."`
+	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
 	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -38,7 +39,7 @@ type stdio struct {
 
 func main() { os.Exit(kiosk()) }
 
-// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused.
+// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused, 75 to be started again.
 func kiosk() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -65,11 +66,19 @@ func kiosk() int {
 		fmt.Fprintln(os.Stderr, "kiosk:", err)
 		return 2
 	}
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "kiosk:", err)
-		return 1
+	return exitCode(os.Stderr, k.Run())
+}
+
+// exitCode says why the program ends, and gives its exit code: 75 when it is to be started again.
+func exitCode(out io.Writer, err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errRestart):
+		return exitRestart
 	}
-	return 0
+	fmt.Fprintln(out, "kiosk:", err)
+	return 1
 }
 
 // exit unwinds the parser after --help.

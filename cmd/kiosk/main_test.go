@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kiosk": func() { os.Exit(kiosk()) }, "city": func() { os.Exit(city990000()) }, "mkjournal": mkjournal})
+	testscript.Main(m, map[string]func(){"kiosk": func() { os.Exit(kiosk()) }, "city": cityMain, "mkjournal": mkjournal})
 }
 
 func TestScripts(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 // outboxCmd is `kiosk outbox` with its subcommands.
 type outboxCmd struct {
 	Show    outboxShowCmd    `cmd:"" default:"withargs" help:"Show what waits for the platform and what it acknowledged."`
+	Export  exportCmd        `cmd:"" help:"Write what waits into a file for the platform."`
+	Import  importCmd        `cmd:"" help:"Take the platform's ack file."`
 	Salvage outboxSalvageCmd `cmd:"" help:"Write what waits into a file that the platform can open, when key file or board are lost."`
 	Recover outboxRecoverCmd `cmd:"" help:"Make the journal anew from its spill after the database was damaged."`
 }

@@ -16,7 +16,11 @@ import (
 type city struct {
 	client *uplink.Client
 	link   *uplink.Uplink
+	// notices is a release that stands in the place of the catalogue's notices, nil when there is none.
+	notices func() *wire.NoticesRelease
 }
+
+func (t *terminal) city() city { return city{t.client, t.link, t.noticesNow.Load} }
 
 // Link implements service.Platform.
 func (c city) Link() service.Link {
@@ -34,9 +38,14 @@ func (c city) Changed() <-chan struct{} { return c.link.Changed() }
 
 // Catalogue implements service.Platform. Before the first contact the forms are empty: nothing is made up.
 func (c city) Catalogue() service.Catalogue {
+	released := c.notices()
 	w := c.link.Catalogue()
 	if w == nil {
-		return service.Catalogue{Phone: "12345"}
+		out := service.Catalogue{Phone: "12345"}
+		if released != nil {
+			out.Notices = shown(released.Notices, c.client.Now())
+		}
+		return out
 	}
 	out := service.Catalogue{Revision: w.Revision, RatingForm: w.Rating.Version, Phone: w.Phone,
 		Unavailable: map[string]service.Text{}, Levels: options(w.Rating.Levels), Hotline: options(w.Hotline)}
@@ -45,9 +54,11 @@ func (c city) Catalogue() service.Catalogue {
 			out.Unavailable[item] = service.Worded(a.Why)
 		}
 	}
-	for _, n := range w.Notices {
-		out.Notices = append(out.Notices, service.Worded(n.Text))
+	notices := w.Notices
+	if released != nil {
+		notices = released.Notices
 	}
+	out.Notices = shown(notices, c.client.Now())
 	return out
 }
 

@@ -56,8 +56,7 @@ func withEnvironment() error {
 
 // Run serves citizens until it is told to stop.
 func (r runCmd) Run(ctx context.Context, io stdio) error {
-	c, err := config.Load(r.Config)
-	if err != nil {
+	if _, err := config.Load(r.Config); err != nil {
 		return err
 	}
 	if os.Getenv("DISPLAY") == "" {
@@ -72,6 +71,11 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 	}
 	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
 	if err := noCores(); err != nil {
+		return err
+	}
+	// Not before the process is the one that stays: every start with a configuration that is on trial counts.
+	c, err := loadConfig(r.Config, log)
+	if err != nil {
 		return err
 	}
 	if err := prepareData(c.Terminal.Data); err != nil {

@@ -338,9 +338,9 @@ func (h *hall) offline(c *script.Citizen) (s *session, over <-chan struct{}) {
 	first := make(chan struct{})
 	s = h.start(&late{Citizen: c, open: first}, nil)
 	h.until("first contact", 20*time.Second, func() bool { return h.Records() > 0 })
-	h.until("the catalogue", 20*time.Second, func() bool { return city{s.client, s.link}.Link() == service.LinkUp })
+	h.until("the catalogue", 20*time.Second, func() bool { return s.terminal.city().Link() == service.LinkUp })
 	h.Link.Cut()
-	h.until("the link is seen to be down", time.Minute, func() bool { return city{s.client, s.link}.Link() == service.LinkDown })
+	h.until("the link is seen to be down", time.Minute, func() bool { return s.terminal.city().Link() == service.LinkDown })
 	close(first)
 	return s, done
 }

@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -47,14 +48,27 @@ type terminal struct {
 	engine  *service.Engine
 	audit   auditor
 	known   func(names ...string) (forget func()) // the log's net
+	orders  *uplink.Orders
+	shelf   shelf
+	ring    *ring
+
+	itemsRevision atomic.Int64
+	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
+	uploads       map[string]*upload                  // by order; only between visits
+	background    sync.WaitGroup
+
+	// rotateKey makes a new key, has it certified and says what it did; nil when this program cannot.
+	rotateKey func(context.Context) (detail string, err error)
 }
 
 // newTerminal opens the journal and puts the rooms together; nothing runs yet.
 // reached, which may be nil, hears of every named point that is passed.
 func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) (t *terminal, err error) {
-	net := private.NewHandler(log.Handler())
+	t = &terminal{cfg: c, ring: &ring{}, uploads: map[string]*upload{}}
+	// What is kept to be sent to the platform passes through the net as well.
+	net := private.NewHandler(slog.NewMultiHandler(log.Handler(), slog.NewTextHandler(t.ring, nil)))
 	log = slog.New(net)
-	t = &terminal{cfg: c, log: log, known: net.Know}
+	t.log, t.known = log, net.Know
 	opt := journalOptions(c)
 	opt.Log, opt.Crash = log, reached
 	if t.journal, err = journal.Open(journalPath(c), opt); err != nil {
@@ -80,23 +94,28 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		return nil, err
 	}
 	t.sup = t.devices()
+	t.orders = &uplink.Orders{Journal: t.journal, Handle: t.handlers(), Now: t.client.Now, Log: log}
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
 		Software: "budayang " + version, Code: func() (string, error) { return readCode(c.Platform.CodeFile) },
 		Enrolled: func() { _ = os.Remove(c.Platform.CodeFile) },
-		Status:   t.status, Message: t.message, Log: log})
-	sub, err := fs.Sub(assets.FS, "items")
+		Status:   t.status, Message: t.orders.Message, Expired: t.orders.Expired, Describe: t.describe, Log: log})
+	t.rotateKey = func(ctx context.Context) (string, error) { return "new keys are certified", t.link.Rotate(ctx) }
+	t.shelf = shelf{filepath.Join(c.Terminal.Data, "items"), log}
+	items, revision, err := t.shelf.offered()
 	if err != nil {
 		return nil, err
 	}
-	items, err := service.Load(sub)
+	t.itemsRevision.Store(revision)
+	notices, err := loadNotices(t.journal)
 	if err != nil {
 		return nil, err
 	}
-	t.engine, err = service.New(service.Config{Items: items, Journal: t.journal, Devices: t.sup, Platform: city{t.client, t.link},
+	t.noticesNow.Store(notices)
+	t.engine, err = service.New(service.Config{Items: items, Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(),
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Log: log, Reached: reached, Known: net.Know})
+		Caretaker: t, Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }
 
@@ -136,13 +155,6 @@ func (t *terminal) status() []wire.TerminalRoleStatus {
 	return all
 }
 
-// message takes what the platform has for this terminal. What this program does not know is recorded and left.
-func (t *terminal) message(_ context.Context, m wire.Message) error {
-	return t.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit(journal.EventInboxReceived, wire.WhoSystem, map[string]string{"type": wire.Word(m.Type), "id": wire.Word(m.ID)})
-	})
-}
-
 // run shows the screen and serves until it is told to stop.
 func (t *terminal) run(told context.Context) error {
 	defer t.client.Close()
@@ -158,7 +170,7 @@ func (t *terminal) run(told context.Context) error {
 	w.SetFullScreen(s.FullScreen)
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
-		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: city{t.client, t.link},
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(),
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
 	told, stop := context.WithCancel(told)
@@ -225,11 +237,7 @@ func (t *terminal) takeDown(a fyne.App, shown <-chan struct{}, err error) {
 	case <-shown:
 	case <-time.After(quitGrace):
 		t.log.Warn("the window system did not let go; leaving without it")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "kiosk:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		os.Exit(exitCode(os.Stderr, err))
 	}
 }
 
@@ -242,6 +250,9 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() {
 			err := part(ctx)
+			if errors.Is(err, errRestart) {
+				t.log.Info("ending, to be started again")
+			}
 			if err != nil && ctx.Err() == nil {
 				t.log.Error("part ended", "part", name, "error", err)
 				mu.Lock()
@@ -269,6 +280,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	<-ctx.Done()
 	cancel()
 	parts.Wait()
+	t.background.Wait()
 	errs = append(errs, t.audit.end(t.link))
 	return errors.Join(errs...)
 }
@@ -285,6 +297,9 @@ func (t *terminal) sweep(ctx context.Context) error {
 				t.log.Error("sweep", "error", err)
 			}
 			records, cases, err := t.journal.Trim(time.Now().AddDate(0, -keepAcknowledged, 0))
+			if _, oerr := t.journal.TrimOrders(time.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
+				err = errors.Join(err, oerr)
+			}
 			switch {
 			case err != nil && ctx.Err() == nil:
 				t.log.Error("trim the journal", "error", err)

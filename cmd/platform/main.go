@@ -6,6 +6,9 @@
 //	platform enroll --data DIR TERMINAL       a one-time code with which a terminal is enrolled
 //	platform terminals | refusals --data DIR  who may come in; who was let in, put out, refused
 //	platform revoke | reset --data DIR TERMINAL
+//	platform send --data DIR TERMINAL pause|resume|restart|…
+//	platform orders --data DIR                what terminals were told and answered
+//	platform import --data DIR FILE…          files of terminals without a line
 //	platform audit verify --data DIR          the audit chains of all terminals
 //	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
 //	platform backend list | off | on          the city's systems behind the platform
@@ -36,6 +39,9 @@ type commands struct {
 	Revoke    revokeCmd    `cmd:"" help:"Put a terminal out, at once and on every server."`
 	Reset     resetCmd     `cmd:"" help:"Forget a terminal's keys, so that it can be enrolled again."`
 	Refusals  refusalsCmd  `cmd:"" help:"Show who was let in, put out and refused."`
+	Send      sendCmd      `cmd:"" help:"Tell a terminal to do something, or give it a configuration, items or notices."`
+	Orders    ordersCmd    `cmd:"" help:"Show what terminals were told and what they answered."`
+	Import    importCmd    `cmd:"" help:"Take files of terminals without a line, and write their acks."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"platform": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){"platform": func() { os.Exit(run()) }, "terminal": terminalMain})
 }
 
 func TestScripts(t *testing.T) {

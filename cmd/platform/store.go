@@ -112,3 +112,11 @@ func readSecret(path string) ([]byte, error) {
 	b, err := os.ReadFile(path)
 	return bytes.TrimSpace(b), err
 }
+
+// shell is who gives a command here, for the record.
+func shell() string {
+	if who := whoAmI(); who != "" {
+		return "shell:" + who
+	}
+	return "shell"
+}

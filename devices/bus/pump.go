@@ -40,8 +40,9 @@ func (p *pump) run(s source) {
 		p.mu.Lock()
 		if n > 0 {
 			p.buf = append(p.buf, chunk[:n]...)
+			clear(chunk[:n])
 			if over := len(p.buf) - maxUnread; over > 0 {
-				p.buf = append(p.buf[:0], p.buf[over:]...)
+				p.forget(over)
 			}
 		}
 		if err != nil && p.err == nil {
@@ -70,10 +71,17 @@ func (p *pump) take(to []byte) (int, error) {
 	defer p.mu.Unlock()
 	if len(p.buf) > 0 {
 		n := copy(to, p.buf)
-		p.buf = append(p.buf[:0], p.buf[n:]...)
+		p.forget(n)
 		return n, nil
 	}
 	return 0, p.err
+}
+
+// forget drops the first n bytes and leaves no copy of them: they may be of a citizen's card.
+func (p *pump) forget(n int) {
+	rest := copy(p.buf, p.buf[n:])
+	clear(p.buf[rest:])
+	p.buf = p.buf[:rest]
 }
 
 // dead is the line's error, if it has one.
@@ -116,7 +124,7 @@ func (p *pump) Read(ctx context.Context, to []byte) (int, error) {
 func (p *pump) Drain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.buf = p.buf[:0]
+	p.forget(len(p.buf))
 }
 
 // ended is a context's end in the words of a bus: a deadline is silence, a cancellation stays one.

@@ -219,12 +219,16 @@ func (b *serialBus) Close() error {
 			defer close(closed)
 			_ = b.port.Close()
 			<-b.done
+			// Only when nobody asks it any more: a number that is in use again would be asked instead.
+			b.writeMu.Lock()
+			defer b.writeMu.Unlock()
+			_ = unix.Close(b.side)
+			b.side = -1
 		}()
 		select {
 		case <-closed:
 		case <-time.After(closePatience):
 		}
-		_ = unix.Close(b.side)
 	})
 	return nil
 }

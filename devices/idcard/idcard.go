@@ -154,6 +154,7 @@ func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command,
 		return answer{}, err
 	}
 	var buf [4096]byte
+	defer func() { clear(buf[:]) }()
 	heard := 0
 	for {
 		wait, stop := whole, context.CancelFunc(func() {})

@@ -83,7 +83,7 @@ func TestBadProfileIsRefusedWithFileKeyAndWhatIsExpected(t *testing.T) {
 		{"band", "fence = [\"gs-r\"]\nband", "x.toml: fence: [gs-r], expected a word in quotes"},
 		{"band", "presenter = true\nband", "x.toml:5: presenter: no such key"},
 		{"band", "band =\nband", "x.toml:5: "},
-		{"dots", "cut = \"00\"\ndots", "x.toml: toml: key cut is already defined"},
+		{"dots", "cut = \"00\"\ndots", "x.toml:7: toml: key cut is already defined"},
 		{"1d 56 00", strings.Repeat(" ", 64<<10), "x.toml: larger than 64 KiB"},
 	} {
 		_, err := ParseProfile("x.toml", []byte(strings.Replace(plain, tt.from, tt.to, 1)))

@@ -81,6 +81,7 @@ type Case struct {
 	Opened      time.Time   `json:"opened"`
 	Updated     time.Time   `json:"updated"`
 	History     []CaseEvent `json:"history"`
+	Lease       uint64      `json:"lease,omitempty"` // the platform's fencing token, when the case was begun elsewhere
 	// Steps are recorded results by step name, JSON without personal data: a resumed case does not ask twice.
 	Steps map[string]json.RawMessage `json:"steps,omitempty"`
 	// Decisions are what people decided at the desk, oldest first.
@@ -186,6 +187,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Changed() <-chan struct{}                  closed after the next committed Update
 
 	func (tx *Tx) OpenCase(n NewCase) (Case, error)              case + record case.opened + audit
+	func (tx *Tx) AdoptCase(l wire.Lease) (Case, error)          a case begun elsewhere goes on here under a lease
 	func (tx *Tx) SetState(caseID string, to State, why string) error   checks the transition; record case.state
 	func (tx *Tx) RecordStep(caseID, step string, result any) error
 	func (tx *Tx) Seal(caseID, name string, value []byte) error  sealed personal value, ≤ 64 KiB
@@ -236,6 +238,13 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Compact() (before, after int64, err error) Trim does it when most of a big file is free
 	func (j *Journal) Full() bool                                new business would eat into the reserve
 	func (j *Journal) Size() (used, quota int64)
+
+	func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, bytes int) (…)   what lies here, acknowledged or not
+	func (j *Journal) Archives() ([]LaneStatus, error)           acknowledged heads of earlier epochs
+
+	func (tx *Tx) TakeOrder(m wire.Message) (bool, error)        keeps a message of the platform until it is done
+	func (tx *Tx) EndOrder(id string, r wire.OrderResult) error  its one result, for the platform
+	func (j *Journal) Orders() ([]Order, error)                  those that wait
 
 	func (j *Journal) Verify(ctx context.Context) (VerifyReport, error)  chains, ledgers, sealed values, bbolt pages
 */

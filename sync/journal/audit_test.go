@@ -233,6 +233,9 @@ func TestTamperingWithTheAuditChainIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			j, err := journal.Open(path, opt)
+			if errors.Is(err, journal.ErrDamaged) && strings.Contains(err.Error(), "lane audit") {
+				return // not even opened: what hangs together badly by itself needs no witness
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

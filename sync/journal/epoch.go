@@ -152,6 +152,10 @@ func (tx *Tx) unhold(lane wire.Lane, held map[wire.Lane]wire.EpochPoint) (again 
 		c, from := b.Cursor(), uint64(0)
 		if bytes.Equal(name, archiveKey(lane, p.Epoch)) {
 			from = p.Seq
+			var s stored
+			if v := b.Get(seqKey(p.Seq)); v != nil && decode(v, &s) == nil && !wire.SameHistory(s.Header.Hash(), p.Hash) {
+				from = 0 // another history: nothing of ours is known to be held
+			}
 		}
 		for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
 			var s stored

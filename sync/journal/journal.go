@@ -63,6 +63,7 @@ var (
 	bucketWaiting = []byte("waiting") // case id → number of records not acknowledged
 	bucketBlobs   = []byte("blobs")   // keyed hash of the content / case id / name → nothing
 	bucketOwned   = []byte("owned")   // case id / name → JSON blobEntry
+	bucketOrders  = []byte("orders")  // message id → Order
 	bucketEscrow  = []byte("escrow")  // case id / generation → data key that was destroyed here, sealed to the platform
 	bucketArchive = []byte("archive") // lane / epoch → bucket: seq → stored; acknowledged records of earlier epochs
 )

@@ -61,7 +61,7 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 		return "", err
 	}
 	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Epoch: st.Epoch, Lane: lane, Seq: st.Head + 1,
-		ID: id.String(), Case: caseID, Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
+		ID: id.String(), Case: caseID, Lease: tx.leaseOf(caseID), Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
 		Boot: tx.j.opt.Boot, ClockOff: tx.j.clockOffset().Milliseconds(), Prev: st.HeadHash}, Body: plain}
 	if _, err := rand.Read(r.Salt[:]); err != nil {
 		return "", err

@@ -296,7 +296,7 @@ const (
 
 // spilled are the buckets whose changes are written to the spill; a bucket's place in the list is its number there.
 var spilled = [][]byte{bucketMeta, bucketCases, bucketCodes, bucketKeys, bucketSealed, bucketEffects, bucketLanes, bucketRecords,
-	bucketWaiting, bucketBlobs, bucketOwned, bucketArchive, bucketEscrow}
+	bucketWaiting, bucketBlobs, bucketOwned, bucketArchive, bucketEscrow, bucketOrders}
 
 // op is one operation: kind, bucket, bucket inside it ("" for none), key, value.
 type op struct {

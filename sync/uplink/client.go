@@ -368,6 +368,9 @@ func (c *Client) Pull(ctx context.Context, after uint64, wait time.Duration) (in
 
 // PutBlob uploads a blob; sending one that the platform has is no error.
 func (c *Client) PutBlob(ctx context.Context, h wire.Hash, data []byte) error {
+	if len(data) > wire.MaxBlobPart {
+		return c.putParts(ctx, h, data)
+	}
 	return c.send(ctx, http.MethodPut, wire.PathBlobs+h.String(), nil, data, "application/octet-stream", nil, false)
 }
 
@@ -409,6 +412,20 @@ func (c *Client) Issue(ctx context.Context, r wire.DocumentRequest) (d wire.Docu
 		return d, fmt.Errorf("%w: %w", ErrForged, err)
 	}
 	return d, nil
+}
+
+// Lease asks for a case that was begun elsewhere and verifies the grant.
+func (c *Client) Lease(ctx context.Context, r wire.LeaseRequest) (l wire.Lease, err error) {
+	if err := c.call(ctx, http.MethodPost, wire.PathLeases, nil, r, &l, false); err != nil {
+		return l, err
+	}
+	if l.Terminal != c.id.Terminal || l.Opened.ReceiptCode != r.ReceiptCode || l.Token == 0 {
+		return l, fmt.Errorf("%w: another lease than asked for", ErrForged)
+	}
+	if err := c.id.verify(l.SigningBytes(), l.Signature); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	return l, nil
 }
 
 // Catalogue fetches what changes without a new program.

@@ -4,11 +4,14 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // pull waits for inbox messages and hands them over in order, each once.
@@ -16,11 +19,9 @@ func (u *Uplink) pull(ctx context.Context) error {
 	if u.State() == Down {
 		return u.until(ctx, u.Changed(), time.Second)
 	}
-	var last uint64
-	if b, err := u.opt.Journal.Meta(metaInbox); err == nil {
-		if last, err = strconv.ParseUint(string(b), 10, 64); err != nil {
-			return fmt.Errorf("inbox number: %w", err)
-		}
+	last, _, err := lastMessage(u.opt.Journal)
+	if err != nil {
+		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, u.opt.PullWait+callTime)
 	defer cancel()
@@ -33,25 +34,59 @@ func (u *Uplink) pull(ctx context.Context) error {
 		// An answer that did not wait: something in between cuts the long poll short.
 		return u.until(ctx, nil, u.opt.Beat)
 	}
-	for _, m := range in.Messages {
+	t := taker{journal: u.opt.Journal, now: u.opt.Client.Now, message: u.opt.Message, expired: u.opt.Expired}
+	_, err = t.take(ctx, last, in.Messages)
+	return err
+}
+
+// lastMessage is the number of the last message that was handled, 0 before the first, and its id.
+func lastMessage(j *journal.Journal) (last uint64, id string, err error) {
+	b, err := j.Meta(metaInbox)
+	if errors.Is(err, journal.ErrNotFound) {
+		return 0, "", nil
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	no, id, _ := strings.Cut(string(b), " ")
+	if last, err = strconv.ParseUint(no, 10, 64); err != nil {
+		return 0, "", fmt.Errorf("inbox number: %w", err)
+	}
+	return last, id, nil
+}
+
+// taker hands messages over, whichever way they came.
+type taker struct {
+	journal          *journal.Journal
+	now              func() time.Time // the platform's clock
+	message, expired func(context.Context, wire.Message) error
+}
+
+// take hands messages over that follow the last one, in order, and notes each when it was handled.
+func (t taker) take(ctx context.Context, last uint64, all []wire.Message) (uint64, error) {
+	for _, m := range all {
 		if m.No <= last {
 			continue // came twice
 		}
 		if m.No != last+1 {
-			return fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
+			return last, fmt.Errorf("%w: message %d after %d", ErrGarbled, m.No, last)
 		}
-		if u.opt.Message != nil && (m.Expires.IsZero() || time.Now().Add(u.opt.Client.Offset()).Before(m.Expires)) {
-			if err := u.opt.Message(ctx, m); err != nil {
-				return fmt.Errorf("message %d: %w", m.No, err)
+		handle := t.message
+		if !m.Expires.IsZero() && !t.now().Before(m.Expires) {
+			handle = t.expired
+		}
+		if handle != nil {
+			if err := handle(ctx, m); err != nil {
+				return last, fmt.Errorf("message %d: %w", m.No, err)
 			}
 		}
-		last = m.No
-		err := u.opt.Journal.Update(func(tx *journal.Tx) error {
-			return tx.SetMeta(metaInbox, strconv.AppendUint(nil, last, 10))
+		err := t.journal.Update(func(tx *journal.Tx) error {
+			return tx.SetMeta(metaInbox, fmt.Appendf(nil, "%d %s", m.No, m.ID))
 		})
 		if err != nil {
-			return err
+			return last, err
 		}
+		last = m.No
 	}
-	return nil
+	return last, nil
 }

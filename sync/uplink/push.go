@@ -35,6 +35,8 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
+		case p.Seq == l.Acked && p.Seq < l.Head && !wire.SameHistory(l.AckedHash, p.Hash):
+			return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
 		case p.Seq > l.Acked && p.Seq < l.Head:
@@ -48,9 +50,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
 			err := u.opt.Journal.Rewind(l.Lane, p)
 			switch {
-			case errors.Is(err, journal.ErrFork):
-				stopped[l.Lane] = true
-			case errors.Is(err, journal.ErrNotFound):
+			case errors.Is(err, journal.ErrFork), errors.Is(err, journal.ErrNotFound):
 				return u.begin(l, err)
 			case err != nil:
 				failed = append(failed, err)
@@ -92,6 +92,9 @@ func (u *Uplink) push(ctx context.Context) error {
 		}
 		return u.until(ctx, nil, u.delay())
 	}
+	if d := u.holding(); d > 0 {
+		return u.until(ctx, nil, d)
+	}
 	sent := 0
 	var failed []error
 	for _, lane := range wire.Lanes {
@@ -100,10 +103,16 @@ func (u *Uplink) push(ctx context.Context) error {
 		if err != nil {
 			failed = append(failed, err)
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
+		u.held(err)
+		if ctx.Err() != nil || errors.Is(err, ErrUnreachable) || u.holding() > 0 {
 			return errors.Join(failed...)
 		}
 	}
+	again, err := u.refill(ctx)
+	if err != nil {
+		failed = append(failed, err)
+	}
+	sent += again
 	n, err := u.pushBlobs(ctx)
 	if err != nil {
 		failed = append(failed, err)
@@ -192,6 +201,13 @@ func (u *Uplink) pushLane(ctx context.Context, lane wire.Lane) (int, error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	for _, h := range a.Lacking {
+		if lost, err := u.opt.Journal.BlobLost(h); err != nil {
+			return 0, err
+		} else if lost {
+			u.opt.Log.Warn("platform lost a picture: sending it again", "blob", h)
+		}
 	}
 	return len(records), nil
 }

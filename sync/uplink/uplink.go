@@ -45,7 +45,11 @@ type Options struct {
 	// Message handles one inbox message. Messages come in order of their numbers, each until the handler returned nil once;
 	// after a crash between that and the note of it the last one comes again, so that a handler must know a message's ID.
 	Message func(context.Context, wire.Message) error
-	Log     *slog.Logger
+	// Expired handles, in the same way, one that came after its time; nil drops it.
+	Expired func(context.Context, wire.Message) error
+	// Describe adds to a hello what only the program knows; may be nil.
+	Describe func(*wire.Hello)
+	Log      *slog.Logger
 
 	Beat     time.Duration // between signs of life, 0 means 3 s
 	Base     time.Duration // of the back-off, 0 means 1 s
@@ -67,6 +71,11 @@ type Uplink struct {
 	spread    time.Duration      // first contact after a long loss is spread over this much
 	most      int                // records in a batch, as the platform wishes
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
+	hold      time.Time          // until when the platform asked not to be asked
+	anew      bool               // the next hello fetches the catalogue whatever its revision
+	pastShown bool               // the platform was shown what is kept of earlier epochs
+	want      []wire.Range       // what it lost of that
+	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
@@ -108,7 +117,7 @@ func New(opt Options) *Uplink {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), most: wire.MaxBatchRecords}
+	u := &Uplink{opt: opt, state: Unknown, changed: make(chan struct{}), hurry: make(chan struct{}, 1), most: wire.MaxBatchRecords}
 	if b, err := opt.Journal.Meta(metaCatalogue); err == nil {
 		var c wire.Catalogue
 		if json.Unmarshal(b, &c) == nil {
@@ -146,6 +155,18 @@ func (u *Uplink) Changed() <-chan struct{} {
 	return u.changed
 }
 
+// Resync has the next beat, which comes at once, compare everything and fetch the catalogue anew, and sends ranges again.
+func (u *Uplink) Resync(ranges ...wire.Range) {
+	u.wanted(ranges)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.anew, u.pastShown = true, false
+	select {
+	case u.hurry <- struct{}{}:
+	default:
+	}
+}
+
 func (u *Uplink) change(do func() bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -167,7 +188,7 @@ func (u *Uplink) saw(err error) {
 	if errors.As(err, &refused) && strangers[refused.Body.Code] {
 		stranger = refused.Body.Code
 	}
-	good := err == nil || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Body.Code != "" && stranger == ""
+	good := err == nil || stranger == "" && errors.As(err, &refused) && refused.Body.Code != "" && (refused.Status/100 == 4 || refused.Body.Code == busy)
 	u.change(func() bool {
 		if stranger != "" && stranger != u.stranger {
 			u.opt.Log.Error("the platform does not let this terminal in", "code", stranger)
@@ -184,6 +205,30 @@ func (u *Uplink) saw(err error) {
 		}
 		return was != u.state
 	})
+}
+
+// busy is the platform's own word that it works and has too much to do.
+const busy = "E-BUSY"
+
+// held notes that the platform asked to be left alone for a while. Hellos and pushes keep to it together, whichever of them was
+// told; what a citizen waits for is asked all the same.
+func (u *Uplink) held(err error) {
+	var refused *StatusError
+	if !errors.As(err, &refused) || refused.RetryAfter == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if until := time.Now().Add(refused.RetryAfter); until.After(u.hold) {
+		u.hold = until
+	}
+}
+
+// holding is how long the platform still wants to be left alone.
+func (u *Uplink) holding() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Until(u.hold)
 }
 
 // Failed lets whoever used the client directly say that the link is gone, or that the platform no longer lets us in, so that
@@ -340,15 +385,32 @@ func (u *Uplink) beat(ctx context.Context) error {
 	if err != nil {
 		u.opt.Log.Debug("hello", "error", err)
 	}
-	next := u.opt.Beat
-	if u.State() != Up {
-		next /= 3 // a link that comes back is noticed soon; two good beats make it up
-	}
+	u.held(err)
+	next := max(u.nextBeat(), u.holding())
 	select {
 	case <-time.After(next):
+	case <-u.hurry:
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// longestBeat is how far apart the tries to reach a platform come that was away for long: short enough that a hall is not kept
+// waiting, and with full jitter, so that a fleet does not greet a platform that comes back all at once.
+const longestBeat = time.Minute
+
+// nextBeat is when to say hello again. A link that was just lost is noticed soon when it comes back; two good beats make it up.
+func (u *Uplink) nextBeat() time.Duration {
+	if u.State() == Up {
+		return u.opt.Beat
+	}
+	u.mu.Lock()
+	away, beats := time.Since(u.lost), u.beats
+	u.mu.Unlock()
+	if u.State() == Unknown || beats > 0 || away < longLoss {
+		return u.opt.Beat / 3
+	}
+	return u.opt.Beat/3 + rand.N(min(longestBeat, u.opt.Cap))
 }
 
 func (u *Uplink) greet(ctx context.Context) error {
@@ -365,6 +427,15 @@ func (u *Uplink) greet(ctx context.Context) error {
 	}
 	if u.opt.Status != nil {
 		h.Status = u.opt.Status()
+	}
+	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
+		return err
+	}
+	if h.Past, err = u.past(); err != nil {
+		return err
+	}
+	if u.opt.Describe != nil {
+		u.opt.Describe(&h)
 	}
 	var w wire.Welcome
 	// A beat is how soon a lost link is noticed, so it waits less than other calls.
@@ -385,6 +456,10 @@ func (u *Uplink) greet(ctx context.Context) error {
 		u.most = min(n, wire.MaxBatchRecords)
 	}
 	u.mu.Unlock()
+	u.wanted(w.Want)
+	u.mu.Lock()
+	u.pastShown = true
+	u.mu.Unlock()
 	err = u.compare(lanes, w)
 	if err == nil {
 		u.change(func() bool {
@@ -397,7 +472,11 @@ func (u *Uplink) greet(ctx context.Context) error {
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {
-	if c := u.Catalogue(); c != nil && c.Revision == w.Catalogue {
+	u.mu.Lock()
+	anew := u.anew
+	u.anew = false
+	u.mu.Unlock()
+	if c := u.Catalogue(); !anew && c != nil && c.Revision == w.Catalogue {
 		return nil
 	}
 	var c wire.Catalogue

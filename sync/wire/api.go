@@ -59,6 +59,11 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
+	Past         []Range              `json:"past,omitempty"`     // acknowledged records of earlier epochs that are still kept
+	Inbox        uint64               `json:"inbox,omitempty"`    // number of the last message that was taken
+	InboxID      string               `json:"inbox_id,omitempty"` // and its id
+	Applied      *Applied             `json:"applied,omitempty"`
+	Paused       bool                 `json:"paused,omitempty"` // closed by a command
 }
 
 // LanePoint is a place in a lane.
@@ -88,6 +93,7 @@ type Welcome struct {
 	// terminal that is ordered into a new epoch takes along what it has beyond that. A platform that does not tell is null.
 	Held      map[Lane]EpochPoint `json:"held"`
 	Fork      []Lane              `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	Want      []Range             `json:"want,omitempty"` // records of earlier epochs that the platform lost
 	Time      time.Time           `json:"time"`
 	Catalogue int64               `json:"catalogue"` // current revision
 	Inbox     uint64              `json:"inbox"`     // newest message number
@@ -110,7 +116,7 @@ type Inbox struct {
 type Message struct {
 	No        uint64          `json:"no"`
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // "notice", "catalogue", "command", "result"
+	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand
 	Expires   time.Time       `json:"expires"`
 	Body      json.RawMessage `json:"body"`
 	Signature []byte          `json:"signature"`

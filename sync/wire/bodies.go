@@ -4,14 +4,14 @@ import "time"
 
 // Types of records and their bodies. Bodies carry personal data only in the fields that say so.
 const (
-	TypeCaseOpened = "case.opened" // CaseOpened
-	TypeCaseState  = "case.state"  // CaseState
-	TypeEffect     = "effect"      // EffectOutcome
-	TypeRating     = "rating"      // Rating
-	TypeHotline    = "hotline"     // Hotline
-	TypeAudit      = "audit"       // AuditEntry, lane audit
-	TypeAuditHead  = "audit.head"  // AuditHead, lane audit
-	TypeResult     = "command.result"
+	TypeCaseOpened = "case.opened"    // CaseOpened
+	TypeCaseState  = "case.state"     // CaseState
+	TypeEffect     = "effect"         // EffectOutcome
+	TypeRating     = "rating"         // Rating
+	TypeHotline    = "hotline"        // Hotline
+	TypeAudit      = "audit"          // AuditEntry, lane audit
+	TypeAuditHead  = "audit.head"     // AuditHead, lane audit
+	TypeResult     = "command.result" // OrderResult, lane ctl
 	TypeDevices    = "devices"
 )
 

@@ -62,6 +62,7 @@ func TestEveryFieldIsChained(t *testing.T) {
 		"wall": func(h *Header) { h.Wall = h.Wall.Add(time.Millisecond) }, "mono": func(h *Header) { h.Mono++ },
 		"boot": func(h *Header) { h.Boot = "" }, "clock": func(h *Header) { h.ClockOff++ },
 		"body": func(h *Header) { h.BodyHash[0]++ }, "prev": func(h *Header) { h.Prev[0]++ },
+		"lease":  func(h *Header) { h.Lease++ },
 		"border": func(h *Header) { h.Case, h.Type = h.Case+h.Type[:1], h.Type[1:] },
 	} {
 		h := base

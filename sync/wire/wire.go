@@ -82,7 +82,8 @@ type Header struct {
 	Seq      uint64    `json:"seq"` // from 1, contiguous
 	ID       string    `json:"id"`  // UUIDv7, unique for ever, kept through an epoch change
 	Case     string    `json:"case,omitempty"`
-	Type     string    `json:"type"` // "case.opened", "rating", …
+	Lease    uint64    `json:"lease,omitempty"` // fencing token under which the case is held; 0 where it was begun
+	Type     string    `json:"type"`            // "case.opened", "rating", …
 	Schema   int       `json:"schema"`
 	Wall     time.Time `json:"wall"`         // the terminal's clock, millisecond UTC; never used for order
 	Mono     int64     `json:"mono_ms"`      // since boot
@@ -122,6 +123,9 @@ func (h Header) Hash() Hash {
 	str(h.Boot)
 	num(uint64(h.ClockOff))
 	b.Write(h.BodyHash[:])
+	if h.Lease > 0 {
+		num(h.Lease) // at the end, and only when there is one: chains without leases hash as they always did
+	}
 	return sha256.Sum256(b.Bytes())
 }
 
@@ -200,6 +204,7 @@ type Ack struct {
 	High      uint64    `json:"high"`
 	Hash      Hash      `json:"hash"` // the platform's hash at High
 	Outcomes  []Outcome `json:"outcomes,omitempty"`
+	Lacking   []Hash    `json:"lacking,omitempty"` // blobs of these records that the platform does not hold
 	Time      time.Time `json:"time"`
 	Signature []byte    `json:"signature"` // by the platform's key, over SigningBytes
 }

@@ -73,7 +73,7 @@ func TestRevokedTerminalLosesNothing(t *testing.T) {
 	if err := c.Revoke(t.Context(), "990000-0003", platform.Operator{Who: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	x.open(t, "while it is out")
+	x.open(t, "while-it-is-out")
 	eventually(t, "link down", func() bool { return x.link.State() == uplink.Down && x.link.Refused() != "" })
 	if x.drained() {
 		t.Error("a revoked terminal delivered")
@@ -185,7 +185,7 @@ func TestCertificatesRenewThemselves(t *testing.T) {
 	if _, err := x.client.Catalogue(t.Context()); codeOf(err) != "E-CERT-EXPIRED" {
 		t.Errorf("after expiry: %v", err)
 	}
-	x.open(t, "while expired")
+	x.open(t, "while-expired")
 	x.run(t)
 	eventually(t, "outbox empty", x.drained)
 	if _, until := x.id.Certified(); !until.After(first) {

@@ -325,7 +325,7 @@ func TestRestoredDiskThatGrewPastThePlatformIsAFork(t *testing.T) {
 	image.putBack(t, dir)
 	x = newTerminal(t, c, dir, "990000-0003")
 	for range 5 {
-		x.open(t, "after the restore")
+		x.open(t, "after-the-restore")
 	}
 	x.run(t)
 	eventually(t, "outbox empty", x.drained)

@@ -35,7 +35,6 @@ type machine struct {
 	link   *uplink.Uplink
 	clock  atomic.Int64
 	calm   atomic.Bool
-	acts   int
 	boot   string
 	end    context.CancelFunc
 	parts  sync.WaitGroup

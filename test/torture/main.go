@@ -99,7 +99,7 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.StringVar(&o.store, "store", "", "URL of the platform's store; empty is SQLite in its directory")
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
-	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
+	f.BoolVar(&o.restore, "restore", false, "restore the platform from old backups too (SQLite only)")
 	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not")
 	f.StringVar(&o.only, "only", "", "only these faults of machines, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {

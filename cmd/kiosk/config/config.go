@@ -37,6 +37,8 @@ type Config struct {
 
 	// Path is the file it was read from.
 	Path string `toml:"-"`
+	// Revision names one that the platform sent; 0 is the local file.
+	Revision int64 `toml:"-"`
 }
 
 // Terminal says which terminal this is.

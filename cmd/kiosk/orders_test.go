@@ -1,0 +1,163 @@
+//go:build !release
+
+package main
+
+// The way down on the whole terminal: what the platform orders happens in front of the citizen, once, and is answered.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/script"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// enrolled waits until the platform knows the terminal.
+func (h *hall) enrolled() {
+	h.t.Helper()
+	h.until("the platform knows the terminal", 30*time.Second, func() bool {
+		all, err := h.Platform.Terminals(h.t.Context())
+		return err == nil && len(all) == 1
+	})
+}
+
+func (h *hall) order(c wire.Command) string {
+	h.t.Helper()
+	id, err := h.Platform.Command(h.t.Context(), h.cfg.Terminal.ID, c, time.Hour, "test")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+// answer waits for the answer to an order.
+func (h *hall) answer(id string) (o platform.OrderRow) {
+	h.t.Helper()
+	h.until("an answer to the order", 40*time.Second, func() bool {
+		all, err := h.Platform.Orders(h.t.Context(), h.cfg.Terminal.ID, 100)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, o = range all {
+			if o.ID == id && o.Status != "" {
+				return true
+			}
+		}
+		return false
+	})
+	return o
+}
+
+// shows waits until the citizen last saw this.
+func (h *hall) shows(c *script.Citizen, name string) {
+	h.t.Helper()
+	h.until("the screen shows "+name, 40*time.Second, func() bool {
+		seen := c.Seen()
+		return len(seen) > 0 && seen[len(seen)-1] == name
+	})
+}
+
+func TestAnOrderedPauseClosesAndResumeOpens(t *testing.T) {
+	t.Parallel()
+	h, c := newHall(t), script.New()
+	s := h.start(c, nil)
+	h.enrolled()
+	h.shows(c, "attract")
+	id := h.order(wire.Command{Name: wire.CommandPause, Why: map[string]string{"zh": "停电检修", "en": "Maintenance"}})
+	h.shows(c, "out-of-service")
+	if o := h.answer(id); o.Status != wire.OrderDone {
+		t.Errorf("%+v", o)
+	}
+	told := c.Told()
+	if out := told[len(told)-1].(service.OutOfService); out.Why.Words["zh"] != "停电检修" || out.Code != "E-PAUSED" {
+		t.Errorf("%+v", out)
+	}
+	h.until("the platform knows that it is closed", 20*time.Second, func() bool {
+		w, err := h.Platform.Working(t.Context(), h.cfg.Terminal.ID)
+		return err == nil && w.Paused
+	})
+	// A pause outlives a restart.
+	s.end()
+	c = script.New()
+	s = h.start(c, nil)
+	h.shows(c, "out-of-service")
+	if o := h.answer(h.order(wire.Command{Name: wire.CommandResume})); o.Status != wire.OrderDone {
+		t.Errorf("%+v", o)
+	}
+	h.shows(c, "attract")
+	s.end()
+	if slices.Contains(c.Seen()[:1], "attract") {
+		t.Error("a closed terminal invited somebody")
+	}
+}
+
+func TestAnOrderedRestartHappensOnce(t *testing.T) {
+	t.Parallel()
+	h, c := newHall(t), script.New()
+	s := h.start(c, nil)
+	h.enrolled()
+	h.shows(c, "attract")
+	id := h.order(wire.Command{Name: wire.CommandRestart})
+	select {
+	case err := <-s.done:
+		var out bytes.Buffer
+		if !errors.Is(err, errRestart) || exitCode(&out, err) != exitRestart || out.Len() > 0 {
+			t.Errorf("the terminal ended with %v: %s", err, out.String())
+		}
+	case <-time.After(40 * time.Second):
+		t.Fatal("the terminal did not end")
+	}
+	s.client.Close()
+	if err := s.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The answer was on disk before the end, so that it comes now, and the program stays.
+	c = script.New()
+	s = h.start(c, nil)
+	if o := h.answer(id); o.Status != wire.OrderDone {
+		t.Errorf("%+v", o)
+	}
+	h.shows(c, "attract")
+	if o := h.answer(h.order(wire.Command{Name: wire.CommandResync})); o.Status != wire.OrderDone {
+		t.Errorf("%+v", o)
+	}
+	h.settled(s)
+	s.end()
+}
+
+func TestOrdersThatCannotBeDoneAreAnswered(t *testing.T) {
+	t.Parallel()
+	h, c := newHall(t), script.New()
+	s := h.start(c, nil)
+	defer s.end()
+	h.enrolled()
+	h.shows(c, "attract")
+	for want, send := range map[wire.OrderStatus]func() error{
+		wire.OrderExpired: func() error {
+			_, err := h.Platform.Command(t.Context(), h.cfg.Terminal.ID, wire.Command{Name: wire.CommandPause}, time.Millisecond, "test")
+			return err
+		},
+		wire.OrderRefused: func() error {
+			_, err := h.Platform.Command(t.Context(), h.cfg.Terminal.ID, wire.Command{Name: wire.CommandPause, Why: map[string]string{"zh": strings.Repeat("长", 500)}}, time.Hour, "test")
+			return err
+		},
+	} {
+		if err := send(); err != nil {
+			t.Fatal(err)
+		}
+		h.until(fmt.Sprintf("an order is answered %s", want), 40*time.Second, func() bool {
+			all, err := h.Platform.Orders(t.Context(), h.cfg.Terminal.ID, 1)
+			return err == nil && len(all) == 1 && all[0].Status == want
+		})
+	}
+	if slices.Contains(c.Seen(), "out-of-service") {
+		t.Error("an expired pause closed the terminal")
+	}
+}

@@ -1,0 +1,93 @@
+package platform
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// lose takes records out of the store, as a restore from an old copy does.
+func lose(t *testing.T, s *Server, q string, args ...any) {
+	t.Helper()
+	if err := s.store.Update(t.Context(), func(tx Tx) error { return tx.(*sqlTx).exec(q, args...) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARefillMustFitBetweenItsNeighbours(t *testing.T) {
+	s, _ := newServer(t)
+	p, q := newPeer(t, s, "990000-0001"), newPeer(t, s, "990000-0002")
+	p.enroll(p.code())
+	q.enroll(q.code())
+	var all []wire.Record
+	for range 6 {
+		all = append(all, p.record(wire.TypeCaseOpened, uuid.NewString(), wire.CaseOpened{Item: "i", ReceiptCode: uuid.NewString(), State: "SUBMITTED", At: time.Now()}))
+	}
+	p.sends(all...)
+	lose(t, s, `DELETE FROM records WHERE seq IN (3, 4)`)
+	lose(t, s, `DELETE FROM cases WHERE id IN (?, ?)`, all[2].Case, all[3].Case)
+
+	refill := func(p *peer, b wire.Batch) string { t.Helper(); return code(p.do("POST", wire.PathRefill, b)) }
+	other := p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "another history"})
+	other.Seq, other.Prev = 3, all[1].Header.Hash()
+	unsigned := p.batch(all[2], all[3])
+	unsigned.Signature = q.sign(unsigned.SigningBytes())
+	for what, c := range map[string]struct {
+		by   *peer
+		b    wire.Batch
+		want string
+	}{
+		"another history before 4": {p, p.batch(all[3], all[4]), ""}, // 3 is not held: what can be compared fits
+		"unsigned":                 {p, unsigned, "E-BATCH"},
+		"another terminal's":       {q, p.batch(all[2], all[3]), "E-BATCH"},
+	} {
+		if got := refill(c.by, c.b); got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+	lose(t, s, `DELETE FROM records WHERE seq = 4`)
+	lose(t, s, `DELETE FROM cases WHERE id = ?`, all[3].Case)
+	if got := refill(p, p.batch(other)); got != "" { // 4 is not held either, so that nobody can tell yet
+		t.Errorf("%q", got)
+	}
+	if got := refill(p, p.batch(all[2], all[3])); got != "E-FORK" {
+		t.Errorf("over another history: %q", got)
+	}
+	lose(t, s, `DELETE FROM records WHERE seq = 3`)
+	w := p.do("POST", wire.PathRefill, p.batch(all[1:5]...))
+	var a wire.Ack
+	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || a.High != 5 || len(a.Outcomes) != 4 ||
+		a.Outcomes[0].Status != wire.Duplicate || a.Outcomes[1].Status != wire.Accepted || a.Outcomes[3].Status != wire.Duplicate {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	beyond := p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "e"})
+	beyond.Seq, beyond.Prev = 7, all[5].Header.Hash()
+	if got := refill(p, p.batch(beyond)); got != "E-GAP" {
+		t.Errorf("what continues a lane: %q", got)
+	}
+	later := all[5]
+	later.Epoch = 2
+	b := wire.Batch{V: 1, Terminal: p.id, Epoch: 2, Lane: wire.LaneTx, Records: []wire.Record{later}}
+	b.Signature = p.sign(b.SigningBytes())
+	if got := refill(p, b); got != "E-FORK" {
+		t.Errorf("an epoch that is not known: %q", got)
+	}
+	cases, err := s.Cases(t.Context(), 10)
+	if err != nil || len(cases) != 6 {
+		t.Errorf("%d cases, %v", len(cases), err)
+	}
+	for _, c := range cases {
+		if c.Times != 1 {
+			t.Errorf("case opened %d times", c.Times)
+		}
+	}
+	// Nothing moved: the lane goes on where it stood.
+	p.last = all[5].Header
+	if out := p.sends(p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "next"})); out[0].Status != wire.Accepted || out[0].Seq != 7 {
+		t.Errorf("%+v", out)
+	}
+}

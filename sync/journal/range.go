@@ -1,0 +1,82 @@
+package journal
+
+// Ranges: records that lie here, whether they wait or were acknowledged, of this epoch or an earlier one.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// Range returns records of a lane from one sequence to another, both included, with their bodies opened: a contiguous run of at
+// most so many, and no more than so many bytes of bodies (but always one). It begins at the first one of them that is here;
+// destroyed counts those before it that cannot be sent any more, because they were forgotten or the key to their body was
+// destroyed. Nothing at all means that none is left.
+func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, size int) (all []wire.Record, destroyed uint64, err error) {
+	err = j.view(func(tx *bolt.Tx) error {
+		st, err := readLane(tx, lane)
+		if err != nil {
+			return err
+		}
+		b := tx.Bucket(bucketRecords).Bucket([]byte(lane))
+		if epoch != st.Epoch {
+			if b = tx.Bucket(bucketArchive).Bucket(archiveKey(lane, epoch)); b == nil {
+				return fmt.Errorf("lane %s: epoch %d: %w", lane, epoch, ErrNotFound)
+			}
+		}
+		total, next := 0, from
+		c := b.Cursor()
+		for k, v := c.Seek(seqKey(from)); k != nil && bytes.Compare(k, seqKey(to)) <= 0 && len(all) < records; k, v = c.Next() {
+			var s stored
+			if err := decode(v, &s); err != nil {
+				return fmt.Errorf("lane %s: %w", lane, errors.Join(ErrDamaged, err))
+			}
+			r, err := j.openRecord(tx, s)
+			switch {
+			case errors.Is(err, ErrNotFound) && len(all) > 0:
+				return nil
+			case errors.Is(err, ErrNotFound):
+				continue
+			case err != nil:
+				return fmt.Errorf("lane %s/%d: %w", lane, s.Seq, err)
+			}
+			if len(all) == 0 {
+				destroyed, next = s.Seq-from, s.Seq
+			}
+			if total += len(r.Body) + 600; s.Seq != next || total > size && len(all) > 0 {
+				return nil
+			}
+			all, next = append(all, r), next+1
+		}
+		if len(all) == 0 && to >= from {
+			destroyed = to - from + 1
+		}
+		return nil
+	})
+	return all, destroyed, err
+}
+
+// Archives are the acknowledged heads of earlier epochs, as far as their records are still here.
+func (j *Journal) Archives() (all []LaneStatus, err error) {
+	err = j.view(func(tx *bolt.Tx) error {
+		archives := tx.Bucket(bucketArchive)
+		return archives.ForEachBucket(func(name []byte) error {
+			_, v := archives.Bucket(name).Cursor().Last()
+			if v == nil {
+				return nil
+			}
+			var s stored
+			if err := decode(v, &s); err != nil {
+				return fmt.Errorf("archive: %w", errors.Join(ErrDamaged, err))
+			}
+			h := s.Header.Hash()
+			all = append(all, LaneStatus{Lane: s.Lane, Epoch: s.Epoch, Head: s.Seq, HeadHash: h, Acked: s.Seq, AckedHash: h})
+			return nil
+		})
+	})
+	return all, err
+}

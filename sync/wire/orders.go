@@ -1,0 +1,98 @@
+package wire
+
+// Orders: what the platform tells a terminal through its inbox, and what the terminal answers in lane ctl.
+
+import "time"
+
+// Types of inbox messages and their bodies.
+const (
+	MessageConfig  = "config"  // ConfigDocument
+	MessageItems   = "items"   // ItemsRelease
+	MessageNotices = "notices" // NoticesRelease
+	MessageCommand = "command" // Command
+)
+
+// Commands that a terminal knows. There is no other, and no remote shell.
+const (
+	CommandPause     = "pause"      // close with a reason until resumed
+	CommandResume    = "resume"     // serve again
+	CommandRestart   = "restart"    // end the program in good order; the service manager starts it again
+	CommandLogs      = "logs"       // upload a bounded bundle of the log, without personal data
+	CommandRotateKey = "rotate-key" // make a new key and have it certified
+	CommandResync    = "resync"     // compare lanes anew, fetch the catalogue, send named ranges again
+)
+
+// MaxMessageBytes bounds the body of one inbox message.
+const MaxMessageBytes = 1 << 20
+
+// Command is the body of a command. What a command does not use is empty.
+type Command struct {
+	Name   string            `json:"name"`
+	Why    map[string]string `json:"why,omitempty"`    // pause: wording for the screen, by language
+	Ranges []Range           `json:"ranges,omitempty"` // resync: what to send again
+}
+
+// PathRefill takes records again that were acknowledged and lost: POST Batch → Ack, which moves no lane.
+const PathRefill = "/v1/sync/refill"
+
+// MaxPast is how many ranges a hello shows and a platform asks for at once.
+const MaxPast = 64
+
+// Range is a run of one lane, both ends included.
+type Range struct {
+	Epoch uint32 `json:"epoch"`
+	Lane  Lane   `json:"lane"`
+	From  uint64 `json:"from"`
+	To    uint64 `json:"to"`
+}
+
+// ConfigDocument is a terminal's whole configuration. A revision is a name, not an order: rolling back is sending an
+// earlier revision again.
+type ConfigDocument struct {
+	Revision int64  `json:"revision"`
+	TOML     string `json:"toml"`
+}
+
+// ItemsRelease is the whole catalogue of items. Files are named "*.yaml"; what is not named is no longer offered.
+type ItemsRelease struct {
+	Revision int64             `json:"revision"`
+	Files    map[string]string `json:"files"`
+}
+
+// NoticesRelease is everything that the attract screen shows beside the items.
+type NoticesRelease struct {
+	Revision int64    `json:"revision"`
+	Notices  []Notice `json:"notices"`
+}
+
+// Applied says which revisions a terminal works with; 0 is what came with its program or its local file.
+type Applied struct {
+	Config  int64 `json:"config"`
+	Items   int64 `json:"items"`
+	Notices int64 `json:"notices"`
+}
+
+// OrderStatus is what became of a message.
+type OrderStatus string
+
+// Order statuses. All are final.
+const (
+	OrderDone    OrderStatus = "done"
+	OrderFailed  OrderStatus = "failed"  // tried, and left as it was before
+	OrderRefused OrderStatus = "refused" // checked and found wrong; nothing was tried
+	OrderExpired OrderStatus = "expired" // came, or could be done, only after its time
+	OrderUnknown OrderStatus = "unknown" // this program does not know such a message or command
+)
+
+// OrderResult is the body of a record of TypeResult: the answer to one message.
+type OrderResult struct {
+	Message  string      `json:"message"` // its id
+	Type     string      `json:"type"`
+	Name     string      `json:"name,omitempty"` // of a command
+	Status   OrderStatus `json:"status"`
+	Detail   string      `json:"detail,omitempty"`   // for an engineer; no personal data
+	Revision int64       `json:"revision,omitempty"` // that was applied
+	Blob     Hash        `json:"blob,omitzero"`      // what was uploaded
+	At       time.Time   `json:"at"`
+	Again    bool        `json:"again,omitempty"` // the message came again; this is what became of it the first time
+}

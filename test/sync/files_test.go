@@ -1,0 +1,232 @@
+package sync
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/uplink"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+func export(t testing.TB, x *terminal) ([]byte, uplink.Exported) {
+	t.Helper()
+	var out bytes.Buffer
+	e, err := x.files().Export(&out, wire.MaxFileBytes, "technician.1", "removable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), e
+}
+
+func take(t testing.TB, c *city, file []byte) ([]byte, platform.ImportReport) {
+	t.Helper()
+	var ack bytes.Buffer
+	r, err := c.Import(t.Context(), bytes.NewReader(file), &ack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ack.Bytes(), r
+}
+
+func bring(t testing.TB, x *terminal, ack []byte) uplink.Imported {
+	t.Helper()
+	i, err := x.files().Import(t.Context(), bytes.NewReader(ack), "technician.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func TestASiteWithoutALineLivesOnFiles(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	ids := x.business(30)
+	waiting := x.waiting()
+	first, e := export(t, x)
+	if e.No != 1 || e.More || e.Blobs != 30 || e.Bytes > len(first) {
+		t.Errorf("%+v of %d bytes", e, len(first))
+	}
+	if bytes.Contains(first, []byte("HOTLINE")) || bytes.Contains(first, []byte("ink ")) {
+		t.Error("the file tells its finder what happened")
+	}
+	if x.waiting() < waiting {
+		t.Error("an export moved the outbox")
+	}
+	if _, err := c.Command(t.Context(), "990000-0003", wire.Command{Name: wire.CommandPause}, time.Hour, "test"); err != nil {
+		t.Fatal(err)
+	}
+	ack, r := take(t, c, first)
+	if r.Accepted == 0 || r.Duplicate != 0 || r.Blobs != 30 {
+		t.Errorf("%+v", r)
+	}
+	again, r := take(t, c, first)
+	if r.Accepted != 0 || r.Duplicate == 0 || r.Blobs != 0 {
+		t.Errorf("the second time: %+v", r)
+	}
+	c.once(ids...)
+
+	ids = append(ids, x.business(5)...) // business goes on between the export and its ack
+	i := bring(t, x, ack)
+	if i.Outdated || i.Blobs != 30 || i.Orders != 1 || i.Acked[wire.LaneTx] != 90 || len(i.Refused)+len(i.Rewound) != 0 {
+		t.Errorf("%+v", i)
+	}
+	if i = bring(t, x, again); i.Acked[wire.LaneTx] != 0 || i.Orders != 0 {
+		t.Errorf("the second time: %+v", i)
+	}
+	if o, err := x.Orders(); err != nil || len(o) != 1 {
+		t.Errorf("%v %v", o, err)
+	}
+	second, _ := export(t, x)
+	ack, r = take(t, c, second)
+	if r.Duplicate != 0 || r.Blobs != 5 {
+		t.Errorf("what was acknowledged was carried again: %+v", r)
+	}
+	take(t, c, first) // a file that lay in a drawer
+	bring(t, x, ack)
+	if lanes, _ := x.Lanes(); lanes[2].Waiting != 0 || x.epoch() != 1 {
+		t.Errorf("%+v", lanes)
+	}
+	c.once(ids...)
+}
+
+// What does not fit goes into the next file.
+func TestAnExportKeepsToItsSize(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	x.ink = 60 << 10
+	ids := x.business(8)
+	for files := 0; ; files++ {
+		var out bytes.Buffer
+		e, err := x.files().Export(&out, 200<<10, "shell", "fixed")
+		if err != nil || out.Len() > 200<<10 {
+			t.Fatal(out.Len(), err)
+		}
+		ack, _ := take(t, c, out.Bytes())
+		bring(t, x, ack)
+		if !e.More {
+			if files == 0 {
+				t.Error("all of it fitted: the test shows nothing")
+			}
+			break
+		}
+	}
+	c.once(ids...)
+}
+
+func TestFilesThatAreNotRightAreRefused(t *testing.T) {
+	c := newCity(t)
+	x, y := newTerminal(t, c, "990000-0003"), newTerminal(t, c, "990000-0004")
+	x.business(2)
+	y.business(1)
+	file, _ := export(t, x)
+	ack, _ := take(t, c, file)
+	other, _ := export(t, y)
+	otherAck, _ := take(t, c, other)
+	elsewhere := newCity(t)
+	stranger := newTerminal(t, elsewhere, "990000-0003") // the same id in another city
+	strange, _ := export(t, stranger)
+	strangeAck, _ := take(t, elsewhere, strange)
+	changed := func(b []byte, at int) []byte { b = slices.Clone(b); b[at] ^= 1; return b }
+
+	before, _ := c.Received(t.Context())
+	for what, f := range map[string]struct {
+		file []byte
+		says string
+	}{
+		"cut off":           {file[:len(file)/2], "cut off or damaged"},
+		"changed":           {changed(file, len(file)/2), "changed on its way"},
+		"something else":    {[]byte("PK\x03\x04 a picture of a cat"), "not a file of this protocol"},
+		"empty":             {nil, "cut off or damaged"},
+		"an ack file":       {ack, "expected batches"},
+		"of another city":   {strange, "not written by terminal"},
+		"terminal's number": {bytes.Replace(file, []byte("990000-0003"), []byte("990000-0004"), 1), "not written by terminal"},
+		"nobody's":          {bytes.Replace(file, []byte("990000-0003"), []byte("990000-0009"), 1), "not enrolled here"},
+	} {
+		var out bytes.Buffer
+		_, err := c.Import(t.Context(), bytes.NewReader(f.file), &out)
+		if !errors.Is(err, platform.ErrFile) || !strings.Contains(err.Error(), f.says) || out.Len() > 0 {
+			t.Errorf("platform, %s: %v", what, err)
+		}
+	}
+	if after, _ := c.Received(t.Context()); after != before {
+		t.Errorf("refused files changed %+v to %+v", before, after)
+	}
+	waiting := x.waiting()
+	for what, f := range map[string]struct {
+		file []byte
+		says string
+	}{
+		"cut off":         {ack[:len(ack)-1], "cut off or damaged"},
+		"changed":         {changed(ack, len(ack)-1), "changed on its way"},
+		"batches":         {file, "expected acks"},
+		"of another":      {otherAck, "it is for"},
+		"of another city": {strangeAck, "changed on its way"},
+		"forged high":     {bytes.Replace(ack, []byte(`"high":`), []byte(`"high":9`), 1), ""},
+	} {
+		if _, err := x.files().Import(t.Context(), bytes.NewReader(f.file), "t"); err == nil || !strings.Contains(err.Error(), f.says) {
+			t.Errorf("terminal, %s: %v", what, err)
+		}
+	}
+	if x.waiting() != waiting {
+		t.Error("a refused ack file moved the outbox")
+	}
+}
+
+// A disk that was restored from an old image is found out by files too.
+func TestAForkIsFoundOutByFiles(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	ids := x.business(2)
+	image := copyJournal(t, x)
+	lost := x.business(1) // after the image was made
+	file, _ := export(t, x)
+	take(t, c, file) // and its ack never comes back
+	x.restore(image)
+	ids = append(ids, x.business(3)...)
+	file, _ = export(t, x)
+	ack, r := take(t, c, file)
+	if !r.Fork {
+		t.Errorf("%+v", r)
+	}
+	_, r = take(t, c, file) // twice, and still one epoch
+	if i := bring(t, x, ack); i.Epoch != 2 || !r.Outdated {
+		t.Errorf("%+v %+v", i, r)
+	}
+	file, _ = export(t, x)
+	ack, r = take(t, c, file)
+	if bring(t, x, ack); r.Fork || len(r.Gap) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if lanes, _ := x.Lanes(); lanes[2].Waiting != 0 {
+		t.Errorf("%+v", lanes)
+	}
+	c.once(append(ids, lost...)...)
+}
+
+// copyJournal is an image of the terminal's disk.
+func copyJournal(t testing.TB, x *terminal) map[string][]byte {
+	t.Helper()
+	x.Reopen()
+	x.orders.Journal = x.Journal.Journal
+	return readTree(t, x.Path)
+}
+
+func (x *terminal) restore(image map[string][]byte) {
+	x.t.Helper()
+	if err := x.Close(); err != nil {
+		x.t.Fatal(err)
+	}
+	writeTree(x.t, x.Path, image)
+	opened, err := journal.Open(x.Path, x.Opt)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.Journal.Journal = opened
+	x.orders.Journal = opened
+}
