@@ -10,6 +10,7 @@
 //	platform orders --data DIR                what terminals were told and answered
 //	platform import --data DIR FILE…          files of terminals without a line
 //	platform audit verify --data DIR          the audit chains of all terminals
+//	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
 //	platform backend list | off | on          the city's systems behind the platform
 package main
 
@@ -33,6 +34,7 @@ type commands struct {
 	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
 	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`
+	Conform   conformCmd   `cmd:"" help:"Hold any city's platform to the contract that terminals rely on."`
 	Terminals terminalsCmd `cmd:"" help:"List terminals, their standing and their certificates."`
 	Revoke    revokeCmd    `cmd:"" help:"Put a terminal out, at once and on every server."`
 	Reset     resetCmd     `cmd:"" help:"Forget a terminal's keys, so that it can be enrolled again."`

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"sync/journal":       {"sync/wire", "sync/journal"},
 	"sync/uplink":        {"sync/journal", "sync/wire", "sync/uplink"},
 	"platform":           {"platform", "sync/wire", "slip", "idnum", "assets"},
+	"platform/conform":   {"sync/wire", "idnum"},
 	"slip":               {},
 	"idnum":              {},
 	"private":            {"idnum"},

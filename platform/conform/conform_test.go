@@ -1,0 +1,252 @@
+package conform_test
+
+// Our server held to the contract over both stores, and servers that are wrong on purpose.
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/budayang/kiosk/idnum"
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/platform/conform"
+	"github.com/budayang/kiosk/platform/pgtest"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// phone is where the trial person's codes arrive.
+type phone struct {
+	mu   sync.Mutex
+	code string
+}
+
+func (p *phone) Send(_ context.Context, _, _, code string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.code = code
+	return nil
+}
+func (p *phone) Begin() error { return nil }
+func (p *phone) Read(context.Context, wire.CodeSent) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.code == "" {
+		return "", errors.New("none")
+	}
+	return p.code, nil
+}
+
+// city is our server, with two codes made by its operator. wrap makes it wrong; nil serves it as platform serve does.
+func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) conform.Config {
+	t.Helper()
+	dir, box := t.TempDir(), &phone{}
+	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	pem, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conform.Config{Roots: x509.NewCertPool(), Code: box}
+	c.Roots.AppendCertsFromPEM(pem)
+	if wrap == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(ctx, l) }()
+		t.Cleanup(func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+		c.URL = "https://" + l.Addr().String()
+	} else {
+		h := httptest.NewUnstartedServer(wrap(s.Handler()))
+		h.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		h.StartTLS()
+		t.Cleanup(h.Close)
+		c.Roots.AddCert(h.Certificate())
+		c.URL = h.URL
+	}
+	for _, id := range []string{"990000-9001", "990000-9002"} {
+		code, _, err := s.IssueCode(context.Background(), id, 0, platform.Operator{Who: "tester"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Enrolments = append(c.Enrolments, conform.Enrolment{Terminal: id, Code: code})
+	}
+	number, err := idnum.Complete("99000019850312011")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Person = wire.PersonRef{Number: number, Name: "王建国"}
+	c.Revoke = func(ctx context.Context, terminal string) error {
+		return s.Revoke(ctx, terminal, platform.Operator{Who: "tester"})
+	}
+	return c
+}
+
+func run(t *testing.T, c conform.Config) []conform.Result {
+	t.Helper()
+	all, err := conform.Run(context.Background(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != len(conform.Checks()) {
+		t.Fatalf("%d results", len(all))
+	}
+	return all
+}
+
+func allOK(t *testing.T, all []conform.Result) {
+	t.Helper()
+	for _, r := range all {
+		if r.Outcome != conform.OK {
+			t.Errorf("%s %s: expected %s; came %s", r.Check, r.Outcome, r.Expect, r.Came)
+		}
+	}
+}
+
+func TestOursConforms(t *testing.T) {
+	for _, p := range []wire.Profile{wire.P256, wire.SM2} {
+		t.Run(string(p), func(t *testing.T) {
+			c := city(t, nil, nil)
+			c.Profile = p
+			allOK(t, run(t, c))
+		})
+	}
+}
+
+func TestOursConformsOverPostgres(t *testing.T) {
+	store, err := platform.OpenPostgres(context.Background(), pgtest.Start(t).Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allOK(t, run(t, city(t, store, nil)))
+}
+
+// answered rewrites answers of one path on their way.
+func answered(path string, change func(w *httptest.ResponseRecorder)) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != path {
+				h.ServeHTTP(w, r)
+				return
+			}
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			change(rec)
+			for k, v := range rec.Header() {
+				w.Header()[k] = v
+			}
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write(rec.Body.Bytes())
+		})
+	}
+}
+
+func field(w *httptest.ResponseRecorder, change func(map[string]any)) {
+	var m map[string]any
+	if w.Code == 200 && json.Unmarshal(w.Body.Bytes(), &m) == nil {
+		change(m)
+		b, _ := json.Marshal(m)
+		w.Body = bytes.NewBuffer(b)
+	}
+}
+
+// instead answers 200 where a refusal of this code was due.
+func instead(path, code string) func(http.Handler) http.Handler {
+	return answered(path, func(w *httptest.ResponseRecorder) {
+		if strings.Contains(w.Body.String(), `"`+code+`"`) {
+			w.Code, w.Body = 200, bytes.NewBufferString(`{}`)
+		}
+	})
+}
+
+func TestWhatIsWrongIsNamed(t *testing.T) {
+	issued := map[any]bool{}
+	for _, c := range []struct {
+		name  string
+		wrong func(http.Handler) http.Handler
+		named []string
+	}{
+		{"nothing is wrong", answered(wire.PathPush, func(*httptest.ResponseRecorder) {}), nil},
+		{"the ack has no hash", answered(wire.PathPush, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { delete(m, "hash") })
+		}), []string{"ack-hash", "ack-signature"}},
+		{"a gap is acknowledged", instead(wire.PathPush, "E-GAP"), []string{"gap"}},
+		{"a bad signature is accepted", instead(wire.PathHello, "E-AUTH"), []string{"unsigned", "bad-signature", "two-signatures"}},
+		{"a replay is accepted", instead(wire.PathHello, "E-REPLAY"), []string{"replay"}},
+		{"a document is doubled", answered(wire.PathDocuments, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				if issued[m["key"]] {
+					m["number"] = "SBP-990000-another"
+				}
+				issued[m["key"]] = true
+			})
+		}), []string{"document-idempotent"}},
+		{"an error has no registered code", answered(wire.PathPush, func(w *httptest.ResponseRecorder) {
+			if w.Code == 409 {
+				w.Body = bytes.NewBufferString(`{"code":"E-CONFLICT"}`)
+			}
+		}), []string{"gap", "fork", "unordered-epoch", "error-bodies"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var failed []string
+			for _, r := range run(t, city(t, nil, c.wrong)) {
+				if r.Outcome != conform.OK {
+					failed = append(failed, r.Check)
+				}
+			}
+			if !slices.Equal(failed, c.named) {
+				t.Errorf("failed %q, expected %q", failed, c.named)
+			}
+		})
+	}
+}
+
+// Every check says under which heading of the protocol its promise stands, and has a name of its own.
+func TestChecksAreInTheProtocol(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, c := range conform.Checks() {
+		if names[c.Name] || c.Expect == "" {
+			t.Errorf("%s: twice, or expects nothing", c.Name)
+		}
+		names[c.Name] = true
+		if !strings.Contains(string(doc), "# "+c.Where+"\n") {
+			t.Errorf("%s: the protocol has no heading %q", c.Name, c.Where)
+		}
+	}
+}
+
+func TestNothingRunsWithoutTwoCodes(t *testing.T) {
+	good := wire.NewCode()
+	for _, e := range [][]conform.Enrolment{nil, {{"990000-9001", good}}, {{"990000-9001", good}, {"990000-9001", good}}, {{"990000-9001", good}, {"990000-9002", "7K3M"}}} {
+		_, err := conform.Run(context.Background(), conform.Config{URL: "https://127.0.0.1:1", Roots: x509.NewCertPool(), Enrolments: e}, nil)
+		if !errors.Is(err, conform.ErrConfig) {
+			t.Errorf("%d enrolments: %v", len(e), err)
+		}
+	}
+}
