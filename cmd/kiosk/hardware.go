@@ -16,6 +16,7 @@ import (
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
+	"github.com/budayang/kiosk/devices/ups"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -73,6 +74,8 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 			return nil, err
 		}
 		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
+	case "megatec":
+		return ups.Open(ctx, b)
 	case "code":
 		p, err := scanner.LoadProfile(cmp.Or(d.Profile, "generic-cr"))
 		if err != nil {

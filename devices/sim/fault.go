@@ -31,7 +31,6 @@ const (
 const (
 	DeviceCodeScanner = "code-scanner"
 	DeviceUPS         = "ups"
-	DeviceIO          = "io"
 )
 
 // Devices are the names of all devices.
@@ -46,7 +45,7 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(readerFaults), nil
 	case DeviceReceiptPrinter:
 		return slices.Clone(receiptFaults), nil
-	case DeviceCodeScanner, DeviceUPS, DeviceIO:
+	case DeviceCodeScanner, DeviceUPS:
 		return slices.Clone(plainFaults), nil
 	case DeviceDocumentPrinter:
 		return slices.Clone(documentFaults), nil

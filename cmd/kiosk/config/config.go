@@ -106,14 +106,16 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleReceiptPrinter:  {"escpos"},
 	devices.RoleDocumentPrinter: {"ipp"},
 	devices.RoleCodeScanner:     {"code"},
+	devices.RoleUPS:             {"megatec"},
 }
 
 // schemes lists the buses that each driver can speak over.
 var schemes = map[string][]string{
-	"sam":    {"serial", "tcp"},
-	"escpos": {"serial", "tcp"},
-	"ipp":    {"ipp", "ipps"},
-	"code":   {"serial", "tcp"},
+	"sam":     {"serial", "tcp"},
+	"escpos":  {"serial", "tcp"},
+	"ipp":     {"ipp", "ipps"},
+	"code":    {"serial", "tcp"},
+	"megatec": {"serial", "tcp"},
 }
 
 // A Problem is one mistake in a configuration file.
