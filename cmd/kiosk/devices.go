@@ -99,8 +99,8 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer or document-printer."`
-	Wait   time.Duration `default:"30s" help:"How long to wait for a card or for paper."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, code-scanner or ups."`
+	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
 
 // Run tries one device for real. Nothing personal is shown: a card is named by its kind only.
@@ -129,6 +129,22 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 	case devices.ReceiptPrinter:
 		r := dev.Print(ctx, devices.ReceiptJob{ID: "test/" + time.Now().UTC().Format(time.RFC3339Nano), Slip: testSlip(c)})
 		return printed(io, r)
+	case devices.UPS:
+		p, err := dev.Power(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(io.out, "power: %s, input %g V, load %g %%, battery %g V (-1: not measured)\n", p.Power, p.InputVolts, p.LoadPercent, p.BatteryVolts)
+		return nil
+	case devices.CodeScanner:
+		fmt.Fprintln(io.out, "show a code …")
+		code, err := dev.Scan(ctx)
+		if err != nil {
+			return err
+		}
+		defer code.Wipe()
+		fmt.Fprintf(io.out, "read: %d bytes\n", len(code.Data))
+		return nil
 	case devices.DocumentPrinter:
 		pdf, err := testPage(c)
 		if err != nil {

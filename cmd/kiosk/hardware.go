@@ -3,6 +3,7 @@ package main
 // Which driver and which bus fill a role.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/budayang/kiosk/devices/document"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/receipt"
+	"github.com/budayang/kiosk/devices/scanner"
+	"github.com/budayang/kiosk/devices/ups"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -71,6 +74,14 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 			return nil, err
 		}
 		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
+	case "megatec":
+		return ups.Open(ctx, b)
+	case "code":
+		p, err := scanner.LoadProfile(cmp.Or(d.Profile, "generic-cr"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
+		}
+		return scanner.Open(ctx, b, p)
 	}
 	return nil, fmt.Errorf("driver %q: %w", d.Driver, devices.ErrUnusable)
 }

@@ -343,7 +343,7 @@ func garble(p []byte) {
 	}
 }
 
-var speeds = map[int]uint32{9600: unix.B9600, 19200: unix.B19200, 38400: unix.B38400, 57600: unix.B57600,
+var speeds = map[int]uint32{2400: unix.B2400, 4800: unix.B4800, 9600: unix.B9600, 19200: unix.B19200, 38400: unix.B38400, 57600: unix.B57600,
 	115200: unix.B115200, 230400: unix.B230400}
 
 // setRaw makes the line carry bytes as they are, at the device's speed until a host sets its own.

@@ -27,6 +27,12 @@ const (
 	DeviceDocumentPrinter = "document-printer"
 )
 
+// Names of small devices that stand by themselves, beside the bench.
+const (
+	DeviceCodeScanner = "code-scanner"
+	DeviceUPS         = "ups"
+)
+
 // Devices are the names of all devices.
 func Devices() []string {
 	return []string{DeviceIDReader, DeviceReceiptPrinter, DeviceDocumentPrinter}
@@ -39,6 +45,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(readerFaults), nil
 	case DeviceReceiptPrinter:
 		return slices.Clone(receiptFaults), nil
+	case DeviceCodeScanner, DeviceUPS:
+		return slices.Clone(plainFaults), nil
 	case DeviceDocumentPrinter:
 		return slices.Clone(documentFaults), nil
 	}

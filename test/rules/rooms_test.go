@@ -27,6 +27,8 @@ var mayImport = map[string][]string{
 	"devices/idcard":     {"devices", "devices/bus", "slip", "idnum"},
 	"devices/receipt":    {"devices", "devices/bus", "slip", "idnum"},
 	"devices/document":   {"devices", "devices/bus", "slip", "idnum"},
+	"devices/scanner":    {"devices", "devices/bus", "slip", "idnum"},
+	"devices/ups":        {"devices", "devices/bus", "slip", "idnum"},
 	"devices/sim":        {"devices", "devices/bus", "devices/sim", "slip", "idnum"},
 	"sync/wire":          {},
 	"sync/journal":       {"sync/wire", "sync/journal"},
