@@ -11,6 +11,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/receipt"
@@ -71,6 +72,12 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 			return nil, err
 		}
 		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
+	case "card":
+		p, err := card.FindProfile(d.Profile)
+		if err != nil {
+			return nil, err
+		}
+		return card.Open(ctx, b, card.Options{Profile: p})
 	}
 	return nil, fmt.Errorf("driver %q: %w", d.Driver, devices.ErrUnusable)
 }

@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"devices/idcard":     {"devices", "devices/bus", "slip", "idnum"},
 	"devices/receipt":    {"devices", "devices/bus", "slip", "idnum"},
 	"devices/document":   {"devices", "devices/bus", "slip", "idnum"},
+	"devices/card":       {"devices", "devices/bus", "slip", "idnum"},
 	"devices/sim":        {"devices", "devices/bus", "devices/sim", "slip", "idnum"},
 	"sync/wire":          {},
 	"sync/journal":       {"sync/wire", "sync/journal"},

@@ -78,7 +78,7 @@ type Device struct {
 	URI         string   `toml:"uri"`
 	Driver      string   `toml:"driver"`
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
-	Profile     string   `toml:"profile"`      // receipt printers: a head's profile
+	Profile     string   `toml:"profile"`      // receipt printers: a head's profile; card dispensers: the model
 	Media       string   `toml:"media"`        // document printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
 	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
@@ -105,6 +105,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleIDReader:        {"sam"},
 	devices.RoleReceiptPrinter:  {"escpos"},
 	devices.RoleDocumentPrinter: {"ipp"},
+	devices.RoleCardDispenser:   {"card"},
 }
 
 // schemes lists the buses that each driver can speak over.
@@ -112,6 +113,7 @@ var schemes = map[string][]string{
 	"sam":    {"serial", "tcp"},
 	"escpos": {"serial", "tcp"},
 	"ipp":    {"ipp", "ipps"},
+	"card":   {"serial", "tcp"},
 }
 
 // A Problem is one mistake in a configuration file.
