@@ -169,9 +169,6 @@ func (d *CardDispenser) catchUp() {
 	}
 }
 
-// positions along the path, from the hopper outwards, and the fault that jams on the way to each.
-var positions = []struct{ name, jam string }{{"hopper", ""}, {"reader", "jam-reader"}, {"mouth", "jam-mouth"}}
-
 // run starts the motors: from where the card is, or the hopper, to reader, mouth or bin.
 func (d *CardDispenser) run(to string) {
 	d.failed = false
