@@ -29,7 +29,6 @@ var mayImport = map[string][]string{
 	"devices/document":   {"devices", "devices/bus", "slip", "idnum"},
 	"devices/scanner":    {"devices", "devices/bus", "slip", "idnum"},
 	"devices/ups":        {"devices", "devices/bus", "slip", "idnum"},
-	"devices/card":       {"devices", "devices/bus", "slip", "idnum"},
 	"devices/sim":        {"devices", "devices/bus", "devices/sim", "slip", "idnum"},
 	"sync/wire":          {},
 	"sync/journal":       {"sync/wire", "sync/journal"},
