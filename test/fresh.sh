@@ -24,6 +24,7 @@ command -v debootstrap >/dev/null || { echo "fresh.sh: no debootstrap: apt-get i
 [ -n "$dir" ] || dir=$(mktemp -d)
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd -P)
+chmod 755 "$dir" # it becomes /, and not everybody in there is root
 
 finish() {
 	local m p
