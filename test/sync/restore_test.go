@@ -233,7 +233,8 @@ func TestFilesBringBackWhatLiesBehind(t *testing.T) {
 	for range 4 {
 		round()
 	}
-	if n, err := c.Received(t.Context()); err != nil || n.Cases != len(ids) || x.waiting() != 0 {
+	// What waits are the audit entries of the last two answers that were brought.
+	if n, err := c.Received(t.Context()); err != nil || n.Cases != len(ids) || x.waiting() != 2 {
 		t.Errorf("%+v of %d, %d wait, %v", n, len(ids), x.waiting(), err)
 	}
 	c.once(ids...)
