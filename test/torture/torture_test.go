@@ -41,7 +41,7 @@ func TestNothingIsLostAndNothingTwice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 24, workers: 4, servers: 1, every: 2 * time.Second, restore: true, lies: 2,
+	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 24, workers: 4, servers: 1, every: 2 * time.Second, restore: true,
 		seed: uint64(time.Now().UnixNano()), platform: build(t, "platform", "./cmd/platform", ""), dir: t.TempDir(), keep: true}
 	var said bytes.Buffer
 	n, err := torture(context.Background(), o, &said)
@@ -58,7 +58,7 @@ func TestNothingIsLostOnPostgres(t *testing.T) {
 	}
 	pg := pgtest.Start(t)
 	t.Setenv("PGPASSFILE", pg.PassFile())
-	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 16, workers: 2, servers: 2, every: 2 * time.Second, restore: true, lies: 2,
+	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 16, workers: 2, servers: 2, every: 2 * time.Second, restore: true,
 		seed: uint64(time.Now().UnixNano()), platform: build(t, "platform", "./cmd/platform", ""), dir: t.TempDir(), keep: true,
 		store: pg.Address(pg.Create(t)), outage: func() { pg.Kill(t); pg.Resume(t) }}
 	var said bytes.Buffer
