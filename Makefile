@@ -57,7 +57,8 @@ journeys: build
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
 
 # Two hundred terminals, everything that happens in the field, for T; its last line is "violations: N". SEED repeats a run.
-# STORE names a PostgreSQL instead of SQLite, with its password in the file that PGPASSFILE names.
+# STORE=postgres runs it over a PostgreSQL of its own instead of SQLite; a URL names another, with its password in the file that
+# PGPASSFILE names.
 T ?= 3m
 SEED ?=
 STORE ?=
@@ -65,7 +66,7 @@ torture:
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -o bin/platform ./cmd/platform
 	CGO_ENABLED=0 $(GO) build -o bin/torture ./test/torture
-	bin/torture -t $(T) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store '$(STORE)' -servers 2 -restore=false)
+	bin/torture -t $(T) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store '$(STORE)' -servers 2)
 
 # The sync protocol's model, checked by Spin: what must hold holds, and what must fail fails. FULL=1 takes minutes.
 FULL ?=

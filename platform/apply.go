@@ -204,6 +204,21 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 	if len(added) != len(rows) {
 		return nil, errors.New("store: not every record was answered for")
 	}
+	var again []string
+	for i, ok := range added {
+		if !ok {
+			again = append(again, rs[i].ID)
+		}
+	}
+	known, err := tx.Known(again)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range again {
+		if known[id] == "" {
+			return nil, errFork // another record lies at its place, and an ack would let go of this one
+		}
+	}
 	var c changes
 	foreign := 0
 	for i, ok := range added {

@@ -166,6 +166,16 @@ func (i *importing) answer(out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if h.Want, err = missing(tx, wire.Hello{Terminal: t.ID, Past: i.file.Past}); err != nil {
+			return err
+		}
+		earlier := slices.ContainsFunc(h.Want, func(p wire.Place) bool { return p.Epoch != i.file.Epoch })
+		if earlier && t.Epoch <= i.file.Epoch {
+			t.Epoch = i.file.Epoch + 1
+			if err := tx.PutTerminal(t); err != nil {
+				return err
+			}
+		}
 		h.Epoch = t.Epoch
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(t.ID, lane)

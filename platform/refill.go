@@ -1,6 +1,7 @@
 package platform
 
-// Refilling: records that were taken once and lost since, of places behind where a lane stands, are taken again.
+// What was taken once and lost since: a terminal is asked for it when it shows what it was acknowledged, and chains it anew. An
+// operator may also have a range taken again into the very places that it left empty.
 
 import (
 	"context"
@@ -10,88 +11,67 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// missing are the ends of earlier epochs that a terminal was acknowledged and that are not here.
-func missing(tx Tx, h wire.Hello) (want []wire.Range, err error) {
-	for _, p := range h.Past[:min(len(h.Past), wire.MaxPast)] {
+// missing are the places of a hello's past whose records are not held, each as far as its epoch is held. A terminal's records come
+// in the order in which it wrote them, whatever the epoch, so that with a record all before it are held. It is looked for by its
+// id: one that came again under a new epoch lies where it came first.
+func missing(tx Tx, h wire.Hello) (want []wire.Place, err error) {
+	past := h.Past[:min(len(h.Past), wire.MaxPast)]
+	ids := make([]string, len(past))
+	for i, p := range past {
+		ids[i] = p.ID
+	}
+	known, err := tx.Known(ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range past {
+		if known[p.ID] == h.Terminal {
+			continue
+		}
+		q := wire.Place{Epoch: p.Epoch, Lane: p.Lane}
 		last, err := tx.LastRecord(h.Terminal, p.Epoch, p.Lane)
 		if err != nil {
 			return nil, err
 		}
-		if last < p.To {
-			want = append(want, wire.Range{Epoch: p.Epoch, Lane: p.Lane, From: last + 1, To: p.To})
+		if q.Seq = min(last, p.Seq); q.Seq > 0 {
+			r, err := tx.RecordAt(h.Terminal, p.Epoch, p.Lane, q.Seq)
+			if errors.Is(err, ErrNoRow) {
+				q.Seq = 0 // it was held under another epoch when it came here
+			} else if err != nil {
+				return nil, err
+			} else {
+				q.Hash = r.Hash
+			}
 		}
+		if q.LanePoint == p.LanePoint {
+			continue
+		}
+		want = append(want, q)
 	}
 	return want, nil
 }
 
 func (s *Server) refill(w http.ResponseWriter, r *http.Request, body []byte) {
-	var b wire.Batch
-	if err := decode(body, &b); err != nil {
-		s.fail(w, err)
-		return
-	}
-	if b.Terminal != terminalOf(r.Context()) {
-		s.refuse(w, errBatch, "batch of another terminal")
-		return
-	}
-	ack, err := s.refillBatch(r.Context(), b)
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	ack.Lacking = s.lacking(r.Context(), b)
-	answer(w, http.StatusOK, ack)
+	s.batch(w, r, body, s.refillBatch)
 }
 
 // refillBatch takes records into places that are empty. It moves no lane: the ack says what of this batch is held.
-func (s *Server) refillBatch(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
-	if b.V != wire.Version {
-		return ack, errVersion
-	}
-	hashes, err := checkBatch(b)
-	if err != nil {
-		s.cfg.Log.Warn("refill refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
-		return ack, errBatch
-	}
-	owners, err := s.owners(ctx, b)
-	if err != nil {
-		return ack, err
-	}
-	var profile wire.Profile
-	last := b.Records[len(b.Records)-1]
-	err = s.store.Update(ctx, func(tx Tx) error {
-		t, err := tx.Terminal(b.Terminal)
-		if err != nil {
-			return err
-		}
-		if profile, err = profileOf(tx, b.Terminal); err != nil {
-			return err
-		}
-		if !s.signedBy(t, b) {
-			return errBatch
-		}
-		row, err := tx.Lane(b.Terminal, b.Lane)
-		if err != nil {
-			return err
-		}
+func (s *Server) refillBatch(ctx context.Context, b wire.Batch) (wire.Ack, error) {
+	return s.taking(ctx, b, func(tx Tx, c checked) (ack wire.Ack, err error) {
+		last := b.Records[len(b.Records)-1]
 		switch {
-		case b.Epoch > row.Epoch:
-			return errFork
-		case b.Epoch == row.Epoch && last.Seq > row.Seq:
-			return errGap // what continues a lane is pushed
+		case b.Epoch > c.row.Epoch:
+			return ack, errFork
+		case b.Epoch == c.row.Epoch && last.Seq > c.row.Seq:
+			return ack, errGap // what continues a lane is pushed
 		}
 		if err := fits(tx, b); err != nil {
-			return err
+			return ack, err
 		}
 		ack = wire.Ack{Terminal: b.Terminal, Epoch: b.Epoch, Lane: b.Lane, High: last.Seq, Hash: last.Header.Hash(), Time: s.now()}
-		ack.Outcomes, err = s.refillRecords(tx, b, hashes, owners)
-		return err
-	})
-	if err != nil {
+		ack.Outcomes, err = s.refillRecords(tx, b, c.hashes, c.owners)
 		return ack, err
-	}
-	ack.Signature, err = s.keys.signature(profile, ack.SigningBytes())
-	return ack, err
+	})
 }
 
 // fits compares a batch with its neighbours, as far as they are held: a history that is not ours does not fit between them.

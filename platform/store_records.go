@@ -13,6 +13,8 @@ type RecordRows interface {
 	// stands earlier in the list, is not added.
 	AddRecords(rs []RecordRow) (added []bool, err error)
 	RecordAt(terminal string, epoch uint32, lane wire.Lane, seq uint64) (RecordRow, error)
+	// Known are the terminals of records, by id; one that is not held is not in it.
+	Known(ids []string) (map[string]string, error)
 	// Held are the hashes at the places from first to last, both included; a place that holds nothing is not in it.
 	Held(terminal string, epoch uint32, lane wire.Lane, first, last uint64) (map[uint64]wire.Hash, error)
 }

@@ -136,18 +136,26 @@ func (t *sqlTx) Cases(newest int) (all []CaseRow, err error) {
 }
 
 func (t *sqlTx) CaseOwners(ids []string) (map[string]string, error) {
-	owners := map[string]string{}
+	return t.terminalsOf(`SELECT id, terminal FROM cases WHERE id IN `, ids)
+}
+
+func (t *sqlTx) Known(ids []string) (map[string]string, error) {
+	return t.terminalsOf(`SELECT id, terminal FROM records WHERE id IN `, ids)
+}
+
+func (t *sqlTx) terminalsOf(q string, ids []string) (map[string]string, error) {
+	all := map[string]string{}
 	if len(ids) == 0 {
-		return owners, nil
+		return all, nil
 	}
-	q, args := listed(`SELECT id, terminal FROM cases WHERE id IN `, ids)
+	q, args := listed(q, ids)
 	err := t.rows(q, args, func(scan func(...any) error) error {
 		var id, terminal string
 		err := scan(&id, &terminal)
-		owners[id] = terminal
+		all[id] = terminal
 		return err
 	})
-	return owners, err
+	return all, err
 }
 
 // listed ends a statement with a list that is not empty. It is filled up to a power of two, so that engines see few different

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,13 +29,13 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errMalformed, "hello of another terminal")
 		return
 	}
-	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Held: map[wire.Lane]wire.EpochPoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
+	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
 	err := s.telling(r.Context(), func(tx Tx) error {
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err
 		}
-		out.Fork, out.Epoch = nil, t.Epoch
+		out.Fork, out.Want = nil, nil
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(id, lane)
 			if err != nil {
@@ -47,26 +48,22 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if forked {
 				out.Fork = append(out.Fork, lane)
 			}
-			if row.Seq > 0 {
-				out.Held[lane] = wire.EpochPoint{Epoch: row.Epoch, LanePoint: wire.LanePoint{Seq: row.Seq, Hash: row.Hash}}
-			}
 			if row.Epoch == h.Epoch {
 				out.Lanes[lane] = wire.LanePoint{Seq: row.Seq, Hash: row.Hash}
 			}
 		}
-		switch {
-		case len(out.Fork) > 0:
+		if out.Want, err = missing(tx, h); err != nil {
+			return err
+		}
+		// The terminal may also be in an epoch that this store never ordered: the store was set back, or the terminal went on
+		// by itself. Only in an epoch that is ordered here does it know what it must bring along; what was lost of earlier
+		// epochs can come in a new one only.
+		earlier := slices.ContainsFunc(out.Want, func(p wire.Place) bool { return p.Epoch != h.Epoch })
+		if len(out.Fork) > 0 || earlier || h.Epoch > t.Epoch {
 			t.Epoch = max(t.Epoch, h.Epoch) + 1
-		case h.Epoch > t.Epoch:
-			// The terminal is in an epoch that this store never ordered: it was restored from a backup, or the terminal went
-			// on by itself. Only in an epoch that is ordered here does it know what it must bring along.
-			t.Epoch = h.Epoch + 1
 		}
 		out.Epoch = t.Epoch
 		if err := s.greeted(tx, h); err != nil {
-			return err
-		}
-		if out.Want, err = missing(tx, h); err != nil {
 			return err
 		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
@@ -114,17 +111,21 @@ func clip(t string, n int) string {
 }
 
 func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
+	s.batch(w, r, body, s.apply)
+}
+
+// batch has a terminal's own batch taken and answers with the ack.
+func (s *Server) batch(w http.ResponseWriter, r *http.Request, body []byte, take func(context.Context, wire.Batch) (wire.Ack, error)) {
 	var b wire.Batch
 	if err := decode(body, &b); err != nil {
 		s.fail(w, err)
 		return
 	}
-	id := terminalOf(r.Context())
-	if b.Terminal != id {
+	if b.Terminal != terminalOf(r.Context()) {
 		s.refuse(w, errBatch, "batch of another terminal")
 		return
 	}
-	ack, err := s.apply(r.Context(), b)
+	ack, err := take(r.Context(), b)
 	if err != nil {
 		s.fail(w, err)
 		return
@@ -133,67 +134,82 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
 	answer(w, http.StatusOK, ack)
 }
 
-// apply checks a batch, applies what is new and acknowledges, in one transaction.
-func (s *Server) apply(ctx context.Context, b wire.Batch) (ack wire.Ack, err error) {
+// checked is a batch that is sound by itself and signed by its terminal.
+type checked struct {
+	wire.Batch
+	hashes   []wire.Hash
+	owners   map[string]string
+	terminal Terminal
+	row      LaneRow
+	profile  wire.Profile
+}
+
+// taking checks a batch, has do take what is new of it, and signs the ack; all in one transaction.
+func (s *Server) taking(ctx context.Context, b wire.Batch, do func(Tx, checked) (wire.Ack, error)) (ack wire.Ack, err error) {
 	if b.V != wire.Version {
 		return ack, errVersion
 	}
-	hashes, err := checkBatch(b)
-	if err != nil {
+	c := checked{Batch: b}
+	if c.hashes, err = checkBatch(b); err != nil {
 		s.cfg.Log.Warn("batch refused", "terminal", b.Terminal, "lane", b.Lane, "error", err)
 		return ack, errBatch
 	}
-	owners, err := s.owners(ctx, b)
-	if err != nil {
+	if c.owners, err = s.owners(ctx, b); err != nil {
 		return ack, err
 	}
-	var profile wire.Profile
-	err = s.store.Update(ctx, func(tx Tx) error {
-		t, err := tx.Terminal(b.Terminal)
-		if err != nil {
+	err = s.store.Update(ctx, func(tx Tx) (err error) {
+		if c.terminal, err = tx.Terminal(b.Terminal); err != nil {
 			return err
 		}
-		if profile, err = profileOf(tx, b.Terminal); err != nil {
+		if c.profile, err = profileOf(tx, b.Terminal); err != nil {
 			return err
 		}
-		if !s.signedBy(t, b) {
+		if !s.signedBy(c.terminal, b) {
 			return errBatch
 		}
-		row, err := tx.Lane(b.Terminal, b.Lane)
-		if err != nil {
+		if c.row, err = tx.Lane(b.Terminal, b.Lane); err != nil {
 			return err
 		}
-		// A higher epoch than the store knows is not taken either: the lane's place in the epoch before would be forgotten
-		// before the terminal has been told of it.
-		if b.Epoch != t.Epoch {
-			return errFork
-		}
-		if b.Epoch > row.Epoch {
-			row = LaneRow{Epoch: b.Epoch}
-		}
-		ack = wire.Ack{Terminal: b.Terminal, Epoch: b.Epoch, Lane: b.Lane}
-		if b.Records[0].Seq > row.Seq+1 {
-			return errGap
-		}
-		held := row.Seq
-		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, hashes, owners); err != nil {
-			return err
-		}
-		t.Epoch, t.Seen = max(t.Epoch, b.Epoch), s.now()
-		if err := tx.PutLane(b.Terminal, b.Lane, row); err != nil {
-			return err
-		}
-		ack.High, ack.Hash, ack.Time = row.Seq, row.Hash, s.now()
-		if err := s.witness(tx, b, held, ack, profile); err != nil {
-			return err
-		}
-		return tx.PutTerminal(t)
+		ack, err = do(tx, c)
+		return err
 	})
 	if err != nil {
 		return ack, err
 	}
-	ack.Signature, err = s.keys.signature(profile, ack.SigningBytes())
+	ack.Signature, err = s.keys.signature(c.profile, ack.SigningBytes())
 	return ack, err
+}
+
+// apply takes the next records of a lane, and moves the lane's place.
+func (s *Server) apply(ctx context.Context, b wire.Batch) (wire.Ack, error) {
+	return s.taking(ctx, b, func(tx Tx, c checked) (ack wire.Ack, err error) {
+		t, row := c.terminal, c.row
+		// A higher epoch than the store knows is not taken either: the lane's place in the epoch before would be forgotten
+		// before the terminal has been told of it.
+		if b.Epoch != t.Epoch {
+			return ack, errFork
+		}
+		if b.Epoch > row.Epoch {
+			row = LaneRow{Epoch: b.Epoch}
+		}
+		if b.Records[0].Seq > row.Seq+1 {
+			return ack, errGap
+		}
+		held := row.Seq
+		ack = wire.Ack{Terminal: b.Terminal, Epoch: b.Epoch, Lane: b.Lane}
+		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, c.hashes, c.owners); err != nil {
+			return ack, err
+		}
+		if err := tx.PutLane(b.Terminal, b.Lane, row); err != nil {
+			return ack, err
+		}
+		ack.High, ack.Hash, ack.Time = row.Seq, row.Hash, s.now()
+		if err := s.witness(tx, b, held, ack, c.profile); err != nil {
+			return ack, err
+		}
+		t.Seen = s.now()
+		return ack, tx.PutTerminal(t)
+	})
 }
 
 // checkBatch looks at everything that needs no store: size, contiguity, the chain inside the batch. It returns the records'

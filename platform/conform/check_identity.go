@@ -160,7 +160,7 @@ func checkNoCertificate(ctx context.Context, s *session) error {
 }
 
 var requestChecks = []Check{
-	{"hello", "epoch, places, what is held, time and limits", "Conversation", checkHello},
+	{"hello", "epoch, places, time and limits", "Conversation", checkHello},
 	{"unsigned", "E-AUTH for a request without a signature", "Requests", checkUnsigned},
 	{"bad-signature", "E-AUTH for a signature over another body", "Requests", checkBadSignature},
 	{"two-signatures", "E-AUTH for a request with two Authorization headers", "Requests", checkTwoSignatures},
@@ -180,8 +180,6 @@ func checkHello(ctx context.Context, s *session) error {
 		switch {
 		case err != nil:
 			return err
-		case w.Held == nil:
-			return errors.New("an answer without held")
 		case w.Time.Sub(time.Now().Add(s.offset)).Abs() > time.Minute:
 			return errors.New("another time than the signed one")
 		case w.Limits.BatchRecords < 1 || w.Limits.BatchRecords > wire.MaxBatchRecords:

@@ -34,6 +34,7 @@ var recordChecks = []Check{
 	{"other-terminal", "E-BATCH for a batch of another terminal, E-MALFORMED for its hello", "Conversation", checkOtherTerminal},
 	{"other-case", "a record of another terminal's case quarantined", "Records", checkOtherCase},
 	{"hello-place", "hello tells the place and hash that were acknowledged", "Conversation", checkPlace},
+	{"hello-past", "what was shown as acknowledged and is not held wanted, from the last place that is held", "Conversation", checkPast},
 	{"hello-fork", "a fork and a higher epoch for another hash at the same place; the records' ids are known there", "Conversation", checkHelloFork},
 }
 
@@ -230,8 +231,33 @@ func checkPlace(ctx context.Context, s *session) error {
 		return fmt.Errorf("epoch %d instead of %d, %d forks", w.Epoch, s.mine.epoch, len(w.Fork))
 	case w.Lanes[wire.LaneTx] != want:
 		return errors.New("another place in lanes")
-	case w.Held[wire.LaneTx] != wire.EpochPoint{Epoch: s.mine.epoch, LanePoint: want}:
-		return errors.New("another place in held")
+	}
+	return nil
+}
+
+func checkPast(ctx context.Context, s *session) error {
+	rs, _, err := s.pushed(ctx)
+	if err != nil {
+		return err
+	}
+	t := s.mine
+	last := rs[len(rs)-1]
+	h := t.greeting()
+	h.Past = []wire.Place{{Epoch: t.epoch, Lane: wire.LaneTx, LanePoint: wire.LanePoint{Seq: last.Seq, Hash: last.Header.Hash()}, ID: last.ID}}
+	w, err := t.helloOf(ctx, h)
+	if err != nil {
+		return err
+	}
+	if len(w.Want) > 0 || w.Epoch != t.epoch {
+		return fmt.Errorf("epoch %d after %d, %d places wanted of which all is held", w.Epoch, t.epoch, len(w.Want))
+	}
+	lost := t.chain(wire.LaneTx, t.places[wire.LaneTx], 1, nil)[0]
+	h.Past[0].Seq, h.Past[0].Hash, h.Past[0].ID = lost.Seq, lost.Header.Hash(), lost.ID
+	if w, err = t.helloOf(ctx, h); err != nil {
+		return err
+	}
+	if len(w.Want) != 1 || w.Want[0].Epoch != t.epoch || w.Want[0].Lane != wire.LaneTx || w.Want[0].LanePoint != t.places[wire.LaneTx] {
+		return errors.New("want does not name the last place that is held")
 	}
 	return nil
 }

@@ -111,7 +111,11 @@ func (t *terminal) push(ctx context.Context, rs []wire.Record, want ...wire.Reco
 
 // hello says what the terminal holds.
 func (t *terminal) hello(ctx context.Context) (w wire.Welcome, err error) {
-	a, err := t.post(ctx, wire.PathHello, t.greeting())
+	return t.helloOf(ctx, t.greeting())
+}
+
+func (t *terminal) helloOf(ctx context.Context, h wire.Hello) (w wire.Welcome, err error) {
+	a, err := t.post(ctx, wire.PathHello, h)
 	if err != nil {
 		return w, err
 	}

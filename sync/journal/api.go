@@ -223,7 +223,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) HashAt(lane wire.Lane, seq uint64) (wire.Hash, error)
 	func (j *Journal) Acked(a wire.Ack) error                    ErrFork when our hash at High differs
 	func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error    the platform is behind: send again from there
-	func (j *Journal) NewEpochAfter(epoch uint32, held map[wire.Lane]wire.EpochPoint) error    and what the platform lost again
+	func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error    and what the platform lost again
 	func (j *Journal) NewEpoch(epoch uint32) error               unsent records are chained anew, ids kept
 	func (j *Journal) PendingBlobs() ([]wire.Hash, error)
 	func (j *Journal) BlobSent(h wire.Hash) error
@@ -240,7 +240,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Size() (used, quota int64)
 
 	func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, bytes int) (…)   what lies here, acknowledged or not
-	func (j *Journal) Archives() ([]LaneStatus, error)           acknowledged heads of earlier epochs
+	func (j *Journal) Past(most int) ([]wire.Place, error)       the last acknowledged record of every lane and epoch
 
 	func (tx *Tx) TakeOrder(m wire.Message) (bool, error)        keeps a message of the platform until it is done
 	func (tx *Tx) EndOrder(id string, r wire.OrderResult) error  its one result, for the platform

@@ -4,9 +4,11 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -23,14 +25,14 @@ const codeGap = 1000
 // acknowledged asks for again, cannot be sent any more and are left out; the audit entry counts them.
 func (j *Journal) NewEpoch(epoch uint32) error { return j.NewEpochAfter(epoch, nil) }
 
-// NewEpochAfter is NewEpoch when the platform has told what it holds of each lane: acknowledged records that are beyond that,
-// because the platform was set back to an old backup, come along as well, those in archives too. They are recognised by their
-// ids if it holds them after all.
-func (j *Journal) NewEpochAfter(epoch uint32, held map[wire.Lane]wire.EpochPoint) error {
+// NewEpochAfter is NewEpoch when the platform has told what it lost, because it was set back to an old backup: acknowledged
+// records beyond the places of want, each in its own epoch, come along as well, in the order in which they were written. They
+// are recognised by their ids if it holds them after all.
+func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error {
 	return j.Update(func(tx *Tx) error {
 		gone := 0
 		for _, lane := range wire.Lanes {
-			again, err := tx.unhold(lane, held)
+			again, err := tx.unhold(lane, want)
 			if err != nil {
 				return err
 			}
@@ -112,69 +114,77 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32, again []stored) (gone int, e
 	return gone, tx.writeLane(lane, now)
 }
 
-// unhold takes back what was acknowledged in a lane and the platform no longer shows to hold: in this epoch by moving the
-// acknowledged place back, of earlier epochs by taking the records out of their archives.
-func (tx *Tx) unhold(lane wire.Lane, held map[wire.Lane]wire.EpochPoint) (again []stored, err error) {
-	st, err := readLane(tx.tx, lane)
-	p := held[lane]
-	if err != nil || held == nil || p.Epoch > st.Epoch {
-		return nil, err
-	}
-	keep := uint64(0)
-	if p.Epoch == st.Epoch {
-		keep = p.Seq
-		if p.Seq < st.Acked {
+// unhold takes back what was acknowledged in a lane and the platform lost: in this epoch by moving the acknowledged place back,
+// of earlier epochs by taking the records out of their archives.
+func (tx *Tx) unhold(lane wire.Lane, want []wire.Place) (again []stored, err error) {
+	want = slices.DeleteFunc(slices.Clone(want), func(p wire.Place) bool { return p.Lane != lane })
+	slices.SortFunc(want, func(a, b wire.Place) int { return cmp.Compare(a.Epoch, b.Epoch) })
+	for _, p := range want {
+		st, err := readLane(tx.tx, lane)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case p.Epoch == st.Epoch:
 			hash, err := tx.hashAt(lane, p.Seq)
-			if err == nil && !wire.SameHistory(hash, p.Hash) {
-				keep = 0
-			} else if err != nil && !errors.Is(err, ErrNotFound) {
+			if err != nil && !errors.Is(err, ErrNotFound) {
 				return nil, err
 			}
+			if err == nil && !wire.SameHistory(hash, p.Hash) {
+				p.Seq = 0
+			}
+			if p.Seq >= st.Acked {
+				continue
+			}
+			if err := tx.unack(lane, st, p.Seq); err != nil {
+				return nil, err
+			}
+		case p.Epoch < st.Epoch:
+			some, err := tx.unarchive(lane, p)
+			if err != nil {
+				return nil, err
+			}
+			again = append(again, some...)
 		}
 	}
-	if keep < st.Acked {
-		if err := tx.unack(lane, st, keep); err != nil {
+	return again, nil
+}
+
+// unarchive takes records beyond a place out of their epoch's archive. Where the platform holds another history than ours at that
+// place, nothing of ours is known to be held.
+func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error) {
+	name := string(archiveKey(lane, p.Epoch))
+	archives := tx.tx.Bucket(bucketArchive)
+	if archives.Bucket([]byte(name)) == nil {
+		return nil, nil
+	}
+	b, from := tx.bucket(bucketArchive).inner(name), p.Seq
+	if v := b.Get(seqKey(p.Seq)); v != nil {
+		var s stored
+		if err := decode(v, &s); err != nil {
+			return nil, fmt.Errorf("archive of %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		if !wire.SameHistory(s.Header.Hash(), p.Hash) {
+			from = 0
+		}
+	}
+	var taken [][]byte
+	c := b.Cursor()
+	for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
+		var s stored
+		if err := decode(v, &s); err != nil {
+			return nil, fmt.Errorf("archive of %s: %w", lane, errors.Join(ErrDamaged, err))
+		}
+		again, taken = append(again, s), append(taken, bytes.Clone(k))
+	}
+	for _, k := range taken {
+		if err := b.Delete(k); err != nil {
 			return nil, err
 		}
 	}
-	if p.Epoch == st.Epoch {
-		return nil, nil
-	}
-	archives := tx.tx.Bucket(bucketArchive)
-	var names [][]byte
-	cur := archives.Cursor()
-	for k, _ := cur.Seek(archiveKey(lane, p.Epoch)); bytes.HasPrefix(k, []byte(lane+"/")); k, _ = cur.Next() {
-		names = append(names, bytes.Clone(k))
-	}
-	for _, name := range names {
-		var taken [][]byte
-		b := tx.bucket(bucketArchive).inner(string(name))
-		c, from := b.Cursor(), uint64(0)
-		if bytes.Equal(name, archiveKey(lane, p.Epoch)) {
-			from = p.Seq
-			var s stored
-			if v := b.Get(seqKey(p.Seq)); v != nil && decode(v, &s) == nil && !wire.SameHistory(s.Header.Hash(), p.Hash) {
-				from = 0 // another history: nothing of ours is known to be held
-			}
-		}
-		for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
-			var s stored
-			if err := decode(v, &s); err != nil {
-				return nil, fmt.Errorf("archive of %s: %w", lane, errors.Join(ErrDamaged, err))
-			}
-			again, taken = append(again, s), append(taken, bytes.Clone(k))
-		}
-		for _, k := range taken {
-			if err := b.Delete(k); err != nil {
-				return nil, err
-			}
-		}
-		if k, _ := b.Cursor().First(); k == nil {
-			tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
-			if err := archives.DeleteBucket(name); err != nil {
-				return nil, err
-			}
-		}
+	if k, _ := b.Cursor().First(); k == nil {
+		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: name})
+		return again, archives.DeleteBucket([]byte(name))
 	}
 	return again, nil
 }

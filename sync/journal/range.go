@@ -4,8 +4,10 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -60,23 +62,42 @@ func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, 
 	return all, destroyed, err
 }
 
-// Archives are the acknowledged heads of earlier epochs, as far as their records are still here.
-func (j *Journal) Archives() (all []LaneStatus, err error) {
+// Past are the last acknowledged records of every lane, in this epoch and in earlier ones as far as those are still here,
+// newest first, at most so many.
+func (j *Journal) Past(most int) (all []wire.Place, err error) {
 	err = j.view(func(tx *bolt.Tx) error {
+		for _, lane := range wire.Lanes {
+			st, err := readLane(tx, lane)
+			if err != nil {
+				return err
+			}
+			if v := tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(st.Acked)); v != nil {
+				p, err := placeOf(v)
+				if err != nil {
+					return err
+				}
+				all = append(all, p)
+			}
+		}
 		archives := tx.Bucket(bucketArchive)
 		return archives.ForEachBucket(func(name []byte) error {
 			_, v := archives.Bucket(name).Cursor().Last()
 			if v == nil {
 				return nil
 			}
-			var s stored
-			if err := decode(v, &s); err != nil {
-				return fmt.Errorf("archive: %w", errors.Join(ErrDamaged, err))
-			}
-			h := s.Header.Hash()
-			all = append(all, LaneStatus{Lane: s.Lane, Epoch: s.Epoch, Head: s.Seq, HeadHash: h, Acked: s.Seq, AckedHash: h})
-			return nil
+			p, err := placeOf(v)
+			all = append(all, p)
+			return err
 		})
 	})
-	return all, err
+	slices.SortStableFunc(all, func(a, b wire.Place) int { return cmp.Compare(b.Epoch, a.Epoch) })
+	return all[:min(len(all), most)], err
+}
+
+func placeOf(v []byte) (wire.Place, error) {
+	var s stored
+	if err := decode(v, &s); err != nil {
+		return wire.Place{}, fmt.Errorf("past: %w", errors.Join(ErrDamaged, err))
+	}
+	return wire.Place{Epoch: s.Epoch, Lane: s.Lane, LanePoint: wire.LanePoint{Seq: s.Seq, Hash: s.Header.Hash()}, ID: s.ID}, nil
 }

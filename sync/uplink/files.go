@@ -60,18 +60,22 @@ func (f Files) Export(w io.Writer, limit int, who, where string) (e Exported, er
 	if e.No, err = f.count(who, where); err != nil {
 		return e, err
 	}
+	past, err := f.Journal.Past(wire.MaxPast)
+	if err != nil {
+		return e, err
+	}
+	lanes, err := f.Journal.Lanes()
+	if err != nil {
+		return e, err
+	}
 	h := wire.FileHeader{Kind: wire.FileBatches, Terminal: f.Identity.Terminal, No: e.No, Created: time.Now().UTC().Truncate(time.Millisecond),
-		Software: f.Software, Inbox: taken, InboxID: takenID}
+		Software: f.Software, Epoch: lanes[0].Epoch, Inbox: taken, InboxID: takenID, Past: past}
 	out, err := wire.NewFileWriter(w, h, seal)
 	if err != nil {
 		return e, err
 	}
 	limit = min(limit, wire.MaxFileBytes) - 4096 // leaves room for the signature
 	e.Records = map[wire.Lane]int{}
-	lanes, err := f.Journal.Lanes()
-	if err != nil {
-		return e, err
-	}
 	for _, l := range lanes {
 		if err := f.lane(out, l, limit, &e); err != nil {
 			return e, err
@@ -265,7 +269,7 @@ func (f Files) compare(file *wire.File, i *Imported) error {
 	}
 	if file.Epoch > lanes[0].Epoch {
 		i.Epoch = file.Epoch
-		return f.Journal.NewEpoch(file.Epoch)
+		return f.Journal.NewEpochAfter(file.Epoch, file.Want)
 	}
 	if file.Epoch < lanes[0].Epoch || i.Outdated {
 		return nil

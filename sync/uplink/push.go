@@ -23,8 +23,9 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	}
 	epoch := lanes[0].Epoch
 	if w.Epoch > epoch {
-		u.opt.Log.Error("lanes have forked from the platform's: new epoch", "lanes", w.Fork, "epoch", w.Epoch)
-		return u.opt.Journal.NewEpochAfter(w.Epoch, w.Held)
+		u.opt.Log.Error("the platform orders a new epoch", "epoch", w.Epoch, "forked", w.Fork, "lost there", len(w.Want))
+		u.showPast()
+		return u.opt.Journal.NewEpochAfter(w.Epoch, w.Want)
 	}
 	stopped := map[wire.Lane]bool{}
 	for _, lane := range w.Fork {
@@ -72,7 +73,15 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 // others in their place.
 func (u *Uplink) begin(l journal.LaneStatus, why error) error {
 	u.opt.Log.Error("no going on from what the platform holds: new epoch", "lane", l.Lane, "error", why)
+	u.showPast()
 	return u.opt.Journal.NewEpoch(l.Epoch + 1)
+}
+
+// showPast has the next hello show what was acknowledged: where histories part, the platform may have lost some of it.
+func (u *Uplink) showPast() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.pastShown = false
 }
 
 // push sends what waits: a round over the lanes in sending order, one batch of each, so that none starves; then blobs. What

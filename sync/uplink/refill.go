@@ -1,6 +1,6 @@
 package uplink
 
-// Refilling: what the platform lost of places that lie behind, it gets again from what is kept here.
+// Refilling: a range that an operator asks for goes again into the very places that the platform left empty.
 
 import (
 	"context"
@@ -11,22 +11,7 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// past are the acknowledged ends of earlier epochs. They are shown in the first hello after a start and after [Uplink.Resync].
-func (u *Uplink) past() (all []wire.Range, err error) {
-	u.mu.Lock()
-	shown := u.pastShown
-	u.mu.Unlock()
-	if shown {
-		return nil, nil
-	}
-	archives, err := u.opt.Journal.Archives()
-	for _, a := range archives {
-		all = append(all, wire.Range{Epoch: a.Epoch, Lane: a.Lane, From: 1, To: a.Acked})
-	}
-	return all[:min(len(all), wire.MaxPast)], err
-}
-
-// wanted notes what the platform asked for.
+// wanted notes what was asked for.
 func (u *Uplink) wanted(all []wire.Range) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -36,7 +21,7 @@ func (u *Uplink) wanted(all []wire.Range) {
 	}
 }
 
-// refill sends a piece of what the platform asked for, and tells how many records that were.
+// refill sends a piece of what was asked for, and tells how many records that were.
 func (u *Uplink) refill(ctx context.Context) (int, error) {
 	u.mu.Lock()
 	if len(u.want) == 0 {

@@ -73,8 +73,8 @@ type Uplink struct {
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
 	hold      time.Time          // until when the platform asked not to be asked
 	anew      bool               // the next hello fetches the catalogue whatever its revision
-	pastShown bool               // the platform was shown what is kept of earlier epochs
-	want      []wire.Range       // what it lost of that
+	pastShown bool               // the platform was shown what it acknowledged
+	want      []wire.Range       // what an operator wants again
 	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 
@@ -416,37 +416,16 @@ func (u *Uplink) nextBeat() time.Duration {
 func (u *Uplink) greet(ctx context.Context) error {
 	u.conversation.Lock()
 	defer u.conversation.Unlock()
-	lanes, err := u.opt.Journal.Lanes()
-	if err != nil {
-		return err
+	u.mu.Lock()
+	show := !u.pastShown
+	u.mu.Unlock()
+	lanes, w, err := u.hello(ctx, show)
+	if err == nil && ctx.Err() == nil && !show && len(lanes) > 0 && w.Epoch > lanes[0].Epoch {
+		// What is to come along into a new epoch is known only to a platform that was shown what it acknowledged.
+		show = true
+		lanes, w, err = u.hello(ctx, show)
 	}
-	h := wire.Hello{Terminal: u.opt.Client.id.Terminal, Software: u.opt.Software, Lanes: map[wire.Lane]wire.LanePoint{}}
-	for _, l := range lanes {
-		h.Epoch = l.Epoch
-		h.Lanes[l.Lane] = wire.LanePoint{Seq: l.Head, Hash: l.HeadHash}
-	}
-	if u.opt.Status != nil {
-		h.Status = u.opt.Status()
-	}
-	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
-		return err
-	}
-	if h.Past, err = u.past(); err != nil {
-		return err
-	}
-	if u.opt.Describe != nil {
-		u.opt.Describe(&h)
-	}
-	var w wire.Welcome
-	// A beat is how soon a lost link is noticed, so it waits less than other calls.
-	short, cancel := context.WithTimeoutCause(ctx, 4*time.Second, fmt.Errorf("%w: no answer", ErrUnreachable))
-	w, err = u.opt.Client.Hello(short, h)
-	cancel()
-	if ctx.Err() != nil {
-		return nil
-	}
-	u.saw(err)
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	u.opt.Journal.SetClockOffset(u.opt.Client.Offset())
@@ -455,10 +434,7 @@ func (u *Uplink) greet(ctx context.Context) error {
 	if n := w.Limits.BatchRecords; n > 0 {
 		u.most = min(n, wire.MaxBatchRecords)
 	}
-	u.mu.Unlock()
-	u.wanted(w.Want)
-	u.mu.Lock()
-	u.pastShown = true
+	u.pastShown = u.pastShown || show
 	u.mu.Unlock()
 	err = u.compare(lanes, w)
 	if err == nil {
@@ -469,6 +445,40 @@ func (u *Uplink) greet(ctx context.Context) error {
 		})
 	}
 	return errors.Join(err, u.refresh(ctx, w))
+}
+
+// hello shows where the lanes stand, and also what was acknowledged when past is true.
+func (u *Uplink) hello(ctx context.Context, past bool) (lanes []journal.LaneStatus, w wire.Welcome, err error) {
+	if lanes, err = u.opt.Journal.Lanes(); err != nil {
+		return lanes, w, err
+	}
+	h := wire.Hello{Terminal: u.opt.Client.id.Terminal, Software: u.opt.Software, Lanes: map[wire.Lane]wire.LanePoint{}}
+	for _, l := range lanes {
+		h.Epoch = l.Epoch
+		h.Lanes[l.Lane] = wire.LanePoint{Seq: l.Head, Hash: l.HeadHash}
+	}
+	if u.opt.Status != nil {
+		h.Status = u.opt.Status()
+	}
+	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
+		return lanes, w, err
+	}
+	if past {
+		if h.Past, err = u.opt.Journal.Past(wire.MaxPast); err != nil {
+			return lanes, w, err
+		}
+	}
+	if u.opt.Describe != nil {
+		u.opt.Describe(&h)
+	}
+	// A beat is how soon a lost link is noticed, so it waits less than other calls.
+	short, cancel := context.WithTimeoutCause(ctx, 4*time.Second, fmt.Errorf("%w: no answer", ErrUnreachable))
+	defer cancel()
+	w, err = u.opt.Client.Hello(short, h)
+	if ctx.Err() == nil {
+		u.saw(err)
+	}
+	return lanes, w, err
 }
 
 func (u *Uplink) refresh(ctx context.Context, w wire.Welcome) error {

@@ -278,6 +278,37 @@ func TestPlatformThatLostRecordsGetsThemAgain(t *testing.T) {
 	c.once(t, 5)
 }
 
+// A platform that shows another record at a place than it acknowledged there is not waited for: the terminal goes on in an epoch of
+// its own. It can come to that when a platform was set back and another machine under this name filled the place.
+func TestAnotherRecordAtAnAcknowledgedPlaceBeginsANewEpoch(t *testing.T) {
+	for name, c := range map[string]struct {
+		held  int // records that the platform shows, the last of which is another
+		since int // records that were written since
+	}{"at the last acknowledged": {4, 1}, "before it": {2, 0}, "before it, with something to send": {3, 2}, "past it": {5, 3}} {
+		t.Run(name, func(t *testing.T) {
+			city := newCity(t)
+			x := newTerminal(t, city)
+			x.emit(t, wire.LaneTx, 4, "x")
+			stop := x.run(t)
+			eventually(t, "outbox empty", func() bool { return x.waiting(t) == 0 })
+			stop()
+			city.mu.Lock()
+			all := city.lanes[wire.LaneTx]
+			other := all[len(all)-1]
+			other.Seq, other.ID = uint64(c.held), "another"
+			city.lanes[wire.LaneTx] = append(all[:min(c.held-1, len(all)):min(c.held-1, len(all))], other)
+			city.noEpoch = true // it orders nothing: the terminal alone must find out
+			city.mu.Unlock()
+			x.emit(t, wire.LaneTx, c.since, "y")
+			x.run(t)
+			eventually(t, "outbox empty in a new epoch", func() bool {
+				all, err := x.Lanes()
+				return err == nil && all[0].Epoch > 1 && x.waiting(t) == 0
+			})
+		})
+	}
+}
+
 func TestInbox(t *testing.T) {
 	c := newCity(t)
 	x := newTerminal(t, c)

@@ -59,11 +59,13 @@ type Hello struct {
 	Epoch        uint32               `json:"epoch"`
 	Lanes        map[Lane]LanePoint   `json:"lanes"`
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
-	Past         []Range              `json:"past,omitempty"`     // acknowledged records of earlier epochs that are still kept
-	Inbox        uint64               `json:"inbox,omitempty"`    // number of the last message that was taken
-	InboxID      string               `json:"inbox_id,omitempty"` // and its id
-	Applied      *Applied             `json:"applied,omitempty"`
-	Paused       bool                 `json:"paused,omitempty"` // closed by a command
+	// Past are the last acknowledged records of every lane in this epoch and the earlier ones that are still kept, newest
+	// first, at most [MaxPast]. They are shown in the first hello, and before the terminal obeys an order for a new epoch.
+	Past    []Place  `json:"past,omitempty"`
+	Inbox   uint64   `json:"inbox,omitempty"`    // number of the last message that was taken
+	InboxID string   `json:"inbox_id,omitempty"` // and its id
+	Applied *Applied `json:"applied,omitempty"`
+	Paused  bool     `json:"paused,omitempty"` // closed by a command
 }
 
 // LanePoint is a place in a lane.
@@ -72,10 +74,12 @@ type LanePoint struct {
 	Hash Hash   `json:"hash"`
 }
 
-// EpochPoint is a place in a lane of some epoch.
-type EpochPoint struct {
+// Place is a record's place in a lane of some epoch, with the record's id: it may be held under another epoch.
+type Place struct {
 	Epoch uint32 `json:"epoch"`
+	Lane  Lane   `json:"lane"`
 	LanePoint
+	ID string `json:"id,omitempty"`
 }
 
 // TerminalRoleStatus is one device's state for the fleet's page.
@@ -89,15 +93,15 @@ type TerminalRoleStatus struct {
 type Welcome struct {
 	Epoch uint32             `json:"epoch"` // higher than the hello's when the terminal must begin a new epoch
 	Lanes map[Lane]LanePoint `json:"lanes"`
-	// Held is what the platform holds last of each lane, in whatever epoch; a lane of which it holds nothing is not in it. A
-	// terminal that is ordered into a new epoch takes along what it has beyond that. A platform that does not tell is null.
-	Held      map[Lane]EpochPoint `json:"held"`
-	Fork      []Lane              `json:"fork,omitempty"` // lanes whose history differs from the platform's
-	Want      []Range             `json:"want,omitempty"` // records of earlier epochs that the platform lost
-	Time      time.Time           `json:"time"`
-	Catalogue int64               `json:"catalogue"` // current revision
-	Inbox     uint64              `json:"inbox"`     // newest message number
-	Limits    Limits              `json:"limits"`
+	Fork  []Lane             `json:"fork,omitempty"` // lanes whose history differs from the platform's
+	// Want names, for each lane and epoch of the hello's past whose record the platform does not hold, the last place that it
+	// holds there instead, 0 when it holds nothing. A terminal takes what it has beyond that along into the epoch that is
+	// ordered with it.
+	Want      []Place   `json:"want,omitempty"`
+	Time      time.Time `json:"time"`
+	Catalogue int64     `json:"catalogue"` // current revision
+	Inbox     uint64    `json:"inbox"`     // newest message number
+	Limits    Limits    `json:"limits"`
 }
 
 // Limits are the platform's wishes.

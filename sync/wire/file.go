@@ -77,12 +77,15 @@ type FileHeader struct {
 	No       uint64    `json:"no"` // counts a terminal's exports; an ack file has the number of the file it answers
 	Created  time.Time `json:"created"`
 	Software string    `json:"software,omitempty"`
+	// The epoch of the terminal's lanes; in an ack file the one in which the terminal is to go on.
+	Epoch uint32 `json:"epoch,omitempty"`
 	// Of batches.
-	Inbox   uint64 `json:"inbox,omitempty"` // the last message that was taken
-	InboxID string `json:"inbox_id,omitempty"`
-	// Of acks: the epoch in which the terminal is to go on, where the platform stands in it, and the blobs it holds.
-	Epoch uint32             `json:"epoch,omitempty"`
+	Inbox   uint64  `json:"inbox,omitempty"` // the last message that was taken
+	InboxID string  `json:"inbox_id,omitempty"`
+	Past    []Place `json:"past,omitempty"` // as in a hello
+	// Of acks: where the platform stands in the epoch, what it lost of what was shown, and the blobs it holds.
 	Lanes map[Lane]LanePoint `json:"lanes,omitempty"`
+	Want  []Place            `json:"want,omitempty"` // as in a welcome
 	Blobs []Hash             `json:"blobs,omitempty"`
 }
 

@@ -32,10 +32,10 @@ type Command struct {
 	Ranges []Range           `json:"ranges,omitempty"` // resync: what to send again
 }
 
-// PathRefill takes records again that were acknowledged and lost: POST Batch → Ack, which moves no lane.
+// PathRefill takes records again that an operator asked for with [CommandResync]: POST Batch → Ack, which moves no lane.
 const PathRefill = "/v1/sync/refill"
 
-// MaxPast is how many ranges a hello shows and a platform asks for at once.
+// MaxPast is how many places a hello shows, and how many ranges an operator asks for at once.
 const MaxPast = 64
 
 // Range is a run of one lane, both ends included.

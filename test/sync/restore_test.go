@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -119,4 +120,122 @@ func TestWhatLiesBehindIsRefilled(t *testing.T) {
 	drained()
 	c.once(ids...)
 	stop()
+}
+
+// The same while the terminal runs: nobody starts it anew to have it show what it was acknowledged.
+func TestWhatLiesBehindIsAskedForFromARunningTerminal(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	x.run()
+	drained := func() { t.Helper(); eventually(t, "outbox empty", func() bool { return x.waiting() == 0 }) }
+	ids := x.business(2)
+	drained()
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	c.start()
+	for epoch := range uint32(3) {
+		if err := x.NewEpoch(x.epoch() + 1 + epoch); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, x.business(2)...)
+		drained()
+	}
+	c.once(ids...)
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	c.start()
+	eventually(t, "everything again, of all epochs", func() bool { n, err := c.Received(t.Context()); return err == nil && n.Cases == len(ids) })
+	drained()
+	c.once(ids...)
+}
+
+// Two machines under one name, from one image, each with epochs of its own, and a platform that is set back to before they parted.
+// What the platform holds last of a lane is then the one's; that it holds nothing of the other's must show all the same, and
+// whatever epoch numbers it gives a second time.
+func TestARestoredPlatformAndTwoMachinesUnderOneNameHideNothing(t *testing.T) {
+	for name, order := range map[string]string{"the first comes first": "xy", "the second comes first": "yx", "in turn": "xyxy"} {
+		t.Run(name, func(t *testing.T) {
+			c := newCity(t)
+			x := newTerminal(t, c, "990000-0003")
+			ids := x.business(2)
+			work := func(x *terminal, n int) {
+				t.Helper()
+				ids = append(ids, x.business(n)...)
+				stop := x.run()
+				defer stop()
+				// What is empty may be an image that has not met the platform yet.
+				eventually(t, "outbox empty", func() bool { return x.waiting() == 0 && x.link.State() == uplink.Up })
+			}
+			work(x, 1)
+			c.stop()
+			image := readTree(t, filepath.Join(c.dir, "platform.db"))
+			c.start()
+			y := x.twin(t)
+			work(x, 2)
+			work(y, 2)
+			work(x, 1)
+			work(y, 1)
+			if x.epoch() < 2 || y.epoch() < 2 {
+				t.Errorf("epochs %d and %d: a fork was not noticed", x.epoch(), y.epoch())
+			}
+			c.once(ids...)
+			c.stop()
+			writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+			c.start()
+			for i, who := range order {
+				m := map[rune]*terminal{'x': x, 'y': y}[who]
+				ids = append(ids, m.business(1)...)
+				stop := m.run()
+				if i < 2 && len(order) > 2 {
+					// Cut off before it has sent everything.
+					eventually(t, "something arrives", func() bool { n, err := c.Received(t.Context()); return err == nil && n.Cases > 3 })
+					stop()
+					continue
+				}
+				eventually(t, "everything of this one is held", func() bool { return m.waiting() == 0 && m.link.State() == uplink.Up && m.allHeld(c) })
+				stop()
+			}
+			c.once(ids...)
+		})
+	}
+}
+
+// Where files cross the gap, what was lost of earlier epochs comes again as well.
+func TestFilesBringBackWhatLiesBehind(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	ids := x.business(2)
+	round := func() {
+		t.Helper()
+		file, _ := export(t, x)
+		ack, _ := take(t, c, file)
+		again, _ := take(t, c, file)
+		bring(t, x, ack)
+		bring(t, x, again) // the answer to the same file, once more
+	}
+	round()
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	c.start()
+	for range 2 {
+		if err := x.NewEpoch(x.epoch() + 1); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, x.business(2)...)
+		round()
+		round()
+	}
+	c.once(ids...)
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	c.start()
+	ids = append(ids, x.business(1)...)
+	for range 4 {
+		round()
+	}
+	// What waits are the audit entries of the last two answers that were brought.
+	if n, err := c.Received(t.Context()); err != nil || n.Cases != len(ids) || x.waiting() != 2 {
+		t.Errorf("%+v of %d, %d wait, %v", n, len(ids), x.waiting(), err)
+	}
+	c.once(ids...)
 }

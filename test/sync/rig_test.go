@@ -4,10 +4,12 @@ package sync
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -120,6 +122,51 @@ func (x *terminal) run() (stop func()) {
 	})
 	x.t.Cleanup(stop)
 	return stop
+}
+
+// twin is a second machine under the same name, from an image of the first one's disk.
+func (x *terminal) twin(t testing.TB) *terminal {
+	t.Helper()
+	image := copyJournal(t, x)
+	path := filepath.Join(t.TempDir(), "journal.db")
+	for p, b := range image {
+		p = path + strings.TrimPrefix(p, x.Path)
+		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt := x.Opt
+	opt.BlobDir = ""
+	y := &terminal{t: t, Journal: journaltest.OpenAt(t, path, opt), id: x.id, client: x.client}
+	y.orders = &uplink.Orders{Journal: y.Journal.Journal}
+	return y
+}
+
+// allHeld says whether the platform holds the last record of every lane and epoch that this machine counts as acknowledged.
+func (x *terminal) allHeld(c *city) bool {
+	x.t.Helper()
+	past, err := x.Past(1000)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.dir, "platform.db")+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, p := range past {
+		var n int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM records WHERE id = ?`, p.ID).Scan(&n); err != nil {
+			x.t.Fatal(err)
+		}
+		if n == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (x *terminal) files() uplink.Files {

@@ -111,8 +111,11 @@ func (c *crew) fill(ctx context.Context, r *rand.Rand) error {
 	return err
 }
 
-// lie lets the disk ignore fsync for a while and then loses power.
+// lie lets the disk ignore fsync for a while and then loses power. The platform is not set back meanwhile, nor until every machine has
+// met it again: then there would be neither a copy nor a witness.
 func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
+	c.run.history.RLock()
+	defer c.run.history.RUnlock()
 	c.run.did("lying disk")
 	from := map[*unit]int{}
 	for _, u := range c.units {
@@ -123,22 +126,48 @@ func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
 	if _, err := c.disk.order("lie"); err != nil {
 		return err
 	}
-	sleep(ctx, between(r, time.Second, 3*time.Second))
+	sleep(ctx, between(r, time.Second, 6*time.Second))
 	if _, err := c.disk.order("freeze"); err != nil {
 		return err
 	}
 	c.kill()
+	lies := map[*unit]*loss{}
 	for _, u := range c.units {
 		u.mu.Lock()
 		epoch := u.epoch
 		u.mu.Unlock()
-		c.run.oracle.lost(u.name, loss{from: from[u], epoch: epoch, how: "lying disk"})
+		lies[u] = c.run.oracle.lost(u.name, loss{from: from[u], epoch: epoch, how: "lying disk"})
 		c.run.oracle.swap(u.name)
 	}
 	if _, err := c.disk.order("drop"); err != nil {
 		return err
 	}
-	return c.launch()
+	if err := c.launch(); err != nil {
+		return err
+	}
+	for _, u := range c.units {
+		word, err := c.ask(u, order{Do: "keeps", Cases: c.run.oracle.cases(u.name, lies[u])}, "keeps", "absent")
+		if err != nil {
+			return err
+		}
+		c.run.oracle.kept(lies[u], word[2:])
+	}
+	c.gateway.be(fair)
+	for _, u := range c.units {
+		for range 100 {
+			word, err := c.ask(u, order{Do: "report"}, "waits", "absent")
+			if err != nil {
+				return err
+			}
+			if word[0] == "waits" && word[6] == "up" {
+				break
+			}
+			if !sleep(ctx, 200*time.Millisecond) {
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 func (c *crew) clock(_ context.Context, r *rand.Rand) error {
@@ -257,7 +286,7 @@ func (c *crew) clone(ctx context.Context, r *rand.Rand) error {
 
 // strike does one fault after another to the city.
 func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
-	backup, have := filepath.Join(r.dir, "backup"), false
+	backup, have := filepath.Join(r.dir, "backup"), time.Time{}
 	for sleep(ctx, between(rnd, 4*time.Second, 12*time.Second)) {
 		n := rnd.IntN(10)
 		switch {
@@ -267,9 +296,9 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 			if err := r.city.backup(backup); err != nil {
 				return err
 			}
-			have = true
-		case r.city.store == "" && n <= 3 && have && r.opt.restore:
-			if err := r.setBack(backup); err != nil {
+			have = time.Now()
+		case r.city.store == "" && n <= 3 && !have.IsZero() && r.opt.restore:
+			if err := r.setBack(backup, have); err != nil {
 				return err
 			}
 		case r.opt.outage != nil && n <= 3:
@@ -306,7 +335,7 @@ func (r *run) unnoticed() bool {
 
 // setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
 // no copy would be left, nor a witness.
-func (r *run) setBack(backup string) error {
+func (r *run) setBack(backup string, made time.Time) error {
 	r.history.Lock()
 	defer r.history.Unlock()
 	for patience := 100; r.unnoticed(); patience-- {
@@ -326,6 +355,9 @@ func (r *run) setBack(backup string) error {
 		u.mu.Lock()
 		if u.image != nil {
 			u.image.dir = ""
+		}
+		if u.goneAt.After(made) {
+			r.oracle.lost(u.name, loss{to: u.gone, noticed: true, how: "recovered, then the platform was set back"})
 		}
 		u.mu.Unlock()
 	}

@@ -26,6 +26,10 @@ type unit struct {
 	ever  bool // it has been up once
 	heard chan []string
 	image *image
+	// Promises up to here had their records acknowledged, if at all, before the journal was recovered, which keeps nothing that
+	// was acknowledged.
+	gone   int
+	goneAt time.Time
 
 	mu      sync.Mutex
 	epoch   uint32
@@ -180,7 +184,7 @@ func (c *crew) listen(out io.Reader, ended chan struct{}) {
 			continue
 		}
 		switch word[0] {
-		case "up", "damaged", "unstarted", "verified", "absent":
+		case "up", "damaged", "unstarted", "verified", "absent", "recovered", "unrecoverable", "keeps":
 			u.tell(word)
 		case "down", "waits":
 			u.note(word)
@@ -262,8 +266,10 @@ func (c *crew) ask(u *unit, o order, words ...string) ([]string, error) {
 	}
 }
 
-// begin starts a machine; a damaged disk is replaced by a new one, which is a loss that was noticed.
+// begin starts a machine. A journal that is damaged, which only a lying disk may leave, is made anew from its spill; where there is
+// none either, a new disk is put in. Both are losses that were noticed.
 func (c *crew) begin(u *unit) error {
+	mended := false
 	for try := 0; ; try++ {
 		s := u.start
 		s.Fresh, s.Calm = !u.ever, c.run.calm.Load()
@@ -282,11 +288,11 @@ func (c *crew) begin(u *unit) error {
 			if err := c.stop(u); err != nil {
 				return err
 			}
-			if err := c.replace(u, "it opens and does not verify"); err != nil {
+			if mended, err = c.mend(u, "it opens and does not verify", mended); err != nil {
 				return err
 			}
 		case word[0] == "damaged":
-			if err := c.replace(u, word[2]); err != nil {
+			if mended, err = c.mend(u, word[2], mended); err != nil {
 				return err
 			}
 		case try > 20:
@@ -297,6 +303,30 @@ func (c *crew) begin(u *unit) error {
 	}
 }
 
+// mend recovers a stopped machine's journal, once; what cannot be recovered is replaced.
+func (c *crew) mend(u *unit, why string, again bool) (bool, error) {
+	if c.disk == nil || !c.run.lied(c) {
+		c.run.violation("journal of %s is damaged although its disk is honest: %s", u.name, why)
+	}
+	if again {
+		c.run.violation("journal of %s was recovered and is damaged: %s", u.name, why)
+		return false, c.replace(u)
+	}
+	word, err := c.ask(u, order{Do: "recover", Start: &u.start}, "recovered", "unrecoverable")
+	if err != nil {
+		return false, err
+	}
+	u.log(strings.Join(word, " "))
+	if word[0] != "recovered" {
+		return false, c.replace(u)
+	}
+	c.run.did("recovered")
+	c.run.oracle.swap(u.name)
+	u.gone = c.run.oracle.count(u.name)
+	u.goneAt = time.Now()
+	return true, nil
+}
+
 // verified asks a machine to verify its journal after its disk lied: what opens need not be whole.
 func (c *crew) verified(u *unit) (bool, error) {
 	c.run.oracle.forgive(u.name, true)
@@ -305,12 +335,9 @@ func (c *crew) verified(u *unit) (bool, error) {
 	return err == nil && word[0] == "verified" && word[4] == "0", err
 }
 
-// replace puts a new disk into a machine whose journal does not open.
-func (c *crew) replace(u *unit, why string) error {
-	if c.disk == nil || !c.run.lied(c) {
-		c.run.violation("journal of %s is damaged although its disk is honest: %s", u.name, why)
-	}
-	c.run.did("damaged")
+// replace puts a new disk into a machine whose journal neither opens nor can be recovered.
+func (c *crew) replace(u *unit) error {
+	c.run.did("replaced")
 	c.run.oracle.lost(u.name, loss{noticed: true, how: "damaged"})
 	c.run.oracle.swap(u.name)
 	u.image, u.ever = nil, false

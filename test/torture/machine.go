@@ -73,6 +73,36 @@ func (w *worker) begin(name string, s start) *machine {
 	return m
 }
 
+// recover makes a stopped machine's journal anew from its spill, as a technician does.
+func (w *worker) recover(name string, s start) {
+	r, err := journal.Recover(w.ctx, filepath.Join(s.Dir, "journal.db"), s.journal(nil))
+	if err != nil {
+		w.say("unrecoverable", name, oneWord(err))
+		return
+	}
+	w.say("recovered", name, r.Whole, r.Epoch, r.Waiting, r.Cases)
+}
+
+// journal is how the machine's journal is opened.
+func (s start) journal(now func() time.Time) journal.Options {
+	return journal.Options{Terminal: s.Terminal, No: s.No, KeyFile: filepath.Join(s.Dir, "journal.key"), Now: now}
+}
+
+// keeps says which of some cases are in the journal, and in what state.
+func (m *machine) keeps(cases []string) {
+	word := []any{"keeps", m.name}
+	for _, id := range cases {
+		c, err := m.j.Case(id)
+		switch {
+		case err == nil:
+			word = append(word, id+"="+string(c.State))
+		case !errors.Is(err, journal.ErrNotFound):
+			m.w.say("trouble", m.name, oneWord(err))
+		}
+	}
+	m.w.say(word...)
+}
+
 func (m *machine) now() time.Time { return time.Now().Add(time.Duration(m.clock.Load())) }
 
 func (m *machine) open() (err error) {
@@ -83,8 +113,7 @@ func (m *machine) open() (err error) {
 	if _, err = os.Stat(path); !m.s.Fresh && errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w: it is gone", journal.ErrDamaged)
 	}
-	opt := journal.Options{Terminal: m.s.Terminal, No: m.s.No, KeyFile: filepath.Join(m.s.Dir, "journal.key"), Now: m.now}
-	if m.j, err = journal.Open(path, opt); err != nil {
+	if m.j, err = journal.Open(path, m.s.journal(m.now)); err != nil {
 		return err
 	}
 	id, err := uplink.LoadIdentity(m.s.Identity, m.s.Terminal)

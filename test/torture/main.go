@@ -5,8 +5,8 @@
 // Some two hundred terminals, the real journal on real files and the real uplink over TLS, are carried by worker processes
 // and serve citizens: a case, a payment, a print, the end. Before them stands the real platform in processes of its own, and
 // between them a gateway that spoils the traffic. For the given time everything is done to them that happens in the field:
-// workers are killed, disks lose power and what was not synced, run full, are set back to an old image or cloned, clocks jump,
-// earlier versions come back, servers die, the platform is restored from an old backup. Then all is healed, the outboxes
+// workers are killed, disks lose power and what was not synced, lie about what they synced, run full, are set back to an old image
+// or cloned, clocks jump, earlier versions come back, servers die, the platform is restored from an old backup. Then all is healed, the outboxes
 // drain, and the oracle compares what the screens promised with what the platform holds: see oracle.go for the rules.
 //
 // A worker writes its promises to a pipe after the journal's commit and never before, so that what the parent heard is
@@ -73,7 +73,7 @@ func program(args []string, in io.Reader, out, complaints io.Writer) int {
 		}
 		if err == nil {
 			var n int
-			if n, err = torture(ctx, o, out); err == nil && n > 0 {
+			if n, err = tortureOn(ctx, o, out); err == nil && n > 0 {
 				return 1
 			}
 		}
@@ -96,11 +96,11 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.DurationVar(&o.every, "every", 5*time.Second, "mean time between two citizens at one terminal")
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "seed of the faults")
 	f.StringVar(&o.platform, "platform", "bin/platform", "the platform's program")
-	f.StringVar(&o.store, "store", "", "URL of the platform's store; empty is SQLite in its directory")
+	f.StringVar(&o.store, "store", "", `URL of the platform's store, or "postgres" for a cluster of its own that is killed as well; empty is SQLite in its directory`)
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
-	f.BoolVar(&o.restore, "restore", false, "restore the platform from old backups too (SQLite only)")
-	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not")
+	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
+	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not, beside the others' 1 and 2; what it finds is not all judged yet")
 	f.StringVar(&o.only, "only", "", "only these faults of machines, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {
 		return o, flag.ErrHelp

@@ -49,6 +49,9 @@ type loss struct {
 	epoch    uint32 // the machine's when the disk went
 	noticed  bool   // the journal refused to open
 	how      string
+	// Of a disk that lied: the cases that were found on it afterwards, and their states. It may have lost any of the others, and
+	// when database and spill are whole at the same older place only a platform that had heard more can tell.
+	found map[string]string
 }
 
 type oracle struct {
@@ -130,11 +133,40 @@ func (o *oracle) count(machine string) int {
 }
 
 // lost notes that the disk with a machine's promises after one of them is gone.
-func (o *oracle) lost(machine string, l loss) {
+func (o *oracle) lost(machine string, l loss) *loss {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l.to = o.promises[machine]
+	if l.to == 0 {
+		l.to = o.promises[machine]
+	}
 	o.losses[machine] = append(o.losses[machine], &l)
+	return &l
+}
+
+// cases are those of which a machine promised something in the time of a loss.
+func (o *oracle) cases(machine string, l *loss) (ids []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, v := range o.byCase {
+		for _, p := range v.promised {
+			if p.machine == machine && p.n > l.from && p.n <= l.to {
+				ids = append(ids, id)
+				break
+			}
+		}
+	}
+	return ids
+}
+
+// kept notes what was found on a disk that had lied.
+func (o *oracle) kept(l *loss, found []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l.found = map[string]string{}
+	for _, f := range found {
+		id, state, _ := strings.Cut(f, "=")
+		l.found[id] = state
+	}
 }
 
 // swap notes that a machine's disk was set back, cloned or replaced.
@@ -161,6 +193,7 @@ func (o *oracle) final(machine string, epoch uint32) {
 // verdict is the comparison's result.
 type verdict struct {
 	visits, promised, refused, doubt, excused int
+	unheard                                   int // promises that a lying disk lost whole, database and spill, before anybody had heard of them
 	fenPromised, fenHeld                      int
 	codes                                     int // receipt codes given twice by machines whose disk was set back or cloned
 	violations                                []string
@@ -291,22 +324,34 @@ func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, open
 		if !was || is {
 			continue
 		}
-		if o.excused(p) {
+		if noticed, unheard := o.excused(x, what, p); noticed {
 			v.excused++
+			continue
+		} else if unheard {
+			v.unheard++
 			continue
 		}
 		bad("%s of %s (case %s) was promised and is not held (%s)", what, x.name, x.caseID, o.history(p))
 	}
 }
 
-// excused finds the noticed loss in which a promise's only copy may have gone.
-func (o *oracle) excused(p promise) bool {
+// excused finds the noticed loss in which a promise's only copy may have gone, or the lying disk on which it was not found while
+// the platform had not heard of it either. What was found on a disk that had lied is not lost.
+func (o *oracle) excused(x *visit, what string, p promise) (noticed, unheard bool) {
 	for _, loss := range o.losses[p.machine] {
-		if p.n > loss.from && p.n <= loss.to && (loss.noticed || o.epochs[p.machine] > loss.epoch) {
-			return true
+		if p.n <= loss.from || p.n > loss.to {
+			continue
+		}
+		state, found := loss.found[x.caseID]
+		switch {
+		case found && (what == "paid" || what == "inked" || state == "CLOSED"):
+		case loss.noticed || o.epochs[p.machine] > loss.epoch:
+			noticed = true
+		case loss.found != nil:
+			unheard = true
 		}
 	}
-	return false
+	return noticed, unheard
 }
 
 func (o *oracle) history(p promise) string {

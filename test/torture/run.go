@@ -375,6 +375,7 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	fmt.Fprintf(r.out, "requests spoilt: %s\n", list(weather))
 	fmt.Fprintf(r.out, "visits: %d; promised %d, refused %d, in doubt %d; %d promises went with a disk, each noticed\n",
 		v.visits, v.promised, v.refused, v.doubt, v.excused)
+	fmt.Fprintf(r.out, "%d promises went with a disk that lied before anybody else had heard of them\n", v.unheard)
 	fmt.Fprintf(r.out, "money: %d fen paid, %d fen at the platform; %d records held\n", v.fenPromised, v.fenHeld, len(l.records))
 	fmt.Fprintf(r.out, "receipt codes given twice after a disk was copied: %d\n", v.codes)
 	fmt.Fprintf(r.out, "memory: %d MiB at most, all processes together\n", r.peak>>20)

@@ -41,7 +41,7 @@ func TestNothingIsLostAndNothingTwice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 24, workers: 4, servers: 1, every: 2 * time.Second,
+	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 24, workers: 4, servers: 1, every: 2 * time.Second, restore: true,
 		seed: uint64(time.Now().UnixNano()), platform: build(t, "platform", "./cmd/platform", ""), dir: t.TempDir(), keep: true}
 	var said bytes.Buffer
 	n, err := torture(context.Background(), o, &said)
@@ -58,7 +58,7 @@ func TestNothingIsLostOnPostgres(t *testing.T) {
 	}
 	pg := pgtest.Start(t)
 	t.Setenv("PGPASSFILE", pg.PassFile())
-	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 16, workers: 2, servers: 2, every: 2 * time.Second,
+	o := options{time: 20 * time.Second, drain: 3 * time.Minute, terminals: 16, workers: 2, servers: 2, every: 2 * time.Second, restore: true,
 		seed: uint64(time.Now().UnixNano()), platform: build(t, "platform", "./cmd/platform", ""), dir: t.TempDir(), keep: true,
 		store: pg.Address(pg.Create(t)), outage: func() { pg.Kill(t); pg.Resume(t) }}
 	var said bytes.Buffer
@@ -78,7 +78,7 @@ func TestABrokenAckRuleIsCaught(t *testing.T) {
 	broken := build(t, "torture", "./test/torture", "brokenack")
 	city := build(t, "platform", "./cmd/platform", "brokenack")
 	for seed := range 3 {
-		cmd := exec.Command(broken, "-t", "25s", "-terminals", "16", "-workers", "1", "-every", "800ms", "-drain", "60s", "-restore=false",
+		cmd := exec.Command(broken, "-t", "25s", "-terminals", "16", "-workers", "1", "-every", "800ms", "-drain", "60s", "-restore=false", "-lies", "0",
 			"-only", "image,rollback", "-seed", fmt.Sprint(seed+1), "-platform", city, "-dir", t.TempDir())
 		out, err := cmd.CombinedOutput()
 		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 1 {

@@ -17,10 +17,11 @@ import (
 
 // order is what the parent tells a worker, one JSON line each.
 type order struct {
-	Do      string        `json:"do"` // start, stop, clock, calm, report, verify
+	Do      string        `json:"do"` // start, recover, stop, clock, calm, report, verify, keeps
 	Machine string        `json:"machine,omitempty"`
 	Start   *start        `json:"start,omitempty"`
 	Clock   time.Duration `json:"clock,omitempty"`
+	Cases   []string      `json:"cases,omitempty"`
 }
 
 // start is everything a machine needs.
@@ -92,6 +93,10 @@ func (w *worker) obey(o order) {
 		}
 		return
 	}
+	if o.Do == "recover" {
+		w.recover(o.Machine, *o.Start)
+		return
+	}
 	if m == nil {
 		w.say("absent", o.Machine, o.Do)
 		return
@@ -108,6 +113,8 @@ func (w *worker) obey(o order) {
 		m.report()
 	case "verify":
 		m.verify()
+	case "keeps":
+		m.keeps(o.Cases)
 	}
 }
 
