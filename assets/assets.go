@@ -4,17 +4,35 @@ package assets
 
 import "embed"
 
-// FS holds everything, by path ("fonts/ui-regular.otf", "lang/zh.json", "items/SB-P.yaml", "icons/card.svg").
+// FS holds everything but fonts, by path ("lang/zh.json", "items/SB-P.yaml", "icons/card.svg").
 //
-//go:embed fonts/*.otf fonts/*.ttf items lang icons
+//go:embed items lang icons
 var FS embed.FS
 
-// Font returns a face's bytes; the names are those of assets/fonts without directory. It panics for a name that is not
-// embedded, which a test excludes.
+// Faces are big: as plain bytes they stay in the program's file and only the pages that are looked at come into memory.
+var (
+	//go:embed fonts/ui-regular.otf
+	uiRegular []byte
+	//go:embed fonts/ui-bold.otf
+	uiBold []byte
+	//go:embed fonts/wide-regular.ttf
+	wideRegular []byte
+	//go:embed fonts/print-bold.ttf
+	printBold []byte
+)
+
+// Font returns a face's bytes, which nobody may write to; the names are those of assets/fonts without directory. It panics
+// for another name.
 func Font(name string) []byte {
-	b, err := FS.ReadFile("fonts/" + name)
-	if err != nil {
-		panic(err)
+	switch name {
+	case "ui-regular.otf":
+		return uiRegular
+	case "ui-bold.otf":
+		return uiBold
+	case "wide-regular.ttf":
+		return wideRegular
+	case "print-bold.ttf":
+		return printBold
 	}
-	return b
+	panic("assets: no font " + name)
 }

@@ -3,9 +3,12 @@ package journal
 // Cases: opening, states, recorded steps.
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,14 +107,52 @@ func (tx *Tx) RecordStep(caseID, step string, result any) error {
 }
 
 // Case is a case as this change sees it.
-func (tx *Tx) Case(id string) (Case, error) { return readCase(tx.tx, id) }
+func (tx *Tx) Case(id string) (Case, error) {
+	raw := tx.tx.Bucket(bucketCases).Get([]byte(id))
+	c, known := tx.j.latest.is(id, raw)
+	if !known {
+		var err error
+		if c, err = readCase(tx.tx, id); err != nil {
+			return c, err
+		}
+		tx.j.latest.note(c, raw)
+	}
+	tx.leases[id] = c.Lease
+	return c, nil
+}
 
 func (tx *Tx) putCase(c Case) error {
+	tx.leases[c.ID] = c.Lease
 	b, err := encode(c)
 	if err != nil {
 		return err
 	}
+	tx.j.latest.note(c, b)
 	return tx.bucket(bucketCases).Put([]byte(c.ID), b)
+}
+
+// latestCase is the case that changes were last about, as it was read from its bytes or put as them: a visit's changes are
+// about one case, and reading it anew for each costs more than all else that they compute.
+type latestCase struct {
+	c   Case
+	raw []byte
+}
+
+// is returns the case if these are still its bytes.
+func (l *latestCase) is(id string, raw []byte) (Case, bool) {
+	if raw == nil || l.c.ID != id || !bytes.Equal(l.raw, raw) {
+		return Case{}, false
+	}
+	return cloneCase(l.c), true
+}
+
+func (l *latestCase) note(c Case, raw []byte) {
+	l.c, l.raw = cloneCase(c), append(l.raw[:0], raw...)
+}
+
+func cloneCase(c Case) Case {
+	c.History, c.Steps, c.Decisions = slices.Clone(c.History), maps.Clone(c.Steps), slices.Clone(c.Decisions)
+	return c
 }
 
 func readCase(tx *bolt.Tx, id string) (Case, error) {

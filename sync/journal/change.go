@@ -3,6 +3,7 @@ package journal
 // A change: one bbolt transaction, written to the spill on the way.
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +12,13 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// bucketChange counts changes in its sequence. It is empty and lies inside the root page, which every change writes anyway.
-var bucketChange = []byte("change")
+// Two counters in the sequences of empty buckets, which lie inside the root page that every change writes anyway:
+// bucketChange counts changes; bucketSure is the last change of which the disk had confirmed the spill's frame when the
+// latest change was made.
+var (
+	bucketChange = []byte("change")
+	bucketSure   = []byte("sure")
+)
 
 // Tx is one change of the record. It is good only inside [Journal.Update].
 type Tx struct {
@@ -21,6 +27,8 @@ type Tx struct {
 	log     []byte // what was put and deleted, as the spill keeps it
 	bulk    bool   // more than a frame holds
 	touched bool
+	leases  map[string]uint64 // of the cases that were read or put
+	worldly bool              // about something outside: its frame is durable too before anybody acts on it
 	number  uint64
 }
 
@@ -60,6 +68,7 @@ func (b bucket) Delete(k []byte) error {
 
 func (tx *Tx) note(o op) {
 	tx.touched = true
+	tx.worldly = tx.worldly || bytes.Equal(spilled[o.bucket], bucketEffects)
 	if tx.bulk {
 		return
 	}
@@ -69,8 +78,8 @@ func (tx *Tx) note(o op) {
 	}
 }
 
-// Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk, in the database and in the
-// spill. [ErrFull] when the quota or the disk is, [ErrDisk] when the disk failed: then nobody can say whether the change is
+// Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk in the database; in the spill
+// it is on disk too if it is about an effect, and within [spillLag] otherwise. [ErrFull] when the quota or the disk is, [ErrDisk] when the disk failed: then nobody can say whether the change is
 // there, and the journal takes no other until it is opened again.
 func (j *Journal) Update(fn func(tx *Tx) error) error {
 	j.writing.Lock()
@@ -79,8 +88,9 @@ func (j *Journal) Update(fn func(tx *Tx) error) error {
 		return err
 	}
 	j.breathe()
-	t := &Tx{j: j}
+	t := &Tx{j: j, leases: map[string]uint64{}}
 	var synced <-chan error
+	spilled := false
 	err := j.db.Update(func(tx *bolt.Tx) (err error) {
 		t.tx = tx
 		if err := fn(t); err != nil {
@@ -95,8 +105,15 @@ func (j *Journal) Update(fn func(tx *Tx) error) error {
 		if t.number, err = tx.Bucket(bucketChange).NextSequence(); err != nil {
 			return err
 		}
-		if synced, err = j.spill.write(t); err != nil {
+		if err := tx.Bucket(bucketSure).SetSequence(j.spill.sure); err != nil {
 			return err
+		}
+		if err := j.spill.write(t); err != nil {
+			return err
+		}
+		spilled = true
+		if t.worldly {
+			synced = j.spill.begin()
 		}
 		j.crash(crashSpilled)
 		return nil
@@ -105,9 +122,13 @@ func (j *Journal) Update(fn func(tx *Tx) error) error {
 		return nil
 	}
 	if err != nil {
-		return j.undone(err, t, synced)
+		return j.undone(err, t, spilled, synced)
 	}
-	j.spill.await(synced)
+	if t.worldly {
+		j.spill.synced(<-synced, t.number)
+	} else {
+		j.syncLater()
+	}
 	j.crash(crashCommitted)
 	if t.bulk || j.spill.due() {
 		if err := j.checkpoint(); err != nil {
@@ -139,11 +160,13 @@ func (j *Journal) writable() error {
 }
 
 // undone is what follows a change that was not committed.
-func (j *Journal) undone(err error, t *Tx, synced <-chan error) error {
+func (j *Journal) undone(err error, t *Tx, spilled bool, synced <-chan error) error {
 	// Room is asked for before anything that counts is overwritten: such a change certainly did not happen.
 	full := errors.Is(err, bolterrors.ErrMaxSizeReached) || noRoom(err)
-	if synced != nil {
-		j.spill.await(synced)
+	if spilled {
+		if synced != nil {
+			j.spill.synced(<-synced, t.number-1)
+		}
 		switch {
 		case full:
 			if verr := j.spill.void(t.number); verr != nil {

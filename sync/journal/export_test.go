@@ -19,6 +19,13 @@ func SpillEnd(j *Journal) int64 {
 	return j.spill.end
 }
 
+// SpillSure is the last change in the spill, and the last one that the disk confirmed there.
+func SpillSure(j *Journal) (last, sure uint64) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return j.spill.last, j.spill.sure
+}
+
 // WrappedKey is a case's data key as it lies in the file.
 func WrappedKey(j *Journal, id string) (b []byte) {
 	_ = j.db.View(func(tx *bolt.Tx) error {

@@ -80,9 +80,12 @@ type Journal struct {
 	// writing is held by whoever changes the database and the spill.
 	writing sync.Mutex
 	// swap is held by whoever puts another file in the database's place; readers share it.
-	swap   sync.RWMutex
-	spill  *spill
-	failed error // the disk failed in the middle of a commit
+	swap    sync.RWMutex
+	spill   *spill
+	failed  error      // the disk failed in the middle of a commit
+	lagging bool       // the spill will be made durable soon
+	latest  latestCase // kept while writing is held
+	closed  bool
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -127,8 +130,7 @@ func Open(path string, opt Options) (*Journal, error) {
 		return nil, err
 	}
 	if err := j.begin(); err != nil {
-		_ = j.db.Close()
-		_ = j.spill.close()
+		_ = j.shut()
 		return nil, err
 	}
 	return j, nil
@@ -234,13 +236,21 @@ func (j *Journal) create(path string) (err error) {
 
 // prepare makes the buckets of a new journal and checks that the key fits an old one.
 func (j *Journal) prepare() error {
-	ready := false
+	ready, counted := false, false
 	err := j.view(func(tx *bolt.Tx) (err error) {
-		ready, err = j.furnished(tx)
+		if ready, err = j.furnished(tx); ready {
+			counted = tx.Bucket(bucketSure) != nil
+		}
 		return err
 	})
-	if err != nil || ready {
+	switch {
+	case err != nil || counted:
 		return err
+	case ready: // made before there was this counter
+		return j.db.Update(func(tx *bolt.Tx) error {
+			_, err := tx.CreateBucketIfNotExists(bucketSure)
+			return err
+		})
 	}
 	return j.db.Update(j.furnish)
 }
@@ -306,7 +316,7 @@ func (j *Journal) opensSomething(tx *bolt.Tx) bool {
 
 // furnish makes what every journal has.
 func (j *Journal) furnish(tx *bolt.Tx) error {
-	for _, b := range append([][]byte{bucketChange}, spilled...) {
+	for _, b := range append([][]byte{bucketChange, bucketSure}, spilled...) {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
@@ -348,10 +358,14 @@ const metaReceipts = "receipt-counter"
 
 // Close closes the files.
 func (j *Journal) Close() error {
-	err := j.tidySpill()
+	return errors.Join(j.tidySpill(), j.shut())
+}
+
+func (j *Journal) shut() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	return errors.Join(err, j.db.Close(), j.spill.close())
+	j.closed = true
+	return errors.Join(j.db.Close(), j.spill.close())
 }
 
 // view reads. It must not be called from inside itself.

@@ -59,6 +59,9 @@ func (tx *Tx) leaseOf(caseID string) uint64 {
 	if caseID == "" {
 		return 0
 	}
+	if lease, known := tx.leases[caseID]; known {
+		return lease
+	}
 	c, err := tx.Case(caseID)
 	if err != nil {
 		return 0 // a record about a case that is not here is about nobody's lease

@@ -133,7 +133,7 @@ func (j *Journal) rebuild(ctx context.Context, scan *spillScan, from string, r *
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, j.db.Close(), j.spill.close())
+		err = errors.Join(err, j.shut())
 	}()
 	if err := j.db.Update(j.furnish); err != nil {
 		return err

@@ -35,9 +35,11 @@ type spill struct {
 	now   func() time.Time
 	file  *os.File
 	id    uint64
-	end   int64 // where the next frame goes
-	zeros int64 // up to here the file is filled
-	start int64 // size of the checkpoint
+	end   int64  // where the next frame goes
+	zeros int64  // up to here the file is filled
+	start int64  // size of the checkpoint
+	last  uint64 // change of the last frame
+	sure  uint64 // the disk confirmed all frames up to this change's
 	// broken: the disk refused something that may be half there. A new file takes this one's place before the next change.
 	broken  bool
 	drained bool // nothing waits for the platform: a small spill is enough
@@ -49,26 +51,63 @@ const SpillSuffix = ".spill"
 
 func spillPath(path string) string { return path + SpillSuffix }
 
-// write appends a change's frame and begins to make it durable; the answer comes through the channel.
-func (s *spill) write(t *Tx) (<-chan error, error) {
+// write appends a change's frame.
+func (s *spill) write(t *Tx) error {
 	kind := frameChange
 	if t.bulk {
 		kind = frameBulk
 	}
 	if err := s.append(frame{kind: kind, change: t.number, bolt: uint64(t.tx.ID())}, t.log); err != nil {
-		return nil, err
+		return err
 	}
-	synced := make(chan error, 1)
-	go func() { synced <- datasync(s.file) }()
-	return synced, nil
+	s.last = t.number
+	return nil
 }
 
-// await waits until what was written is durable. A disk that could not do it is not trusted with this file any more.
-func (s *spill) await(synced <-chan error) {
-	if err := <-synced; err != nil {
+// begin begins to make what was written durable; the answer comes through the channel.
+func (s *spill) begin() <-chan error {
+	synced := make(chan error, 1)
+	go func() { synced <- datasync(s.file) }()
+	return synced
+}
+
+// synced takes the disk's answer for what was written up to a change. A disk that could not make it durable is not trusted
+// with this file any more.
+func (s *spill) synced(err error, change uint64) {
+	if err != nil {
 		s.broken = true
 		s.log.Error("the spill could not be made durable; it is begun anew before the next change", "error", err)
+		return
 	}
+	s.sure = max(s.sure, change)
+}
+
+// spillLag is how long a frame that nobody waits for may stay where a power cut would lose it, beside a database that has it.
+const spillLag = 100 * time.Millisecond
+
+// syncLater makes the spill durable soon, without holding up changes. Its caller holds j.writing.
+func (j *Journal) syncLater() {
+	if j.lagging {
+		return
+	}
+	j.lagging = true
+	time.AfterFunc(spillLag, func() {
+		j.writing.Lock()
+		j.lagging = false
+		s, last := j.spill, j.spill.last
+		if j.closed || s.broken || s.sure >= last {
+			j.writing.Unlock()
+			return
+		}
+		synced := s.begin()
+		j.writing.Unlock()
+		err := <-synced
+		j.writing.Lock()
+		defer j.writing.Unlock()
+		if j.spill == s && !j.closed { // else another file, already durable, has taken its place
+			s.synced(err, last)
+		}
+	})
 }
 
 // void says that a change was not committed.
@@ -80,6 +119,8 @@ func (s *spill) void(change uint64) error {
 		s.broken = true
 		return err
 	}
+	s.last = change - 1
+	s.sure = max(s.sure, s.last)
 	return nil
 }
 
@@ -129,7 +170,11 @@ func (s *spill) close() error {
 	if s == nil || s.file == nil {
 		return nil
 	}
-	return s.file.Close()
+	var err error
+	if !s.broken && s.sure < s.last {
+		err = datasync(s.file)
+	}
+	return errors.Join(err, s.file.Close())
 }
 
 // checkpoint begins the spill anew with everything that still matters, and puts it in the old one's place whole.
@@ -164,11 +209,11 @@ func (j *Journal) checkpoint() error {
 		}
 		return fmt.Errorf("spill: %w", err)
 	}
-	old := j.spill
-	j.spill = s
-	if old != nil {
-		_ = old.close()
+	s.sure = s.last
+	if j.spill != nil {
+		_ = j.spill.file.Close()
 	}
+	j.spill = s
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		s.broken = true
 		return fmt.Errorf("spill: %w", err)
@@ -216,6 +261,7 @@ func (p *part) flush() error {
 func (j *Journal) writeCheckpoint(tx *bolt.Tx, s *spill) error {
 	change := tx.Bucket(bucketChange).Sequence()
 	lineage := tx.Bucket(bucketMeta).Get([]byte(metaLineage))
+	s.last = change
 	head := append(append([]byte{spillVersion}, lineage...), j.opt.Terminal...)
 	if err := s.append(frame{kind: frameHead, change: change}, head); err != nil {
 		return err
@@ -309,8 +355,9 @@ func living(tx *bolt.Tx, id string) bool {
 func (j *Journal) openSpill() error {
 	path := spillPath(j.path)
 	var lineage []byte
-	var change uint64
+	var change, sure uint64
 	err := j.view(func(tx *bolt.Tx) error {
+		sure = tx.Bucket(bucketSure).Sequence()
 		change = tx.Bucket(bucketChange).Sequence()
 		lineage = append(lineage, tx.Bucket(bucketMeta).Get([]byte(metaLineage))...)
 		return nil
@@ -331,9 +378,10 @@ func (j *Journal) openSpill() error {
 			return err
 		}
 		return j.beginSpill(change, map[string]string{"spill": "damaged"})
-	case scan.last+1 < change:
+	case scan.last < sure:
 		return j.beginSpill(change, map[string]string{"spill": "behind", "spill_change": fmt.Sprint(scan.last)})
-	case scan.last < change || len(scan.changes) > 0 && scan.last == change || scan.torn && scan.last == change:
+	case scan.last < change || // a power cut took what nobody had waited for
+		len(scan.changes) > 0 && scan.last == change || scan.torn && scan.last == change:
 		return j.checkpoint()
 	case scan.last == change:
 		return j.goOn(scan)
@@ -365,7 +413,8 @@ func (j *Journal) goOn(scan *spillScan) error {
 		_ = f.Close()
 		return fmt.Errorf("spill: %w", err)
 	}
-	j.spill = &spill{path: f.Name(), log: j.opt.Log, now: j.opt.Now, file: f, id: scan.log, end: scan.end, zeros: st.Size(), start: scan.end}
+	j.spill = &spill{path: f.Name(), log: j.opt.Log, now: j.opt.Now, file: f, id: scan.log, end: scan.end, zeros: st.Size(), start: scan.end,
+		last: scan.last, sure: scan.last}
 	return nil
 }
 

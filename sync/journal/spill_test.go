@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/journal/journaltest"
@@ -334,6 +335,55 @@ func TestASpillThatDoesNotKeepUpIsTold(t *testing.T) {
 		e := audited(t, j.Journal, "spill.differs")
 		if len(e) == 0 || e[len(e)-1].Fields["spill"] != what {
 			t.Errorf("%s: %+v", what, e)
+		}
+	}
+}
+
+// A power cut may take frames that nobody waited for, and no others.
+func TestWhatASpillMayLackAfterAPowerCut(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	work(t, j.Journal, 2) // ends with an effect
+	sure := journal.SpillEnd(j.Journal)
+	for range 3 {
+		openCase(t, j.Journal)
+	}
+	cut := func(from int64) {
+		t.Helper()
+		before := holds(t, j.Journal)
+		j.Shut()
+		b, err := os.ReadFile(j.Path + journal.SpillSuffix)
+		must(t, err)
+		clear(b[from:])
+		must(t, os.WriteFile(j.Path+journal.SpillSuffix, b, 0o600))
+		j = journaltest.OpenAt(t, j.Path, j.Opt)
+		if all := lost(before, holds(t, j.Journal)); len(all) > 0 {
+			t.Errorf("lost: %s", all)
+		}
+	}
+	cut(sure)
+	if e := audited(t, j.Journal, "spill.differs"); len(e) > 0 {
+		t.Errorf("a tail that nobody waited for is called a fault: %+v", e)
+	}
+	at := journal.SpillEnd(j.Journal)
+	work(t, j.Journal, 1)
+	openCase(t, j.Journal)
+	cut(at)
+	if e := audited(t, j.Journal, "spill.differs"); len(e) != 1 || e[0].Fields["spill"] != "behind" {
+		t.Errorf("an effect's frame was lost and nobody told: %+v", e)
+	}
+}
+
+// What nobody waits for is durable soon all the same.
+func TestTheSpillCatchesUpByItself(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	openCase(t, j.Journal)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		last, sure := journal.SpillSure(j.Journal)
+		if last > 0 && sure == last {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("change %d, durable up to %d", last, sure)
 		}
 	}
 }

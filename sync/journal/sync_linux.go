@@ -10,12 +10,19 @@ import (
 
 // datasync makes what was written durable; unlike fsync it leaves times alone, which would cost the file system a commit.
 func datasync(f *os.File) error {
-	for {
-		err := syscall.Fdatasync(int(f.Fd()))
-		if !errors.Is(err, syscall.EINTR) {
-			return err
-		}
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
 	}
+	var done error
+	err = c.Control(func(fd uintptr) {
+		for {
+			if done = syscall.Fdatasync(int(fd)); !errors.Is(done, syscall.EINTR) {
+				return
+			}
+		}
+	})
+	return errors.Join(err, done)
 }
 
 // full says whether an error means that there is no room.
