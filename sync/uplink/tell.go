@@ -2,21 +2,13 @@ package uplink
 
 // Telling the journal what time it is: as the client estimates it, and as the platform signed it.
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
-// askedEvery is how old the last signed time may become that the journal knows of: after a battery died, nothing before it is
-// believed.
-const askedEvery = 7 * 24 * time.Hour
-
-// tellTime is called after a hello. The platform is asked for a signed time when the journal contradicts the machine's clock,
-// and once in a while; one that tells none leaves the journal as it is.
+// tellTime is called after a hello. The platform is asked for a signed time when the journal contradicts the machine's clock;
+// one that tells none leaves the journal as it is.
 func (u *Uplink) tellTime(ctx context.Context) error {
 	j, c := u.opt.Journal, u.opt.Client
-	if j.ClockUnsure() || c.Now().Sub(j.Known()).Abs() > askedEvery && time.Since(u.asked) > renewLook {
-		u.asked = time.Now()
+	if j.ClockUnsure() {
 		if err := u.askTime(ctx); err != nil {
 			u.opt.Log.Debug("signed time", "error", err)
 		}

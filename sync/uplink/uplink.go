@@ -82,9 +82,8 @@ type Uplink struct {
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
 	// like a disk restored from an old image.
 	conversation sync.Mutex
-	halved       int       // how often the batch size was halved; under conversation
-	signed       int64     // signed times that the journal knows of; under conversation
-	asked        time.Time // when one was last asked for without need; under conversation
+	halved       int   // how often the batch size was halved; under conversation
+	signed       int64 // signed times that the journal knows of; under conversation
 }
 
 const (
