@@ -79,6 +79,7 @@ func (t *terminal) handlers() map[string]uplink.Handler {
 		wire.MessageConfig:                 t.configure,
 		wire.MessageItems:                  t.items,
 		wire.MessageNotices:                t.notices,
+		wire.MessageBackup:                 uplink.BackedUp(t.journal),
 		"command/" + wire.CommandPause:     command(t.pause),
 		"command/" + wire.CommandResume:    command(t.resume),
 		"command/" + wire.CommandRestart:   command(t.restart),

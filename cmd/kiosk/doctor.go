@@ -72,6 +72,7 @@ func (d machineCmd) Run(ctx context.Context, io stdio) error {
 	}
 	show(ok("configuration %s", d.Config))
 	show(checkData(c)...)
+	show(checkKey(c)...)
 	show(d.checkJournal(ctx, c)...)
 	show(checkDisplay()...)
 	show(checkIdentity(c, time.Now())...)
@@ -118,7 +119,7 @@ func checkData(c config.Config) []finding {
 			all = append(all, ok("%d MiB free for %s", free, dir))
 		}
 	}
-	for _, secret := range []string{c.Platform.CodeFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, uplink.IdentityFile)} {
+	for _, secret := range []string{c.Platform.CodeFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, "journal.key.tpm"), filepath.Join(dir, uplink.IdentityFile)} {
 		st, err := os.Stat(secret)
 		switch {
 		case err == nil && st.Mode().Perm()&0o077 != 0:
@@ -140,7 +141,7 @@ func (d machineCmd) checkJournal(ctx context.Context, c config.Config) []finding
 	case errors.Is(err, journal.ErrLocked):
 		return []finding{ok("journal is held by the running terminal; stop it to have the chains verified")}
 	case errors.Is(err, journal.ErrKey):
-		return []finding{bad("put the journal.key that belongs to this journal back; without it unsent personal data is lost", "journal: %v", err)}
+		return []finding{bad("put the key that belongs to this journal back (kiosk key show says where it should lie); without it, kiosk outbox salvage", "journal: %v", err)}
 	case errors.Is(err, journal.ErrDamaged):
 		return []finding{bad("do not delete anything; copy "+filepath.Dir(path)+" away, then kiosk outbox recover -c "+d.Config+", and call support about the disk", "journal: %v", err)}
 	case err != nil:

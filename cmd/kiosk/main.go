@@ -25,6 +25,7 @@ type commands struct {
 	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
 	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
 	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
+	Key     keyCmd     `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
 	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`

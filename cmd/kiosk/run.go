@@ -11,6 +11,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // runCmd is `kiosk run`.
@@ -109,6 +110,8 @@ func journalOptions(c config.Config) journal.Options {
 	return journal.Options{
 		Terminal: c.Terminal.ID,
 		No:       c.Terminal.No,
-		KeyFile:  filepath.Join(c.Terminal.Data, "journal.key"),
+		Floor:    buildTime(),
+		Vault:    vaultOf(c),
+		Cipher:   wire.Cipher(c.Seal.Cipher),
 	}
 }

@@ -115,7 +115,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
-		Caretaker: t, Log: log, Reached: reached, Known: net.Know})
+		Now: t.journal.Now, Caretaker: t, Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }
 
@@ -293,11 +293,14 @@ func (t *terminal) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			if t.journal.ClockUnsure() {
+				continue // what a clock that may be ahead calls old is not destroyed
+			}
 			if _, err := t.engine.Sweep(ctx); err != nil && ctx.Err() == nil {
 				t.log.Error("sweep", "error", err)
 			}
-			records, cases, err := t.journal.Trim(time.Now().AddDate(0, -keepAcknowledged, 0))
-			if _, oerr := t.journal.TrimOrders(time.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
+			records, cases, err := t.journal.Trim(t.journal.Now().AddDate(0, -keepAcknowledged, 0))
+			if _, oerr := t.journal.TrimOrders(t.journal.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
 				err = errors.Join(err, oerr)
 			}
 			switch {

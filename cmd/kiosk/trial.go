@@ -117,6 +117,8 @@ func checkRevision(local config.Config, revision int64, text []byte) (config.Con
 		return c, fmt.Errorf("terminal.no: %q would begin other receipt codes than the %q of this terminal", c.Terminal.No, local.Terminal.No)
 	case c.Terminal.Data != local.Terminal.Data:
 		return c, errors.New("terminal.data: the data directory is the local file's to name")
+	case c.Seal.Vault != local.Seal.Vault || c.Seal.TPM != local.Seal.TPM:
+		return c, errors.New("seal: where the key lies is the local file's to say; it is moved at the machine")
 	case c.Platform != local.Platform:
 		return c, errors.New("platform: whom the terminal trusts is the local file's to say")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 // versionCmd is `kiosk version`.
@@ -23,4 +24,18 @@ func (versionCmd) Run(io stdio) error {
 		}
 	}
 	return nil
+}
+
+// buildTime is when the source that this program was made of was last changed; zero when it does not say.
+func buildTime() (t time.Time) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return t
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			t, _ = time.Parse(time.RFC3339, s.Value)
+		}
+	}
+	return t
 }

@@ -9,6 +9,8 @@
 //	platform send --data DIR TERMINAL pause|resume|restart|…
 //	platform orders --data DIR                what terminals were told and answered
 //	platform import --data DIR FILE…          files of terminals without a line
+//	platform salvage --data DIR FILE          what a lost board had not delivered
+//	platform backup make | announce           a copy of the store; what a backup holds, told to the terminals
 //	platform audit verify --data DIR          the audit chains of all terminals
 //	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
 //	platform backend list | off | on          the city's systems behind the platform
@@ -31,6 +33,7 @@ var version = "devel"
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Serve terminals."`
 	Audit     auditCmd     `cmd:"" help:"Look at the audit chains of the terminals."`
+	Backup    backupCmd    `cmd:"" help:"Backups: make one, tell terminals what one holds."`
 	Backend   backendCmd   `cmd:"" help:"Back ends: list, off, on."`
 	CA        caCmd        `cmd:"" name:"ca" help:"Print the authority that terminals must trust."`
 	Enroll    enrollCmd    `cmd:"" help:"Make a one-time code with which a terminal is enrolled."`
@@ -42,6 +45,7 @@ type commands struct {
 	Send      sendCmd      `cmd:"" help:"Tell a terminal to do something, or give it a configuration, items or notices."`
 	Orders    ordersCmd    `cmd:"" help:"Show what terminals were told and what they answered."`
 	Import    importCmd    `cmd:"" help:"Take files of terminals without a line, and write their acks."`
+	Salvage   salvageCmd   `cmd:"" help:"Take what a terminal with a lost board or key had not delivered."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=(gcc pkg-config libc6-dev libgl1-mesa-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
-test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3)
+test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm)
 
 want=()
 for set in "$@"; do

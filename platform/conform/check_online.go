@@ -21,7 +21,7 @@ import (
 
 var inboxChecks = []Check{
 	{"long-poll", "an empty inbox after the wait that was asked for, not before", "Conversation", checkLongPoll},
-	{"inbox", "messages numbered upwards from what was asked, each signed for the terminal", "Conversation", checkInbox},
+	{"inbox", "messages numbered upwards from what was asked, each signed for the terminal; what a backup holds as a place in a lane", "Conversation", checkInbox},
 }
 
 func checkLongPoll(ctx context.Context, s *session) error {
@@ -71,6 +71,13 @@ func checkInbox(ctx context.Context, s *session) error {
 			return fmt.Errorf("message %d after %d, or its signature does not verify", m.No, last)
 		}
 		last = m.No
+		if m.Type != wire.MessageBackup {
+			continue
+		}
+		// What a terminal does with it cannot be taken back.
+		if _, err := wire.ReadBackedUp(m.Body); err != nil {
+			return fmt.Errorf("message %d: %w", m.No, err)
+		}
 	}
 	a, err = s.mine.get(ctx, wire.PathPull+"?after=x&wait=y")
 	return refused(a, err, "E-MALFORMED")

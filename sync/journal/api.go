@@ -14,11 +14,17 @@ import (
 type Options struct {
 	Terminal string           // terminal id, in every record
 	No       string           // short number of the terminal, in receipt codes ("03")
-	KeyFile  string           // key that seals personal data; made with mode 0600 if missing
+	KeyFile  string           // where the key lies when no Vault is given; made with mode 0600 together with a new journal
+	Vault    KeyVault         // where the key lies that wraps data keys; nil means [FileVault] of KeyFile
+	Cipher   wire.Cipher      // what is sealed from here on is sealed so; "" means AES-256-GCM
 	BlobDir  string           // sealed blobs; "" means path + ".blobs"
-	Now      func() time.Time // nil means time.Now
-	Log      *slog.Logger     // nil means discard
-	MaxSize  int64            // bytes, 0 means 256 MiB
+	Now      func() time.Time // the machine's clock; nil means time.Now
+	// Mono is how long ago the journal was opened, by a clock that does not jump; nil means Go's own.
+	Mono func() time.Duration
+	// Floor is a time that has certainly been, such as the program's build; a machine's clock before it is not believed.
+	Floor   time.Time
+	Log     *slog.Logger // nil means discard
+	MaxSize int64        // bytes, 0 means 256 MiB
 	// DiskFloor is how much free disk (bytes) new business needs; 0 means 100 MiB.
 	DiskFloor int64
 	// Emergency is the size (bytes) of a file that is given up when the disk is full, so that what was begun can be
@@ -36,7 +42,7 @@ var (
 	ErrLocked = errors.New("journal is in use by another process")
 	// ErrDamaged: the file is not a sound journal. It was left as it is.
 	ErrDamaged = errors.New("journal is damaged")
-	// ErrKey: the key file does not open what the journal sealed, or has the wrong mode.
+	// ErrKey: the vault's key does not open what the journal sealed, or cannot be had.
 	ErrKey = errors.New("journal key does not fit")
 	// ErrFull: the quota is reached; new business stops, what was begun can be finished.
 	ErrFull = errors.New("journal is full")
@@ -228,7 +234,11 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) PendingBlobs() ([]wire.Hash, error)
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
-	func (j *Journal) SetClockOffset(d time.Duration)
+	func (j *Journal) SetClockOffset(d time.Duration)           the platform's clock minus the machine's, as estimated
+	func (j *Journal) TrustTime(d time.Duration) error          and as the platform signed it: corrects what is written from then on
+	func (j *Journal) ClockUnsure() bool                        until then, when the machine's clock contradicts what is known
+	func (j *Journal) Now() time.Time                           the best that is known
+	func (j *Journal) Known() time.Time                         the latest time that was signed
 	func (j *Journal) SealTo(public []byte) error               the platform's X25519 key: data keys are sealed to it too
 	func (j *Journal) SealedCopies(lane wire.Lane, after uint64, most int) ([]wire.SealedRecord, error)   only the platform opens them
 	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here

@@ -74,11 +74,7 @@ func (j *Journal) writeBlob(data []byte) (looseBlob, error) {
 		return b, err
 	}
 	b.file = hex.EncodeToString(name[:])
-	k, err := newAEAD(b.key)
-	if err != nil {
-		return b, err
-	}
-	sealed, err := k.seal(data, []byte(b.file))
+	sealed, err := aead{j.opt.Cipher, b.key}.seal(data, []byte(b.file))
 	if err != nil {
 		return b, err
 	}
@@ -107,11 +103,7 @@ func (j *Journal) readBlob(file string, key [32]byte, h wire.Hash) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("journal: blob: %w", err)
 	}
-	k, err := newAEAD(key)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := k.open(sealed, []byte(file))
+	plain, err := aead{j.opt.Cipher, key}.open(sealed, []byte(file))
 	if err != nil || wire.Hash(sha256.Sum256(plain)) != h {
 		return nil, fmt.Errorf("blob: %w", ErrDamaged)
 	}

@@ -99,6 +99,9 @@ func (j *Journal) Update(fn func(tx *Tx) error) error {
 		if !t.touched {
 			return errUntouched
 		}
+		if err := t.tellClock(); err != nil {
+			return err
+		}
 		if t.number, err = tx.Bucket(bucketChange).NextSequence(); err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32, again []stored) (gone int, e
 	if err := tx.archive(lane, st); err != nil {
 		return 0, err
 	}
-	now := laneState{Epoch: epoch}
+	now := laneState{Epoch: epoch, Wall: st.Wall}
 	for _, r := range unsent {
 		r.Epoch, r.Seq, r.Prev = epoch, now.Head+1, now.HeadHash
 		if err := tx.putRecord(r); err != nil {

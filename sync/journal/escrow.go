@@ -15,12 +15,23 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// A data key's entry is its generation (4 bytes), the key sealed with the key file's key (60 bytes: nonce, key, tag), and,
-// once the platform's key is known, the key sealed to that. Destroying it moves the platform's copy into the escrow, where
+// A data key's entry is its generation (4 bytes), the key sealed with the vault's key (60 bytes in AES-256-GCM, 68 in SM4-GCM,
+// which says so), and, once the platform's key is known, the key sealed to that. Destroying it moves the platform's copy into the escrow, where
 // this terminal cannot open it.
 
-// localWrap is how long a data key is that the key file's key sealed.
-const localWrap = 12 + 32 + 16
+// splitKey is what a data key's entry holds behind its generation: the key for this terminal, and the platform's copy, nil
+// when there is none. Of a destroyed key both are nil.
+func splitKey(entry []byte) (local, escrow []byte) {
+	if len(entry) <= 4 {
+		return nil, nil
+	}
+	rest := entry[4:]
+	n := 32 + wire.SealedBy(rest).Sealing()
+	if len(rest) <= n {
+		return rest, nil
+	}
+	return rest[:n], rest[n:]
+}
 
 // metaSealKey is the platform's X25519 key.
 const metaSealKey = "platform-seal-key"
@@ -28,7 +39,7 @@ const metaSealKey = "platform-seal-key"
 // metaBackedUp says that the platform has told at least once what its backup holds.
 const metaBackedUp = "backed-up"
 
-// SealTo makes the platform's X25519 public key (32 bytes) the one that data keys are sealed to beside the key file's. Keys
+// SealTo makes the platform's X25519 public key (32 bytes) the one that data keys are sealed to beside the vault's. Keys
 // that are there are sealed to it at once; it is remembered.
 func (j *Journal) SealTo(public []byte) error {
 	if _, err := wire.SealDataKey(public, j.opt.Terminal, "", 0, make([]byte, 32)); err != nil {
@@ -93,8 +104,8 @@ func escrowKey(id string, gen uint32) []byte { return fmt.Appendf(nil, "%s/%d", 
 // escrowOf finds the platform's copy of a data key, destroyed here or not; nil when there is none.
 func escrowOf(tx *bolt.Tx, id string, gen uint32) []byte {
 	entry := tx.Bucket(bucketKeys).Get([]byte(id))
-	if len(entry) > 4+localWrap && binary.BigEndian.Uint32(entry) == gen {
-		return entry[4+localWrap:]
+	if _, escrow := splitKey(entry); escrow != nil && binary.BigEndian.Uint32(entry) == gen {
+		return escrow
 	}
 	return tx.Bucket(bucketEscrow).Get(escrowKey(id, gen))
 }
@@ -107,8 +118,8 @@ func (tx *Tx) destroyKey(id string) error {
 		return nil
 	}
 	gen := binary.BigEndian.Uint32(entry)
-	if len(entry) > 4+localWrap {
-		if err := tx.bucket(bucketEscrow).Put(escrowKey(id, gen), bytes.Clone(entry[4+localWrap:])); err != nil {
+	if _, escrow := splitKey(entry); escrow != nil {
+		if err := tx.bucket(bucketEscrow).Put(escrowKey(id, gen), bytes.Clone(escrow)); err != nil {
 			return err
 		}
 	}

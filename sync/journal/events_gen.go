@@ -13,6 +13,8 @@ const (
 	EventCaseAdopted          = wire.EventCaseAdopted
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
+	EventClockSet             = wire.EventClockSet
+	EventClockUnsure          = wire.EventClockUnsure
 	EventDeskDecided          = wire.EventDeskDecided
 	EventDeviceChanged        = wire.EventDeviceChanged
 	EventDocumentForged       = wire.EventDocumentForged

@@ -9,9 +9,10 @@
 //
 // # At rest
 //
-// Bodies of records, sealed values and blobs are encrypted with AES-256-GCM. Every case has a data key of its own, wrapped by
-// the key file's key (mode 0600) and, once [Journal.SealTo] was told it, by the platform's, so that [Salvage] needs neither
-// key file nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of the case,
+// Bodies of records, sealed values and blobs are encrypted with AES-256-GCM, or with SM4-GCM as a profile; what is sealed says
+// with which, so that both open whatever the profile is. Every case has a data key of its own, wrapped by the key in the
+// [KeyVault] (a file of mode 0600, or a TPM) and, once [Journal.SealTo] was told it, by the platform's, so that [Salvage]
+// needs neither vault nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of the case,
 // while chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Of the
 // records a copy that only the platform can open stays until [Journal.BackedUp]. Audit entries and records of no case, which
 // carry nothing personal, are sealed with a key of their epoch and outlive the case.
@@ -88,7 +89,7 @@ type Journal struct {
 
 	mu      sync.Mutex
 	changed chan struct{}
-	offset  time.Duration
+	clock   clock
 	acting  map[EffectName]bool     // effects that are being done in this process
 	loose   map[wire.Hash]looseBlob // blobs on disk that no change refers to yet
 }
@@ -114,7 +115,7 @@ func Open(path string, opt Options) (*Journal, error) {
 	if err := os.MkdirAll(opt.BlobDir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	key, err := openKey(opt.KeyFile, fresh)
+	key, err := openKey(opt, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +142,9 @@ func (j *Journal) begin() error {
 		return err
 	}
 	if err := j.holdsTogether(); err != nil {
+		return err
+	}
+	if err := j.readFloor(); err != nil {
 		return err
 	}
 	if err := j.openSpill(); err != nil {
@@ -196,8 +200,14 @@ func (opt Options) filled(path string) (Options, error) {
 	if opt.BlobDir == "" {
 		opt.BlobDir = path + ".blobs"
 	}
-	if opt.KeyFile == "" {
+	if opt.Vault == nil && opt.KeyFile == "" {
 		return opt, errors.New("journal: no key file")
+	}
+	if opt.Vault == nil {
+		opt.Vault = FileVault(opt.KeyFile)
+	}
+	if !opt.Cipher.Known() {
+		return opt, fmt.Errorf("journal: cipher %.20q is not known", string(opt.Cipher))
 	}
 	return opt, nil
 }
@@ -263,7 +273,7 @@ func (j *Journal) furnished(tx *bolt.Tx) (bool, error) {
 		if j.opensSomething(tx) {
 			return false, damaged(j.path, "the proof of its key is not what was written")
 		}
-		return false, fmt.Errorf("%w (journal of another terminal, or key file %s is not its own)", ErrKey, j.opt.KeyFile)
+		return false, fmt.Errorf("%w (journal of another terminal, or %s is not its own)", ErrKey, j.opt.Vault)
 	}
 	change := tx.Bucket(bucketChange)
 	if len(meta.Get([]byte(metaLineage))) != lineageSize {
@@ -340,7 +350,7 @@ const (
 	lineageSize = 16
 )
 
-// metaKeyProof is sealed with the key file's key, so that a wrong key is noticed at once.
+// metaKeyProof is sealed with the vault's key, so that a wrong key is noticed at once.
 const metaKeyProof = "key-proof"
 
 // metaReceipts counts receipt codes.
@@ -371,22 +381,6 @@ func (j *Journal) Changed() <-chan struct{} {
 	defer j.mu.Unlock()
 	return j.changed
 }
-
-// SetClockOffset says how far the platform's clock is ahead of this machine's; records carry it.
-func (j *Journal) SetClockOffset(d time.Duration) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.offset = d
-}
-
-func (j *Journal) clockOffset() time.Duration {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.offset
-}
-
-// now is the terminal's clock at the resolution of the wire.
-func (j *Journal) now() time.Time { return j.opt.Now().UTC().Truncate(time.Millisecond) }
 
 // crash marks a named point at which tests kill the process.
 func (j *Journal) crash(point string) {
@@ -423,7 +417,8 @@ func CrashPoints() []string {
 
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
-	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp {
+	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp ||
+		key == metaKnown || key == metaFix {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.bucket(bucketMeta).Put([]byte(key), value)

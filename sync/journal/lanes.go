@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
@@ -26,6 +25,7 @@ type laneState struct {
 	AckedHash wire.Hash `json:"acked_hash"`
 	Backed    uint64    `json:"backed,omitempty"` // up to here the platform's backup holds it
 	Bytes     int64     `json:"bytes,omitempty"`  // about what the records that wait take
+	Wall      int64     `json:"wall,omitempty"`   // time of the last record, ms: a clock that is behind it is not believed
 }
 
 // stored is a record as it lies in the file: its header in the open, its salted body sealed.
@@ -60,9 +60,10 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 	if err != nil {
 		return "", err
 	}
+	wall, off, unsure := tx.j.stamp()
 	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Epoch: st.Epoch, Lane: lane, Seq: st.Head + 1,
-		ID: id.String(), Case: caseID, Lease: tx.leaseOf(caseID), Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(),
-		Boot: tx.j.opt.Boot, ClockOff: tx.j.clockOffset().Milliseconds(), Prev: st.HeadHash}, Body: plain}
+		ID: id.String(), Case: caseID, Lease: tx.leaseOf(caseID), Type: typ, Schema: schema, Wall: wall, Mono: tx.j.past().Milliseconds(),
+		Boot: tx.j.opt.Boot, ClockOff: off.Milliseconds(), ClockUnsure: unsure, Prev: st.HeadHash}, Body: plain}
 	if _, err := rand.Read(r.Salt[:]); err != nil {
 		return "", err
 	}
@@ -73,7 +74,7 @@ func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (st
 	if err := tx.putRecord(r); err != nil {
 		return "", err
 	}
-	st.Head, st.HeadHash = r.Seq, r.Header.Hash()
+	st.Head, st.HeadHash, st.Wall = r.Seq, r.Header.Hash(), wall.UnixMilli()
 	st.Bytes += weight(len(r.Body))
 	if err := tx.writeLane(lane, st); err != nil {
 		return "", err

@@ -65,7 +65,7 @@ func Recover(ctx context.Context, path string, opt Options) (r Recovered, err er
 	if scan.terminal != "" && scan.terminal != opt.Terminal {
 		return r, fmt.Errorf("%w: the spill is terminal %.40q's", ErrKey, scan.terminal)
 	}
-	key, err := openKey(opt.KeyFile, false)
+	key, err := openKey(opt, false)
 	if err != nil {
 		return r, err
 	}
@@ -217,7 +217,7 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 	meta := tx.Bucket(bucketMeta)
 	if sealed := meta.Get([]byte(metaKeyProof)); !bytes.Equal(sealed, proof) {
 		if _, err := j.key.open(sealed, []byte(j.opt.Terminal)); err != nil {
-			return fmt.Errorf("%w: key file %s is not the one that the spill was sealed with", ErrKey, j.opt.KeyFile)
+			return fmt.Errorf("%w: %s is not the one that the spill was sealed with", ErrKey, j.opt.Vault)
 		}
 	}
 	err := errors.Join(meta.Put([]byte(metaLineage), lineage), meta.Put([]byte(metaKeyProof), proof),

@@ -1,10 +1,8 @@
 package journal
 
-// Sealing: the key file, data keys, and AES-256-GCM.
+// Sealing: the key that wraps data keys, data keys, and what they seal.
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,45 +11,28 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/budayang/kiosk/sync/wire"
 )
 
-// masterKey wraps data keys and names blobs. It never seals personal data itself.
+// masterKey is the vault's: it wraps data keys and names blobs. It never seals personal data itself.
 type masterKey struct{ aead }
 
-// aead seals with a random 96-bit nonce in front.
+// aead seals in the journal's profile and opens in any.
 type aead struct {
-	gcm cipher.AEAD
-	raw [32]byte
-}
-
-func newAEAD(raw [32]byte) (aead, error) {
-	block, err := aes.NewCipher(raw[:])
-	if err != nil {
-		return aead{}, err
-	}
-	gcm, err := cipher.NewGCM(block)
-	return aead{gcm, raw}, err
+	cipher wire.Cipher
+	raw    [32]byte
 }
 
 func (a aead) seal(plain, about []byte) ([]byte, error) {
-	nonce := make([]byte, a.gcm.NonceSize(), a.gcm.NonceSize()+len(plain)+a.gcm.Overhead())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	return a.gcm.Seal(nonce, nonce, plain, about), nil
+	return wire.SealBytes(a.cipher, &a.raw, plain, about)
 }
 
 func (a aead) open(sealed, about []byte) ([]byte, error) {
-	if len(sealed) < a.gcm.NonceSize() {
-		return nil, ErrKey
-	}
-	n := a.gcm.NonceSize()
-	plain, err := a.gcm.Open(nil, sealed[:n], sealed[n:], about)
+	plain, err := wire.OpenBytes(&a.raw, sealed, about)
 	if err != nil {
 		return nil, ErrKey
 	}
@@ -66,56 +47,20 @@ func (a aead) name(of []byte) string {
 	return hex.EncodeToString(m.Sum(nil)[:20])
 }
 
-// openKey reads the key file; it is made only together with a new journal.
-func openKey(path string, make bool) (masterKey, error) {
-	st, err := os.Stat(path)
+// openKey gets the key; it is made only together with a new journal.
+func openKey(opt Options, make bool) (masterKey, error) {
+	raw, err := opt.Vault.Key()
 	if errors.Is(err, fs.ErrNotExist) && make {
-		return newKey(path)
+		if _, err := rand.Read(raw[:]); err != nil {
+			return masterKey{}, err
+		}
+		if err := opt.Vault.Keep(raw); err != nil {
+			return masterKey{}, fmt.Errorf("journal key: %w", err)
+		}
+	} else if err != nil {
+		return masterKey{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	if err != nil {
-		return masterKey{}, fmt.Errorf("%w: %v", ErrKey, err)
-	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return masterKey{}, fmt.Errorf("%w: %s can be read by others (mode %04o): chmod 600", ErrKey, path, st.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return masterKey{}, fmt.Errorf("%w: %v", ErrKey, err)
-	}
-	var raw [32]byte
-	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(b) != len(raw) {
-		return masterKey{}, fmt.Errorf("%w: %s is not 64 hex digits", ErrKey, path)
-	}
-	copy(raw[:], b)
-	a, err := newAEAD(raw)
-	return masterKey{a}, err
-}
-
-func newKey(path string) (masterKey, error) {
-	var raw [32]byte
-	if _, err := rand.Read(raw[:]); err != nil {
-		return masterKey{}, err
-	}
-	// Linked to its name whole: a power cut must not leave half a key, which nobody would dare to replace.
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
-	if err != nil {
-		return masterKey{}, fmt.Errorf("journal key: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.WriteString(hex.EncodeToString(raw[:]) + "\n")
-	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Link(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return masterKey{}, fmt.Errorf("journal key: %w", err)
-	}
-	a, err := newAEAD(raw)
-	return masterKey{a}, err
+	return masterKey{aead{opt.Cipher, raw}}, nil
 }
 
 // A data key's entry is its generation (4 bytes) and, unless it was destroyed, the wrapped key. What is sealed for a case
@@ -149,8 +94,7 @@ func (tx *Tx) dataKey(id string) (aead, uint32, error) {
 	if err := keys.Put([]byte(id), entry); err != nil {
 		return aead{}, 0, err
 	}
-	k, err := newAEAD(raw)
-	return k, gen, err
+	return aead{tx.j.opt.Cipher, raw}, gen, nil
 }
 
 // keyOf returns the key of a generation, [ErrNotFound] when it was destroyed.
@@ -159,16 +103,17 @@ func (j *Journal) keyOf(tx *bolt.Tx, id string, gen uint32) (aead, error) {
 	if len(entry) <= 4 || binary.BigEndian.Uint32(entry) != gen {
 		return aead{}, fmt.Errorf("data key: %w", ErrNotFound)
 	}
-	b, err := j.key.open(entry[4:min(len(entry), 4+localWrap)], fmt.Appendf(nil, "data-key %s %d", id, gen))
+	local, _ := splitKey(entry)
+	b, err := j.key.open(local, fmt.Appendf(nil, "data-key %s %d", id, gen))
 	if err != nil {
 		return aead{}, fmt.Errorf("data key: %w", err)
 	}
 	if len(b) != 32 {
 		return aead{}, fmt.Errorf("data key: %w", ErrDamaged)
 	}
-	k, err := newAEAD([32]byte(b))
+	k := aead{j.opt.Cipher, [32]byte(b)}
 	clear(b)
-	return k, err
+	return k, nil
 }
 
 // currentKey returns the key that sealed values and blobs of a case have.

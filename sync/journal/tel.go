@@ -5,7 +5,6 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
@@ -44,9 +43,10 @@ func (tx *Tx) Tell(typ string, schema int, body any) error {
 	if err != nil {
 		return err
 	}
+	wall, off, unsure := tx.j.stamp()
 	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Lane: wire.LaneTel, Seq: seq, ID: id.String(),
-		Type: typ, Schema: schema, Wall: tx.j.now(), Mono: time.Since(tx.j.started).Milliseconds(), Boot: tx.j.opt.Boot,
-		ClockOff: tx.j.clockOffset().Milliseconds()}, Body: plain}
+		Type: typ, Schema: schema, Wall: wall, Mono: tx.j.past().Milliseconds(), Boot: tx.j.opt.Boot,
+		ClockOff: off.Milliseconds(), ClockUnsure: unsure}, Body: plain}
 	r.BodyHash = wire.HashBody(r.Salt, r.Body)
 	b, err := encode(r)
 	if err != nil {

@@ -41,6 +41,7 @@ type clock struct {
 	floor   atomic.Int64 // it is not earlier than this, unix milliseconds
 	doubted atomic.Bool
 	asked   atomic.Int64 // when the time was last asked for, unix milliseconds of our own clock
+	signed  atomic.Int64 // how often a signed time was believed
 }
 
 // Offset is the platform's clock minus this machine's, as far as it is known.
@@ -152,6 +153,7 @@ func (c *Client) believe(said wire.Now, over *tls.ConnectionState, began time.Ti
 	}
 	c.clock.offset.Store(int64(said.Time.Sub(began.Add(took / 2))))
 	c.clock.doubted.Store(false)
+	c.clock.signed.Add(1)
 	return nil
 }
 

@@ -77,11 +77,13 @@ type Uplink struct {
 	want      []wire.Range       // what an operator wants again
 	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
+	sealed    []byte             // the platform's key that data keys are sealed to
 
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
 	// like a disk restored from an old image.
 	conversation sync.Mutex
-	halved       int // how often the batch size was halved; under conversation
+	halved       int   // how often the batch size was halved; under conversation
+	signed       int64 // signed times that the journal knows of; under conversation
 }
 
 const (
@@ -249,6 +251,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err := u.enrol(ctx); err != nil {
 		return err
 	}
+	if u.opt.Client.id.Enrolled() {
+		u.sealTo()
+	}
+	u.opt.Client.Floor(u.opt.Journal.Known())
 	parts.Go(func() { u.loop(ctx, "beat", u.beat) })
 	parts.Go(func() { u.loop(ctx, "push", u.push) })
 	parts.Go(func() { u.loop(ctx, "inbox", u.pull) })
@@ -378,6 +384,7 @@ func (u *Uplink) bounded(ctx context.Context, limit time.Duration, do func(conte
 
 // beat says hello: it shows whether the link works, compares both sides' lanes and fetches a new catalogue.
 func (u *Uplink) beat(ctx context.Context) error {
+	u.sealTo() // a new enrolment or renewal beside us may have brought another key
 	err := u.greet(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -428,7 +435,9 @@ func (u *Uplink) greet(ctx context.Context) error {
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	u.opt.Journal.SetClockOffset(u.opt.Client.Offset())
+	if err := u.tellTime(ctx); err != nil {
+		return err
+	}
 	u.mu.Lock()
 	u.spread = max(0, min(time.Duration(w.Limits.SpreadMS)*time.Millisecond, time.Hour))
 	if n := w.Limits.BatchRecords; n > 0 {

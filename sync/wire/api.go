@@ -120,7 +120,7 @@ type Inbox struct {
 type Message struct {
 	No        uint64          `json:"no"`
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand
+	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand, MessageBackup
 	Expires   time.Time       `json:"expires"`
 	Body      json.RawMessage `json:"body"`
 	Signature []byte          `json:"signature"`

@@ -18,6 +18,10 @@ const (
 	EventCaseOpened Event = "case.opened"
 	// The key to a case's personal data was destroyed after acknowledgement and retention.
 	EventCaseShredded Event = "case.shredded"
+	// A time that the platform signed took the place of what was written as time; boot and mono of this record tell which ones before it are to be read anew, and by how much.
+	EventClockSet Event = "clock.set"
+	// The machine's clock contradicts what is known of the time; records say so until a signed time comes.
+	EventClockUnsure Event = "clock.unsure"
 	// A person decided a case. second is the other person where the rule asks for two; note is the hash of a sealed note.
 	EventDeskDecided Event = "desk.decided"
 	// A device began or ceased to work.
@@ -74,6 +78,8 @@ var eventSpecs = map[Event]EventSpec{
 	EventCaseAdopted:          {Type: "user-action", Text: "A case that was begun at another terminal goes on here, under a lease of the platform.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "lease": {Kind: "count", Optional: false}}},
 	EventCaseOpened:           {Type: "user-action", Text: "A visit's answers became a case: the commit point.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "item": {Kind: "item", Optional: false}}},
 	EventCaseShredded:         {Type: "application-action", Text: "The key to a case's personal data was destroyed after acknowledgement and retention.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
+	EventClockSet:             {Type: "application-action", Text: "A time that the platform signed took the place of what was written as time; boot and mono of this record tell which ones before it are to be read anew, and by how much.", Fields: map[string]FieldSpec{"is": {Kind: "time", Optional: false}, "was": {Kind: "time", Optional: false}}},
+	EventClockUnsure:          {Type: "system-status", Text: "The machine's clock contradicts what is known of the time; records say so until a signed time comes.", Fields: map[string]FieldSpec{"machine": {Kind: "time", Optional: false}, "written": {Kind: "time", Optional: false}}},
 	EventDeskDecided:          {Type: "operator-action", Text: "A person decided a case. second is the other person where the rule asks for two; note is the hash of a sealed note.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "case": {Kind: "case", Optional: false}, "decision": {Kind: "word", Optional: false}, "from": {Kind: "state", Optional: false}, "note": {Kind: "hash", Optional: true}, "reason": {Kind: "word", Optional: false}, "second": {Kind: "operator", Optional: true}, "to": {Kind: "state", Optional: false}}},
 	EventDeviceChanged:        {Type: "system-status", Text: "A device began or ceased to work.", Fields: map[string]FieldSpec{"is": {Kind: "word", Optional: false}, "role": {Kind: "word", Optional: false}, "was": {Kind: "word", Optional: false}}},
 	EventDocumentForged:       {Type: "application-status", Text: "A document's signature or hash did not verify; it was not printed.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},

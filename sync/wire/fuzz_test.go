@@ -63,6 +63,7 @@ func TestEveryFieldIsChained(t *testing.T) {
 		"boot": func(h *Header) { h.Boot = "" }, "clock": func(h *Header) { h.ClockOff++ },
 		"body": func(h *Header) { h.BodyHash[0]++ }, "prev": func(h *Header) { h.Prev[0]++ },
 		"lease":  func(h *Header) { h.Lease++ },
+		"unsure": func(h *Header) { h.ClockUnsure = true },
 		"border": func(h *Header) { h.Case, h.Type = h.Case+h.Type[:1], h.Type[1:] },
 	} {
 		h := base

@@ -10,6 +10,7 @@ const (
 	MessageItems   = "items"   // ItemsRelease
 	MessageNotices = "notices" // NoticesRelease
 	MessageCommand = "command" // Command
+	MessageBackup  = "backup"  // BackedUp
 )
 
 // Commands that a terminal knows. There is no other, and no remote shell.

@@ -3,8 +3,6 @@ package wire
 // Sealed records: what a terminal keeps of a record so that the platform, and nobody else, can open it.
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/ecdh"
 	"crypto/hpke"
 	"errors"
@@ -18,7 +16,7 @@ type SealedRecord struct {
 	KeyID  string `json:"key_id"` // the case, or "epoch-N" for records of none
 	Gen    uint32 `json:"gen"`    // generation of the data key
 	Key    []byte `json:"key"`    // HPKE (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM
-	Sealed []byte `json:"sealed"` // AES-256-GCM: nonce (12 bytes), salt (32 bytes) and body, tag
+	Sealed []byte `json:"sealed"` // salt (32 bytes) and body, as [SealBytes] seals
 }
 
 // ErrSealed: a sealed record does not open with this key, or is not what was sealed.
@@ -61,19 +59,10 @@ func (s SealedRecord) Open(private *ecdh.PrivateKey) (Record, error) {
 		return Record{}, fmt.Errorf("%w: its key: %w", ErrSealed, err)
 	}
 	defer clear(key)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return Record{}, fmt.Errorf("%w: its key: %w", ErrSealed, err)
+	if len(key) != 32 {
+		return Record{}, fmt.Errorf("%w: its key has %d bytes", ErrSealed, len(key))
 	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		return Record{}, err
-	}
-	if len(s.Sealed) < gcm.NonceSize() {
-		return Record{}, fmt.Errorf("%w: %d bytes", ErrSealed, len(s.Sealed))
-	}
-	n := gcm.NonceSize()
-	plain, err := gcm.Open(nil, s.Sealed[:n], s.Sealed[n:], RecordAAD(s.Header))
+	plain, err := OpenBytes((*[32]byte)(key), s.Sealed, RecordAAD(s.Header))
 	if err != nil || len(plain) < len(Hash{}) {
 		return Record{}, ErrSealed
 	}

@@ -88,9 +88,12 @@ type Header struct {
 	Wall     time.Time `json:"wall"`         // the terminal's clock, millisecond UTC; never used for order
 	Mono     int64     `json:"mono_ms"`      // since boot
 	Boot     string    `json:"boot"`         // boot id
-	ClockOff int64     `json:"clock_off_ms"` // estimated platform clock minus terminal clock
-	BodyHash Hash      `json:"body_hash"`    // SHA-256(salt || body)
-	Prev     Hash      `json:"prev"`         // hash of seq-1 in this lane; zero for seq 1 of epoch 1
+	ClockOff int64     `json:"clock_off_ms"` // estimated platform clock minus wall
+	// ClockUnsure: the terminal's clock contradicted what it knew of the time; wall is its best guess, and mono tells
+	// by the audit event clock.set of the same boot what it was.
+	ClockUnsure bool `json:"clock_unsure,omitempty"`
+	BodyHash    Hash `json:"body_hash"` // SHA-256(salt || body)
+	Prev        Hash `json:"prev"`      // hash of seq-1 in this lane; zero for seq 1 of epoch 1
 }
 
 // Record is a header with its body.
@@ -125,6 +128,9 @@ func (h Header) Hash() Hash {
 	b.Write(h.BodyHash[:])
 	if h.Lease > 0 {
 		num(h.Lease) // at the end, and only when there is one: chains without leases hash as they always did
+	}
+	if h.ClockUnsure {
+		str("clock_unsure") // likewise
 	}
 	return sha256.Sum256(b.Bytes())
 }

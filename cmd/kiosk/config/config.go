@@ -22,6 +22,7 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/sync/journal/tpm"
 )
 
 // MaxBytes is the largest configuration file that is read.
@@ -33,6 +34,7 @@ type Config struct {
 	Screen   Screen                  `toml:"screen"`
 	Visit    Visit                   `toml:"visit"`
 	Platform Platform                `toml:"platform"`
+	Seal     Seal                    `toml:"seal"`
 	Device   map[devices.Role]Device `toml:"device"`
 
 	// Path is the file it was read from.
@@ -74,6 +76,20 @@ type Platform struct {
 	CA       string `toml:"ca"`        // PEM file of the only authority trusted; relative to the file
 	CodeFile string `toml:"code_file"` // one-time enrolment code, mode 0600, removed once used; "" waits for kiosk enroll
 	Profile  string `toml:"profile"`   // of signatures: "p256-sha256" (default) or "sm2-sm3"
+}
+
+// Where the key of what is sealed at rest lies.
+const (
+	VaultFile  = "file"
+	VaultTPM   = "tpm"
+	DefaultTPM = "/dev/tpmrm0"
+)
+
+// Seal says how what is personal is sealed at rest.
+type Seal struct {
+	Vault  string `toml:"vault"`  // "file" (default) or "tpm"
+	TPM    string `toml:"tpm"`    // device, "/dev/tpmrm0" by default, or unix:PATH of a software TPM
+	Cipher string `toml:"cipher"` // "aes-256-gcm" (default) or "sm4-gcm"; what was sealed before stays readable
 }
 
 // Device fills a role.
@@ -143,6 +159,7 @@ func (p Problem) Error() string {
 // Default is what a key that is not in the file means.
 func Default() Config {
 	return Config{
+		Seal:   Seal{Vault: VaultFile, TPM: DefaultTPM, Cipher: "aes-256-gcm"},
 		Screen: Screen{Width: 1080, Height: 1920, DiagonalMM: 546, FullScreen: true, Language: "zh"},
 		Visit: Visit{
 			Warn: Duration(40 * time.Second), End: Duration(60 * time.Second), TakeCard: Duration(10 * time.Second),
@@ -220,6 +237,7 @@ var known = []string{
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
 	"platform.url", "platform.ca", "platform.code_file", "platform.profile",
+	"seal.vault", "seal.tpm", "seal.cipher",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
 	"device.*.fingerprint",
 }
@@ -308,6 +326,7 @@ func (v *checker) check(c *Config) {
 		v.bad("visit.end", "at least 20s more than visit.warn (a person needs that long to ask for more time)")
 	}
 	v.platform(c.Platform)
+	v.seal(c.Seal)
 	for role, d := range c.Device {
 		v.device(role, d)
 	}
@@ -330,6 +349,18 @@ func (v *checker) platform(p Platform) {
 	}
 	if p.Profile != "" && p.Profile != "p256-sha256" && p.Profile != "sm2-sm3" {
 		v.bad("platform.profile", `"p256-sha256" or "sm2-sm3"`)
+	}
+}
+
+func (v *checker) seal(s Seal) {
+	if s.Vault != VaultFile && s.Vault != VaultTPM {
+		v.bad("seal.vault", `"file" or "tpm"`)
+	}
+	if tpm.Check(s.TPM) != nil {
+		v.bad("seal.tpm", "a device such as /dev/tpmrm0, or unix:PATH of a software TPM")
+	}
+	if s.Cipher != "aes-256-gcm" && s.Cipher != "sm4-gcm" {
+		v.bad("seal.cipher", `"aes-256-gcm" or "sm4-gcm"`)
 	}
 }
 

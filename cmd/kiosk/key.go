@@ -1,0 +1,130 @@
+package main
+
+// The journal's key: where it lies, and how it gets from a file into a TPM and back.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/journal/tpm"
+)
+
+// keyCmd is `kiosk key` with its subcommands.
+type keyCmd struct {
+	Show keyShowCmd `cmd:"" default:"withargs" help:"Say where the journal's key lies and whether it can be had."`
+	Move keyMoveCmd `cmd:"" help:"Move the key to where the configuration says that it lies: from a file into the TPM, or back."`
+}
+
+// vaults are both places of a terminal's key.
+func vaults(c config.Config) (file journal.FileVault, chip tpm.Vault) {
+	return journal.FileVault(filepath.Join(c.Terminal.Data, "journal.key")),
+		tpm.Vault{File: filepath.Join(c.Terminal.Data, "journal.key.tpm"), Device: c.Seal.TPM}
+}
+
+// vaultOf is where the configuration says that the key lies.
+func vaultOf(c config.Config) journal.KeyVault {
+	file, chip := vaults(c)
+	if c.Seal.Vault == config.VaultTPM {
+		return placed{chip, string(file), "in the file " + string(file)}
+	}
+	return placed{file, chip.File, "sealed by a TPM in " + chip.File}
+}
+
+// placed says so when the key lies in the other vault: then the configuration was changed and the key not moved, and a new
+// one must not be made.
+type placed struct {
+	journal.KeyVault
+	other, where string
+}
+
+// Key implements journal.KeyVault.
+func (p placed) Key() ([32]byte, error) {
+	key, err := p.KeyVault.Key()
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, serr := os.Stat(p.other); serr == nil {
+			return key, fmt.Errorf("the key lies %s and the configuration (seal.vault) says otherwise: kiosk key move, or correct seal.vault", p.where)
+		}
+	}
+	return key, err
+}
+
+// keyShowCmd is `kiosk key show`.
+type keyShowCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+}
+
+// Run says where the key lies and whether it can be had; it never shows it.
+func (k keyShowCmd) Run(io stdio) error {
+	c, err := config.Load(k.Config)
+	if err != nil {
+		return err
+	}
+	key, err := vaultOf(c).Key()
+	clear(key[:])
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(io.out, "no key yet; the first start makes it: %s\n", vaultOf(c))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "%s: can be had\n", vaultOf(c))
+	return nil
+}
+
+// keyMoveCmd is `kiosk key move`.
+type keyMoveCmd struct {
+	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+}
+
+// Run moves the key to the vault that the configuration names. What is cut short leaves it in both and can be done again.
+func (k keyMoveCmd) Run(io stdio) error {
+	c, err := config.Load(k.Config)
+	if err != nil {
+		return err
+	}
+	file, chip := vaults(c)
+	if c.Seal.Vault == config.VaultTPM {
+		err = journal.MoveKey(file, chip, func() error { return journal.ForgetFile(string(file)) })
+	} else {
+		err = journal.MoveKey(chip, file, func() error { return journal.ForgetFile(chip.File) })
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("there is no key to move; the first start makes it where the configuration says")
+	}
+	if err == nil {
+		fmt.Fprintf(io.out, "moved: %s\n", vaultOf(c))
+	}
+	return err
+}
+
+// checkKey is the doctor's look at the key.
+func checkKey(c config.Config) []finding {
+	file, chip := vaults(c)
+	key, err := vaultOf(c).Key()
+	clear(key[:])
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, tpm.ErrUnreachable):
+		return []finding{bad("look whether the TPM is switched on in the firmware and "+c.Seal.TPM+" may be opened by this user", "%v", err)}
+	case err != nil && c.Seal.Vault == config.VaultTPM:
+		return []finding{bad("put the disk back into the board whose TPM sealed the key; if that is lost, kiosk outbox salvage", "%v", err)}
+	case err != nil:
+		return []finding{bad("put the right journal.key back, or correct seal.vault", "%v", err)}
+	case c.Seal.Vault != config.VaultTPM:
+		if _, err := os.Stat(config.DefaultTPM); err == nil {
+			return []finding{warn(`set vault = "tpm" under [seal] and run kiosk key move: this board has a TPM`, "%s: weak, whoever takes the disk has it", file)}
+		}
+		return []finding{ok("%s: weak, whoever takes the disk has it; no TPM found", file)}
+	}
+	if _, err := os.Stat(string(file)); err == nil {
+		return []finding{bad("kiosk key move", "the key is sealed by the TPM and lies in %s as well", file)}
+	}
+	return []finding{ok("%s", chip)}
+}
