@@ -111,7 +111,7 @@ func TestDecisions(t *testing.T) {
 			}
 			all := audits(t, j.Journal)
 			if len(all) != 1 || all[0].Who != "op.chen" || all[0].Fields["action"] != string(tc.action) || all[0].Fields["from"] != "PRINT_UNKNOWN" ||
-				all[0].Fields["to"] != string(tc.to) || all[0].Fields["note"] == "" || strings.Contains(all[0].Fields["note"], "138") {
+				all[0].Fields["to"] != string(tc.to) || all[0].Fields["note"] == "" || strings.Contains(all[0].Fields["note"], "13800000002") {
 				t.Errorf("%+v", all)
 			}
 			note, err := j.Note(c.ID, v.Decisions[0].ID)

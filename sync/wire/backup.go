@@ -18,6 +18,12 @@ type BackedUp struct {
 	Lanes map[Lane]EpochPoint `json:"lanes"`
 }
 
+// EpochPoint is a place in a lane of some epoch.
+type EpochPoint struct {
+	Epoch uint32 `json:"epoch"`
+	LanePoint
+}
+
 // ErrBackedUp: a body that says what a backup holds cannot be read.
 var ErrBackedUp = errors.New("what the backup holds cannot be read")
 

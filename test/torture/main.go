@@ -100,7 +100,7 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
 	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
-	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not, beside the others' 1 and 2; what it finds is not all judged yet")
+	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not (power cuts have 6); not all that it finds is judged yet")
 	f.StringVar(&o.only, "only", "", "only these faults of machines, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {
 		return o, flag.ErrHelp
