@@ -12,6 +12,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/receipt"
@@ -82,6 +83,12 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
 		}
 		return scanner.Open(ctx, b, p)
+	case "card":
+		p, err := card.FindProfile(d.Profile)
+		if err != nil {
+			return nil, err
+		}
+		return card.Open(ctx, b, card.Options{Profile: p})
 	}
 	return nil, fmt.Errorf("driver %q: %w", d.Driver, devices.ErrUnusable)
 }

@@ -32,7 +32,7 @@ func receipt60(t testing.TB) slip.Slip {
 func BenchmarkEncode60Lines(b *testing.B) {
 	for _, name := range []string{"epson-tm", "custom-vkp80"} {
 		b.Run(name, func(b *testing.B) {
-			p := profile(b, name)
+			p := model(b, name)
 			l, err := slip.Lay(receipt60(b), slip.Metrics{Dots: p.Dots})
 			if err != nil {
 				b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"pgregory.net/rapid"
 
+	"github.com/budayang/kiosk/devices/profile"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -34,7 +35,7 @@ func font(t testing.TB) *slip.Face {
 	return f
 }
 
-func profile(t testing.TB, name string) Profile {
+func model(t testing.TB, name string) Profile {
 	t.Helper()
 	p, err := LoadProfile(name)
 	if err != nil {
@@ -214,7 +215,7 @@ func TestJobBeginsInitialisedAndEndsCut(t *testing.T) {
 		"epson-tm": "1D 56 42 00", "generic-58": "1D 56 42 00", "generic-80": "1D 56 42 00", "cashino-kp628e": "1D 56 00",
 		"custom-vkp80": "1B 69 1D 65 03 0A",
 	} {
-		p := profile(t, name)
+		p := model(t, name)
 		got := Encode(lay(t, p.Dots, slip.Text{Text: "a"}), p, nil)
 		want := unhex(t, "1B 40 1B 33 1E 1C 53 00 00"+"1D 21 00 1B 33 1E 1B 24 00 00 61 0A"+ends)
 		if !bytes.Equal(got, want) {
@@ -224,7 +225,7 @@ func TestJobBeginsInitialisedAndEndsCut(t *testing.T) {
 }
 
 func TestTextGoesAsDeviceText(t *testing.T) {
-	p := profile(t, "generic-80")
+	p := model(t, "generic-80")
 	for _, tt := range []struct {
 		name  string
 		block slip.Block
@@ -255,7 +256,7 @@ func TestTextGoesAsDeviceText(t *testing.T) {
 }
 
 func TestStylesChangeOnlyWhereTheyDo(t *testing.T) {
-	p := profile(t, "generic-80")
+	p := model(t, "generic-80")
 	got := names(acts(t, Encode(lay(t, p.Dots, slip.Text{Text: "a", Bold: true, Size: 2}, slip.Text{Text: "b", Bold: true, Size: 2},
 		slip.Text{Text: "c"}, slip.Text{Text: "d"}), p, nil), p))
 	want := begins + `bold 1; size 11; han size 0C; spacing 54; at 0; "a"; LF; at 0; "b"; LF; ` +
@@ -266,7 +267,7 @@ func TestStylesChangeOnlyWhereTheyDo(t *testing.T) {
 }
 
 func TestCharactersWithoutDeviceGlyphMakeTheirLineAPicture(t *testing.T) {
-	p, face := profile(t, "generic-80"), font(t)
+	p, face := model(t, "generic-80"), font(t)
 	for text, device := range map[string]bool{
 		"王小明": true, "龘": true, "㐂": false, // Ext A: four bytes
 		"𠮷野家": false, "\U0002070e": false, // Ext B: four bytes
@@ -290,7 +291,7 @@ func TestCharactersWithoutDeviceGlyphMakeTheirLineAPicture(t *testing.T) {
 
 func TestDrawnLineIsThePictureOfItsText(t *testing.T) {
 	for _, name := range Profiles() {
-		p, face := profile(t, name), font(t)
+		p, face := model(t, name), font(t)
 		l := lay(t, p.Dots, slip.Text{Text: "𠮷野家", Align: slip.Right})
 		rows := paper(t, acts(t, Encode(l, p, face), p))
 		want := slip.Draw(l, face)
@@ -322,7 +323,7 @@ func compare(t fataler, rows [][]byte, want *image.Gray) int {
 }
 
 func TestRuleIsTwoRowsAndItsWhiteIsFed(t *testing.T) {
-	p := profile(t, "generic-58")
+	p := model(t, "generic-58")
 	got := Encode(lay(t, p.Dots, slip.Rule{}), p, nil)
 	want := unhex(t, "1B 40 1B 33 1E 1C 53 00 00"+"1B 4A 08 1D 76 30 00 30 00 02 00"+strings.Repeat("FF", 96)+"1B 4A 08"+"1D 56 42 00")
 	if !bytes.Equal(got, want) {
@@ -333,7 +334,7 @@ func TestRuleIsTwoRowsAndItsWhiteIsFed(t *testing.T) {
 }
 
 func TestQRGoesAsTheHeadsOwnCommand(t *testing.T) {
-	p := profile(t, "generic-80")
+	p := model(t, "generic-80")
 	for level, code := range map[byte]string{'L': "30", 'M': "31", 'Q': "32", 'H': "33"} {
 		got := Encode(lay(t, p.Dots, slip.QR{Data: "CASE-42", Level: level, Module: 5}), p, nil)
 		want := unhex(t, "1B 40 1B 33 1E 1C 53 00 00"+
@@ -353,12 +354,12 @@ func TestQRGoesAsTheHeadsOwnCommand(t *testing.T) {
 }
 
 func TestQRIsDrawnWhereTheHeadCannot(t *testing.T) {
-	p := profile(t, "custom-vkp80")
+	p := model(t, "custom-vkp80")
 	l := lay(t, p.Dots, slip.QR{Data: "https://example.invalid/c/42", Level: 'Q'})
 	compare(t, paper(t, acts(t, Encode(l, p, nil), p)), slip.Draw(l, &slip.Face{}))
 
 	// Its data would be obeyed in real time by a head that can.
-	p = profile(t, "generic-80")
+	p = model(t, "generic-80")
 	if all := Encode(lay(t, p.Dots, slip.QR{Data: "A\x10\x05\x02"}), p, nil); bytes.Contains(all, []byte{0x10, 0x05}) {
 		t.Error("a code's data clears the buffer")
 	}
@@ -378,7 +379,7 @@ func TestPictureCommandsByHead(t *testing.T) {
 		"generic-80": "raster 40x128; raster 40x128; raster 40x44; feed 6",
 		"epson-tm":   "store 40x256; print stored 3032; store 40x44; print stored 3032; feed 6",
 	} {
-		p := profile(t, name)
+		p := model(t, name)
 		if got := names(acts(t, Encode(lay(t, p.Dots, slip.Image{Image: img}), p, nil), p)); got != begins+want {
 			t.Errorf("%s: %s\nexpected %s", name, got, want)
 		}
@@ -387,7 +388,7 @@ func TestPictureCommandsByHead(t *testing.T) {
 
 func TestAnyPictureComesOutDotByDot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := Profile{Dots: rapid.IntRange(200, 640).Draw(t, "dots"), Band: rapid.IntRange(8, 64).Draw(t, "band"), Cut: Bytes{0x1D, 'V', 0},
+		p := Profile{Dots: rapid.IntRange(200, 640).Draw(t, "dots"), Band: rapid.IntRange(8, 64).Draw(t, "band"), Cut: profile.Bytes{0x1D, 'V', 0},
 			Image: rapid.SampledFrom([]string{"gs-v-0", "gs-8-l"}).Draw(t, "image"), QR: "raster", Encoding: "gb18030"}
 		w, h := rapid.IntRange(1, p.Dots).Draw(t, "width"), rapid.IntRange(1, 120).Draw(t, "height")
 		img := image.NewGray(image.Rect(0, 0, w, h))

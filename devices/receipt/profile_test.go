@@ -1,13 +1,14 @@
 package receipt
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/budayang/kiosk/devices/profile"
 )
 
 func TestBuiltInProfilesAreWhatTheManualsSay(t *testing.T) {
@@ -99,17 +100,6 @@ func TestBadProfileIsRefusedWithFileKeyAndWhatIsExpected(t *testing.T) {
 	}
 }
 
-func TestEveryKeyOfAProfileHasItsKind(t *testing.T) {
-	var keys []string
-	for f := range reflect.TypeFor[Profile]().Fields() {
-		keys = append(keys, f.Tag.Get("toml"))
-	}
-	slices.Sort(keys)
-	if got := slices.Sorted(maps.Keys(kinds)); !slices.Equal(got, keys) {
-		t.Errorf("%q, expected %q", got, keys)
-	}
-}
-
 func FuzzProfile(f *testing.F) {
 	for _, name := range Profiles() {
 		b, err := profiles.ReadFile("profiles/" + name + ".toml")
@@ -133,7 +123,7 @@ func FuzzProfile(f *testing.F) {
 		if p.Dots < 200 || p.Dots > 2048 || p.Band < 8 || p.Band > 2048 || p.Image == "gs-8-l" && p.Band > 2047 {
 			t.Fatalf("accepted: %+v", p)
 		}
-		for _, b := range []Bytes{p.Cut, p.Present, p.Retract, p.Clear} {
+		for _, b := range []profile.Bytes{p.Cut, p.Present, p.Retract, p.Clear} {
 			if len(b) > 32 {
 				t.Fatalf("a command of %d bytes", len(b))
 			}

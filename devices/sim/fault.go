@@ -49,6 +49,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(plainFaults), nil
 	case DeviceDocumentPrinter:
 		return slices.Clone(documentFaults), nil
+	case DeviceCardDispenser:
+		return slices.Clone(dispenserFaults), nil
 	}
 	return nil, fmt.Errorf("%w: device %q; there are %s", ErrUnknown, device, strings.Join(Devices(), ", "))
 }

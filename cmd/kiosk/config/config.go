@@ -97,7 +97,7 @@ type Device struct {
 	URI         string   `toml:"uri"`
 	Driver      string   `toml:"driver"`
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
-	Profile     string   `toml:"profile"`      // receipt printers, code scanners: a model's profile
+	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers: a model's profile
 	Media       string   `toml:"media"`        // document printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
 	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
@@ -126,6 +126,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleDocumentPrinter: {"ipp"},
 	devices.RoleCodeScanner:     {"code"},
 	devices.RoleUPS:             {"megatec"},
+	devices.RoleCardDispenser:   {"card"},
 }
 
 // schemes lists the buses that each driver can speak over.
@@ -135,6 +136,7 @@ var schemes = map[string][]string{
 	"ipp":     {"ipp", "ipps"},
 	"code":    {"serial", "tcp"},
 	"megatec": {"serial", "tcp"},
+	"card":    {"serial", "tcp"},
 }
 
 // A Problem is one mistake in a configuration file.
