@@ -66,7 +66,9 @@ func openKeys(dir string, hosts []string, now time.Time) (k *keys, err error) {
 			return nil, cerr
 		}
 		k.caPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-		err = os.WriteFile(caFile, k.caPEM, 0o644)
+		if err = create(caFile, k.caPEM, 0o644); err == nil {
+			k.caPEM, err = os.ReadFile(caFile) // another process may have been first
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -174,14 +176,13 @@ func certTemplate(name string, now time.Time, years int) *x509.Certificate {
 
 // p256 reads a key file of mode 0600, or makes it.
 func p256(path string) (*ecdsa.PrivateKey, error) {
-	b, err := readSecret(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := readOrMake(path, func() ([]byte, error) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, err
 		}
-		return key, writeKey(path, key)
-	}
+		return x509.MarshalPKCS8PrivateKey(key)
+	})
 	k, err := readKey(b, err)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -194,14 +195,13 @@ func p256(path string) (*ecdsa.PrivateKey, error) {
 }
 
 func x25519(path string) (*ecdh.PrivateKey, error) {
-	b, err := readSecret(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := readOrMake(path, func() ([]byte, error) {
 		key, err := ecdh.X25519().GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
 		}
-		return key, writeKey(path, key)
-	}
+		return x509.MarshalPKCS8PrivateKey(key)
+	})
 	k, err := readKey(b, err)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -236,12 +236,42 @@ func readKey(b []byte, err error) (any, error) {
 	return x509.ParsePKCS8PrivateKey(block.Bytes)
 }
 
-func writeKey(path string, key any) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+// readOrMake reads a secret key's file, and makes it first where there is none. Of servers that start together on one
+// directory all get the key of whichever was first.
+func readOrMake(path string, fresh func() (der []byte, err error)) ([]byte, error) {
+	b, err := readSecret(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	der, err := fresh()
+	if err == nil {
+		err = create(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readSecret(path)
+}
+
+// create makes a file whole and durable. One that is there already stays as it is.
+func create(path string, b []byte, mode os.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // signature signs bytes with the platform's key of a profile.
@@ -262,18 +292,13 @@ func (k *keys) signed(b, signature []byte) bool { return signedByOne(k.publicKey
 
 // sm2Key reads a key file of mode 0600, or makes it.
 func sm2Key(path string) (crypto.Signer, error) {
-	b, err := readSecret(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := readOrMake(path, func() ([]byte, error) {
 		key, err := wire.NewKey(wire.SM2)
 		if err != nil {
 			return nil, err
 		}
-		der, err := wire.MarshalPrivateKey(key)
-		if err != nil {
-			return nil, err
-		}
-		return key, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
-	}
+		return wire.MarshalPrivateKey(key)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 func TestKeysOfThePlatform(t *testing.T) {
@@ -86,5 +88,37 @@ func TestServerCertificatesAreRemade(t *testing.T) {
 	}
 	if x, _ := s.keys.signingCert(s.now()); x == signing || x.NotAfter.Sub(s.now()) < 30*24*time.Hour {
 		t.Error("the first signing certificate is still shown")
+	}
+}
+
+// Servers that start together on a new directory have one set of keys between them.
+func TestKeysMadeByManyAtOnceAreOneSet(t *testing.T) {
+	for range 5 {
+		dir, all := t.TempDir(), make(chan *keys)
+		for range 8 {
+			go func() {
+				k, err := openKeys(dir, nil, time.Now())
+				if err != nil {
+					t.Error(err)
+				}
+				all <- k
+			}()
+		}
+		var first *keys
+		for range 8 {
+			k := <-all
+			switch {
+			case k == nil:
+			case first == nil:
+				first = k
+			case !k.caKey.Equal(first.caKey) || string(k.caPEM) != string(first.caPEM) || !k.sign.Equal(first.sign) || !k.seal.Equal(first.seal) ||
+				string(k.public[wire.SM2]) != string(first.public[wire.SM2]):
+				t.Error("two servers have different keys")
+			}
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "*.new-*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("%v, %v", left, err)
+		}
 	}
 }
