@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -202,6 +205,52 @@ func FuzzWitness(f *testing.F) {
 		w, err := ReadWitness(raw)
 		if err == nil && (w.Head.Epoch == 0 || len(w.Head.SigningBytes()) == 0) {
 			t.Errorf("%+v", w)
+		}
+	})
+}
+
+// FuzzBackedUp: what a backup is said to hold is refused, or names lanes and places that there can be.
+func FuzzBackedUp(f *testing.F) {
+	f.Add([]byte(`{"taken":"2026-11-22T02:00:00Z","lanes":{"tx":{"epoch":1,"seq":7,"hash":"` + strings.Repeat("0a", 32) + `"}}}`))
+	f.Add([]byte(`{"lanes":{"tx":{"epoch":0,"seq":7}}}`))
+	f.Add([]byte(`{"lanes":{"nobody's":{"epoch":1,"seq":1}}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := ReadBackedUp(b)
+		if err != nil {
+			if !errors.Is(err, ErrBackedUp) || len(got.Lanes) > 0 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			return
+		}
+		for lane, p := range got.Lanes {
+			if !slices.Contains(Lanes, lane) || p.Epoch == 0 || p.Seq == 0 {
+				t.Fatalf("%s at %+v", lane, p)
+			}
+		}
+	})
+}
+
+// FuzzSalvage: a file of salvaged records gives records or an error, and never more of them than lines.
+func FuzzSalvage(f *testing.F) {
+	f.Add([]byte("{}\n{}\n"))
+	f.Add([]byte("{\"header\":{\"seq\":1}}\nnot a record\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := 0
+		err := ReadSalvage(bytes.NewReader(b), func(SealedRecord) error { n++; return nil })
+		if err != nil && !errors.Is(err, ErrSalvage) || n > bytes.Count(b, []byte("\n"))+1 {
+			t.Fatalf("%d records, %v", n, err)
+		}
+	})
+}
+
+// FuzzOpenBytes: nothing that was not sealed opens, whatever mark it bears.
+func FuzzOpenBytes(f *testing.F) {
+	f.Add([]byte("BDYSM4-1"))
+	f.Add(append([]byte("BDYSM4-1"), make([]byte, 40)...))
+	f.Add(make([]byte, 27))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if plain, err := OpenBytes(&[32]byte{1, 2, 3}, b, []byte("about")); err == nil {
+			t.Fatalf("%x opened as %x", b, plain)
 		}
 	})
 }
