@@ -284,23 +284,27 @@ func (c *crew) clone(ctx context.Context, r *rand.Rand) error {
 	return c.stop(twin)
 }
 
-// strike does one fault after another to the city.
+// strike does one fault after another to the city. What -restore promises happens at least once, at the latest in the end.
 func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 	backup, have := filepath.Join(r.dir, "backup"), time.Time{}
+	restores, due := r.opt.restore && r.city.store == "", true
 	for sleep(ctx, between(rnd, 4*time.Second, 12*time.Second)) {
 		n := rnd.IntN(10)
 		switch {
-		case r.opt.restore && r.city.store == "" && n <= 1:
+		// The first backup and the first restore are certain: by chance alone a run may have neither.
+		case restores && (have.IsZero() || !due && n <= 1):
 			r.did("platform backup")
 			r.city.close()
 			if err := r.city.backup(backup); err != nil {
 				return err
 			}
 			have = time.Now()
-		case r.city.store == "" && n <= 3 && !have.IsZero() && r.opt.restore:
-			if err := r.setBack(backup, have); err != nil {
+		case restores && (due || n <= 3):
+			done, err := r.setBack(backup, have)
+			if err != nil {
 				return err
 			}
+			due = due && !done
 		case r.opt.outage != nil && n <= 3:
 			r.did("store kill")
 			r.opt.outage()
@@ -317,7 +321,15 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 			}
 		}
 	}
-	return nil
+	if !restores || !due {
+		return nil
+	}
+	if have.IsZero() {
+		r.violation("the run was too short to set the platform back: -restore=false, or a longer one")
+		return nil
+	}
+	_, err := r.setBack(backup, have)
+	return err
 }
 
 // unnoticed says whether some disk was set back and its machine has not begun a new epoch yet.
@@ -335,13 +347,13 @@ func (r *run) unnoticed() bool {
 
 // setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
 // no copy would be left, nor a witness.
-func (r *run) setBack(backup string, made time.Time) error {
+func (r *run) setBack(backup string, made time.Time) (done bool, err error) {
 	r.history.Lock()
 	defer r.history.Unlock()
 	for patience := 100; r.unnoticed(); patience-- {
 		if patience == 0 {
 			r.did("restore put off")
-			return nil
+			return false, nil
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -349,7 +361,7 @@ func (r *run) setBack(backup string, made time.Time) error {
 	r.city.close()
 	r.city.age.Add(1)
 	if err := r.city.restore(backup); err != nil {
-		return err
+		return false, err
 	}
 	for _, u := range r.all() {
 		u.mu.Lock()
@@ -361,5 +373,5 @@ func (r *run) setBack(backup string, made time.Time) error {
 		}
 		u.mu.Unlock()
 	}
-	return nil
+	return true, nil
 }

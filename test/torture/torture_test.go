@@ -49,6 +49,10 @@ func TestNothingIsLostAndNothingTwice(t *testing.T) {
 	if err != nil || n != 0 || !strings.HasSuffix(said.String(), "\nviolations: 0\n") {
 		t.Errorf("%d violations, %v", n, err)
 	}
+	// It is put off as long as a disk that was set back has not been noticed.
+	if !strings.Contains(said.String(), "platform restore ") && !strings.Contains(said.String(), "restore put off ") {
+		t.Error("the platform was never set back")
+	}
 }
 
 // The same with two servers on one PostgreSQL, which is killed as well.
