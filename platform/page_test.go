@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // Every key that the page asks for has words in both languages, and no two languages were forgotten.
@@ -27,6 +30,23 @@ func TestPageHasItsWords(t *testing.T) {
 			if !known[string(m[1])] {
 				t.Errorf("the page asks for %q, which has no words", m[1])
 			}
+		}
+	}
+	words := func(group string) map[string]bool {
+		all := map[string]bool{}
+		for _, w := range pageGroups[group] {
+			all[w[0]] = w[1] != "" && w[2] != ""
+		}
+		return all
+	}
+	for _, s := range journal.States() {
+		if !words("state")[string(s)] {
+			t.Errorf("state %s has no words", s)
+		}
+	}
+	for role := range config.Drivers {
+		if !words("role")[string(role)] {
+			t.Errorf("role %s has no words", role)
 		}
 	}
 	names := itemNames()

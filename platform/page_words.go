@@ -50,6 +50,14 @@ var pageGroups = map[string][][3]string{
 		{"EXPIRED", "已过期", "expired"}, {"PRINT_FAILED", "打印失败", "print failed"},
 		{"PRINT_UNKNOWN", "打印结果不明，待人工核实", "print unknown: a person must look"},
 		{"RETAINED", "未取走", "not taken"}, {"MANUAL", "转人工", "with a person"},
+		{"SPOILED", "已作废", "spoiled"}, {"REISSUE_DUE", "待补办", "to be issued again"},
+		{"AUDIT_WAIT", "待审核", "under review"}, {"APPROVED", "审核通过", "approved"}, {"RESERVED", "耗材已预留", "stock reserved"},
+		{"BOUND", "已绑定证卡", "card bound"}, {"ACKED", "已确认", "confirmed"},
+		{"BILL_CREATED", "已出缴费单", "billed"}, {"PAY_PENDING", "待缴费", "payment pending"}, {"PAID", "已缴费", "paid"},
+		{"PAY_FAILED", "缴费失败", "payment failed"}, {"PAY_UNKNOWN", "缴费结果不明，正在核实", "payment unknown: being asked"},
+		{"PAID_LATE", "逾期缴费", "paid late"}, {"PAID_TWICE", "重复缴费", "paid twice"},
+		{"REFUND_DUE", "待退款", "refund due"}, {"REFUNDING", "退款中", "refunding"}, {"REFUNDED", "已退款", "refunded"},
+		{"REFUND_FAILED", "退款失败", "refund failed"},
 	},
 	"level": {
 		{"5", "非常满意", "very satisfied"}, {"4", "满意", "satisfied"}, {"3", "基本满意", "fairly satisfied"},
@@ -59,6 +67,7 @@ var pageGroups = map[string][][3]string{
 		{"id-reader", "身份证阅读器", "ID reader"}, {"receipt-printer", "凭条打印机", "receipt printer"},
 		{"document-printer", "文件打印机", "document printer"}, {"camera", "摄像头", "camera"},
 		{"code-scanner", "扫码器", "code scanner"}, {"card-printer", "制卡机", "card printer"},
+		{"card-dispenser", "发卡机", "card dispenser"}, {"ups", "不间断电源", "power supply"},
 	},
 	"unready": {
 		{"no-device", "未连接", "not connected"}, {"starting", "启动中", "starting"}, {"other-device", "设备被更换", "another device"},
