@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/assets"
@@ -51,8 +50,7 @@ var pageScriptHash = func() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }()
 
-var pageTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
+var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang</title><style>
 @font-face{font-family:page;src:url(/font.otf)}
 body{margin:0;font:16px/1.5 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}
@@ -66,11 +64,10 @@ td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;white-space:nowrap}
 <section><h2 data-w="terminals"></h2><table id="terminals"><thead><tr><th data-w="id"></th><th data-w="place"></th><th data-w="link"></th><th data-w="seen"></th><th data-w="devices"></th></tr></thead><tbody></tbody></table></section>
 <section><h2 data-w="cases"></h2><table id="cases"><thead><tr><th data-w="receipt"></th><th data-w="service"></th><th data-w="person"></th><th data-w="status"></th><th data-w="rating"></th><th data-w="time"></th><th data-w="terminal"></th></tr></thead><tbody></tbody></table></section>
 </main><script>{{.}}</script></body></html>`))
-})
 
 var page = func() []byte {
 	var b writer
-	if err := pageTemplate().Execute(&b, template.JS(pageScript)); err != nil {
+	if err := pageTemplate.Execute(&b, template.JS(pageScript)); err != nil {
 		panic(err)
 	}
 	return b
@@ -162,8 +159,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, o)
 }
 
-var verifyTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
+var verifyTemplate = template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验 Certificate check</title><style>
 @font-face{font-family:page;src:url(/font.otf)}
 body{margin:0;font:18px/1.6 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}main{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px}
@@ -171,7 +167,6 @@ body{margin:0;font:18px/1.6 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei",
 {{if .Found}}<h1 class="ok">编号有效 Valid number</h1><dl><dt>证明编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>签发时间 Issued</dt><dd>{{.Issued}}</dd>
 <dt>文件 File SHA-256</dt><dd>{{.Hash}}</dd></dl><p>请与纸面内容核对。演示样张，不具法律效力。<br>Compare this with the paper. A specimen without legal force.</p>{{else}}<h1 class="bad">没有这个编号 No such number</h1><p>请核对编号，或拨打 12345。<br>Check the number, or call 12345.</p>{{end}}
 </main></body></html>`))
-})
 
 var documentNumber = regexp.MustCompile(`^[A-Z]{2,6}-[0-9]{6}-[0-9]{8}-[0-9]{6}$`)
 
@@ -203,5 +198,5 @@ func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = verifyTemplate().Execute(w, view)
+	_ = verifyTemplate.Execute(w, view)
 }

@@ -56,8 +56,11 @@ func (s *Server) Salvage(ctx context.Context, in io.Reader, by Operator) (r Salv
 		run = append(run, rec)
 		return nil
 	})
-	if errors.Is(err, wire.ErrSalvage) {
+	switch {
+	case errors.Is(err, wire.ErrSalvage):
 		err = fmt.Errorf("%w: %w", ErrFile, err)
+	case err == nil && r.Terminal == "":
+		err = fmt.Errorf("%w: there is no record in it", ErrFile)
 	}
 	// What was read before a bad line is taken all the same: there is no other copy.
 	err = errors.Join(flush(), err)

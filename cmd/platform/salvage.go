@@ -26,6 +26,9 @@ func (c salvageCmd) Run(ctx context.Context, io stdio) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	r, err := s.Salvage(ctx, in, by)
+	if r.Terminal == "" {
+		return err // nothing was read
+	}
 	fmt.Fprintf(io.out, "terminal %s: %d accepted, %d held already, %d quarantined\n", r.Terminal, r.Accepted, r.Duplicate, r.Quarantined)
 	for _, lane := range r.Gap {
 		fmt.Fprintf(io.out, "  lane %s: records before these are missing, or it has gone on in another epoch; these were kept\n", lane)

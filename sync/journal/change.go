@@ -79,8 +79,9 @@ func (tx *Tx) note(o op) {
 }
 
 // Update makes one change: all of fn, or nothing. When it returns nil, the change is on disk in the database; in the spill
-// it is on disk too if it is about an effect, and within [spillLag] otherwise. [ErrFull] when the quota or the disk is, [ErrDisk] when the disk failed: then nobody can say whether the change is
-// there, and the journal takes no other until it is opened again.
+// it is on disk too if it is about an effect, and within [spillLag] otherwise. [ErrFull] when the quota or the disk is,
+// [ErrDisk] when the disk failed: then nobody can say whether the change is there, and the journal takes no other until it is
+// opened again.
 func (j *Journal) Update(fn func(tx *Tx) error) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()

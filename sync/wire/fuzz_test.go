@@ -214,6 +214,7 @@ func FuzzBackedUp(f *testing.F) {
 	f.Add([]byte(`{"taken":"2026-11-22T02:00:00Z","lanes":{"tx":{"epoch":1,"seq":7,"hash":"` + strings.Repeat("0a", 32) + `"}}}`))
 	f.Add([]byte(`{"lanes":{"tx":{"epoch":0,"seq":7}}}`))
 	f.Add([]byte(`{"lanes":{"nobody's":{"epoch":1,"seq":1}}}`))
+	f.Add(append([]byte(`{"lanes":{}}`), bytes.Repeat([]byte(" "), 17<<10)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ReadBackedUp(b)
 		if err != nil {
@@ -232,6 +233,12 @@ func FuzzBackedUp(f *testing.F) {
 
 // FuzzSalvage: a file of salvaged records gives records or an error, and never more of them than lines.
 func FuzzSalvage(f *testing.F) {
+	sound, err := json.Marshal(SealedRecord{Header: sample().Records[0].Header, KeyID: "c", Key: []byte("key"), Sealed: []byte("sealed")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(append(bytes.Clone(sound), '\n'), sound...))
+	f.Add(append(append(bytes.Clone(sound), '\n'), "cut o"...))
 	f.Add([]byte("{}\n{}\n"))
 	f.Add([]byte("{\"header\":{\"seq\":1}}\nnot a record\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -243,14 +250,32 @@ func FuzzSalvage(f *testing.F) {
 	})
 }
 
-// FuzzOpenBytes: nothing that was not sealed opens, whatever mark it bears.
+// FuzzOpenBytes: what was sealed opens as what it was, in either profile, and anything else does not open.
 func FuzzOpenBytes(f *testing.F) {
-	f.Add([]byte("BDYSM4-1"))
-	f.Add(append([]byte("BDYSM4-1"), make([]byte, 40)...))
-	f.Add(make([]byte, 27))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if plain, err := OpenBytes(&[32]byte{1, 2, 3}, b, []byte("about")); err == nil {
-			t.Fatalf("%x opened as %x", b, plain)
+	key, about := [32]byte{1, 2, 3}, []byte("about")
+	f.Add([]byte("BDYSM4-1"), []byte("plain"))
+	f.Add(append([]byte("BDYSM4-1"), make([]byte, 40)...), []byte{})
+	f.Add(make([]byte, 40), []byte("BDYSM4-1"))
+	f.Fuzz(func(t *testing.T, b, plain []byte) {
+		if got, err := OpenBytes(&key, b, about); err == nil {
+			t.Fatalf("%x opened as %x", b, got)
+		}
+		for _, c := range []Cipher{AES256GCM, SM4GCM} {
+			sealed, err := SealBytes(c, &key, plain, about)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := OpenBytes(&key, sealed, about); err != nil || !bytes.Equal(got, plain) || SealedBy(sealed) != c {
+				t.Fatalf("%s: %x, %v", c, got, err)
+			}
+			bad := bytes.Clone(sealed)
+			bad[len(b)%len(bad)] ^= 1
+			if got, err := OpenBytes(&key, bad, about); err == nil {
+				t.Fatalf("%s: one bit at %d, and it opened as %x", c, len(b)%len(bad), got)
+			}
+			if _, err := OpenBytes(&key, sealed, []byte("something else")); err == nil {
+				t.Fatalf("%s: bound to nothing", c)
+			}
 		}
 	})
 }
