@@ -16,8 +16,8 @@ import (
 )
 
 // A data key's entry is its generation (4 bytes), the key sealed with the vault's key (60 bytes in AES-256-GCM, 68 in SM4-GCM,
-// which says so), and, once the platform's key is known, the key sealed to that. Destroying it moves the platform's copy into the escrow, where
-// this terminal cannot open it.
+// which says so), and, once the platform's key is known, the key sealed to that. Destroying it moves the platform's copy into
+// the escrow, where this terminal cannot open it.
 
 // splitKey is what a data key's entry holds behind its generation: the key for this terminal, and the platform's copy, nil
 // when there is none. Of a destroyed key both are nil.

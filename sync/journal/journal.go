@@ -12,8 +12,8 @@
 // Bodies of records, sealed values and blobs are encrypted with AES-256-GCM, or with SM4-GCM as a profile; what is sealed says
 // with which, so that both open whatever the profile is. Every case has a data key of its own, wrapped by the key in the
 // [KeyVault] (a file of mode 0600, or a TPM) and, once [Journal.SealTo] was told it, by the platform's, so that [Salvage]
-// needs neither vault nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of the case,
-// while chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Of the
+// needs neither vault nor board. [Journal.Shred] destroys the data key for this terminal, and with it everything personal of
+// the case, while chains and ledgers still verify: chains cover a salted hash of a body, and the salt is sealed with the body. Of the
 // records a copy that only the platform can open stays until [Journal.BackedUp]. Audit entries and records of no case, which
 // carry nothing personal, are sealed with a key of their epoch and outlive the case.
 //

@@ -23,6 +23,7 @@ import (
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/sync/journal/tpm"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // MaxBytes is the largest configuration file that is read.
@@ -161,7 +162,7 @@ func (p Problem) Error() string {
 // Default is what a key that is not in the file means.
 func Default() Config {
 	return Config{
-		Seal:   Seal{Vault: VaultFile, TPM: DefaultTPM, Cipher: "aes-256-gcm"},
+		Seal:   Seal{Vault: VaultFile, TPM: DefaultTPM, Cipher: string(wire.AES256GCM)},
 		Screen: Screen{Width: 1080, Height: 1920, DiagonalMM: 546, FullScreen: true, Language: "zh"},
 		Visit: Visit{
 			Warn: Duration(40 * time.Second), End: Duration(60 * time.Second), TakeCard: Duration(10 * time.Second),
@@ -361,7 +362,7 @@ func (v *checker) seal(s Seal) {
 	if tpm.Check(s.TPM) != nil {
 		v.bad("seal.tpm", "a device such as /dev/tpmrm0, or unix:PATH of a software TPM")
 	}
-	if s.Cipher != "aes-256-gcm" && s.Cipher != "sm4-gcm" {
+	if s.Cipher == "" || !wire.Cipher(s.Cipher).Known() {
 		v.bad("seal.cipher", `"aes-256-gcm" or "sm4-gcm"`)
 	}
 }
