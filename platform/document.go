@@ -88,10 +88,12 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 		}
 		return tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)})
 	})
-	if errors.Is(err, ErrHeld) || errors.Is(err, ErrInDoubt) {
-		// Another server thought this one dead, or the store did not say: the document that is held is the document.
+	if errors.Is(err, ErrHeld) {
+		// Another server thought this one dead: the document that is held is the document.
 		return s.heldDocument(ctx, req.Key, asked)
 	}
+	// In doubt it is not looked for: what is found may go with the next failover. Who asks again under the key has its nonce and its
+	// claim made durable first, and with them all that is held.
 	return d, err
 }
 

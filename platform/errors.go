@@ -98,9 +98,9 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 		s.refuse(w, e, e.Meaning)
 		return
 	}
-	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnreachable) {
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnreachable) || errors.Is(err, ErrInDoubt) {
 		s.cfg.Log.Warn("store", "error", err)
-		s.refuseAfter(w, errBusy, "the store is busy or out of reach", time.Second)
+		s.refuseAfter(w, errBusy, "the store is busy or out of reach, or did not confirm the change", time.Second)
 		return
 	}
 	s.cfg.Log.Error("request failed", "error", err)

@@ -69,8 +69,12 @@ func (s *Server) refillBatch(ctx context.Context, b wire.Batch) (wire.Ack, error
 			return ack, err
 		}
 		ack = wire.Ack{Terminal: b.Terminal, Epoch: b.Epoch, Lane: b.Lane, High: last.Seq, Hash: last.Header.Hash(), Time: s.now()}
-		ack.Outcomes, err = s.refillRecords(tx, b, c.hashes, c.owners)
-		return ack, err
+		if ack.Outcomes, err = s.refillRecords(tx, b, c.hashes, c.owners); err != nil {
+			return ack, err
+		}
+		// Also an ack of what is held already waits until a change of its own is durable: what is held may be in doubt.
+		c.terminal.Seen = s.now()
+		return ack, tx.PutTerminal(c.terminal)
 	})
 }
 

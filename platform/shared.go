@@ -49,14 +49,18 @@ func (s *Server) claim(ctx context.Context, key string) (ok bool, release func()
 		ok, err = tx.Claim(key, owner, now, now.Add(claimLife))
 		return err
 	})
-	return ok, func() {
+	release = func() {
 		// The claim is given back although the caller went away.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := s.store.Update(end, func(tx Tx) error { return tx.Release(key, owner) }); err != nil {
 			s.cfg.Log.Warn("claim runs until its end", "error", err)
 		}
-	}, err
+	}
+	if errors.Is(err, ErrInDoubt) {
+		release() // it may be held, and nobody works under it
+	}
+	return ok, release, err
 }
 
 // platformKeySetting names the fingerprint of the keys that a store belongs to.

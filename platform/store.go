@@ -22,8 +22,9 @@ var (
 	ErrConflict = errors.New("the store is too busy with others' changes")
 	// ErrUnreachable: the store cannot be reached; nothing was changed.
 	ErrUnreachable = errors.New("the store cannot be reached")
-	// ErrInDoubt: the link to the store broke while it committed, so the change may be whole there or not at all. Who
-	// repeats it must do so under a key that the store holds once.
+	// ErrInDoubt: the link to the store broke while it committed, so the change may be whole there or not at all; or it is there
+	// and no standby has confirmed it, so that a failover may take it back. Who repeats it must do so under a key that the store
+	// holds once, and may rely on what is held already only after a change of its own is durable.
 	ErrInDoubt = errors.New("the store did not say whether the change was made")
 )
 

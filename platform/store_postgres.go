@@ -2,7 +2,8 @@ package platform
 
 // The store of a city: PostgreSQL 15 or what speaks its wire. Transactions are serialisable and run again when the engine
 // says that they met others; there is no LISTEN, no advisory lock and no sequence, so that a distributed engine can take
-// its place. What the engine acknowledges is on its disk: a server that is set up otherwise is refused.
+// its place. What the engine acknowledges is on its disk, and on a standby's where it has a synchronous one: a server that is set
+// up otherwise is refused.
 
 import (
 	"context"
@@ -51,7 +52,7 @@ func OpenPostgres(ctx context.Context, url string) (Store, error) {
 	if !strings.Contains(url, "pool_max_conns") {
 		cfg.MaxConns = 16
 	}
-	cfg.AfterConnect = prepareSession
+	arrange(cfg)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
@@ -77,36 +78,6 @@ func passwordIn(url string) bool {
 		}
 	}
 	return strings.Contains(strings.ToLower(url), "password")
-}
-
-// prepareSession sets what this store needs of a connection. A distributed engine may not know a setting; it then has no
-// use for it either.
-func prepareSession(ctx context.Context, c *pgx.Conn) error {
-	var durable, sync *string
-	err := c.QueryRow(ctx, `SELECT current_setting('synchronous_commit', true), current_setting('fsync', true)`).Scan(&durable, &sync)
-	if err != nil {
-		return err
-	}
-	if sync != nil && *sync == "off" {
-		return errors.New("this PostgreSQL runs with fsync = off and would lose acknowledged records at a power cut")
-	}
-	if durable != nil && *durable == "off" {
-		if _, err := c.Exec(ctx, `SET synchronous_commit = on`); err != nil {
-			return err
-		}
-	}
-	for _, q := range []string{
-		// A sequential scan of a small table makes a serialisable transaction depend on all of it, and on everybody.
-		`SET enable_seqscan = off`,
-		// A server that freezes within a transaction must not hold a terminal's row for ever.
-		`SET idle_in_transaction_session_timeout = '60s'`,
-	} {
-		var said *pgconn.PgError
-		if _, err := c.Exec(ctx, q); err != nil && !errors.As(err, &said) {
-			return err
-		}
-	}
-	return nil
 }
 
 // ready brings the tables up to date. Servers that start together take turns by a row in a table of goose's, with a lease.
@@ -218,7 +189,7 @@ func (s *pgStore) once(ctx context.Context, opt pgx.TxOptions, fn func(Tx) error
 		_ = tx.Rollback(ctx)
 		return nil
 	}
-	if err := tx.Commit(ctx); err != nil {
+	if err := commit(ctx, conn.Conn(), tx); err != nil {
 		switch sqlState(err) {
 		case "40001", "40P01":
 			return fmt.Errorf("store: %w: %w", ErrConflict, err)

@@ -5,6 +5,7 @@
 //	c := pgtest.Start(t)         // skips when PostgreSQL is not installed; fails with BUDAYANG_REQUIRE_PEERS=1
 //	url := c.Database(t)         // an empty database
 //	c.Kill(t); c.Resume(t)       // as at a power cut
+//	b := c.Standby(t, "b")       // follows c, under the name that synchronous_standby_names knows; b.Promote(t) makes it the primary
 //
 // PostgreSQL refuses to run as root; then it runs as the user postgres, or nobody.
 package pgtest
@@ -47,35 +48,71 @@ type Cluster struct {
 func Start(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	bin := Need(t)
+	c := &Cluster{bin: bin, settings: settings}
+	c.settle(t)
+	secret := make([]byte, 16)
+	_, _ = rand.Read(secret)
+	password := hex.EncodeToString(secret)
+	c.write(t, "pw", password+"\n", 0o644) // read by initdb, then gone
+	c.write(t, "pgpass", "*:*:*:*:"+password+"\n", 0o600)
+	c.run(t, "initdb", "-D", c.data(), "-U", "budayang", "-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256", "--pwfile="+filepath.Join(c.Dir, "pw"))
+	if err := os.Remove(filepath.Join(c.Dir, "pw")); err != nil {
+		t.Fatal(err)
+	}
+	c.Resume(t)
+	t.Cleanup(func() { c.end(syscall.SIGQUIT) })
+	return c
+}
+
+// settle gives the cluster a directory, and a user if this is root.
+func (c *Cluster) settle(t testing.TB) {
+	t.Helper()
 	// Not t.TempDir: a socket's path is short, and the other user must get in.
 	dir, err := os.MkdirTemp("", "budayang-pg-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	c := &Cluster{Dir: dir, bin: bin, settings: settings}
-	if os.Geteuid() == 0 {
-		uid, gid, err := unprivileged()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		c.as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	c.Dir = dir
+	if os.Geteuid() != 0 {
+		return
 	}
-	secret := make([]byte, 16)
-	_, _ = rand.Read(secret)
-	password := hex.EncodeToString(secret)
-	c.write(t, "pw", password+"\n", 0o644) // read by initdb, then gone
-	c.write(t, "pgpass", "*:*:*:*:"+password+"\n", 0o600)
-	c.run(t, "initdb", "-D", c.data(), "-U", "budayang", "-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256", "--pwfile="+filepath.Join(dir, "pw"))
-	if err := os.Remove(filepath.Join(dir, "pw")); err != nil {
+	uid, gid, err := unprivileged()
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.Resume(t)
-	t.Cleanup(func() { c.end(syscall.SIGQUIT) })
-	return c
+	if err := os.Chown(dir, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	c.as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// Standby makes and runs a copy of the cluster that follows it under a name, with the same password.
+func (c *Cluster) Standby(t testing.TB, name string) *Cluster {
+	t.Helper()
+	b := &Cluster{bin: c.bin}
+	b.settle(t)
+	secret, err := os.ReadFile(c.PassFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write(t, "pgpass", string(secret), 0o600)
+	if b.as != nil {
+		if err := os.Chown(b.PassFile(), int(b.as.Credential.Uid), int(b.as.Credential.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.run(t, "pg_basebackup", "-D", b.data(), "-c", "fast", "-X", "stream", "-R",
+		"-d", fmt.Sprintf("host=%s user=budayang passfile=%s application_name=%s", c.Dir, b.PassFile(), name))
+	b.Resume(t)
+	t.Cleanup(func() { b.end(syscall.SIGQUIT) })
+	return b
+}
+
+// Promote makes a standby a primary.
+func (c *Cluster) Promote(t testing.TB) {
+	t.Helper()
+	c.run(t, "pg_ctl", "promote", "-w", "-D", c.data())
 }
 
 // Need returns where PostgreSQL's programs are. Without them it skips t, and fails it with BUDAYANG_REQUIRE_PEERS=1. A test
