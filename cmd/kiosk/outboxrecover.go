@@ -72,6 +72,13 @@ func (o outboxRecoverCmd) Run(ctx context.Context, io stdio) error {
 	if r.Dropped > 0 {
 		fmt.Fprintf(io.out, "  %d entries could not be used\n", r.Dropped)
 	}
+	for _, l := range r.Lost {
+		if l.To == 0 {
+			fmt.Fprintf(io.out, "  lane %s, epoch %d: whatever was written from %d on\n", l.Lane, l.Epoch, l.From)
+		} else {
+			fmt.Fprintf(io.out, "  lane %s, epoch %d: records %d to %d\n", l.Lane, l.Epoch, l.From, l.To)
+		}
+	}
 	fmt.Fprintln(io.out, "the platform is told; compare the slips of that day with its list, and replace this disk")
 	return nil
 }

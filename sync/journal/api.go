@@ -251,6 +251,7 @@ The methods, in one place (bodies are in the files of their concern):
 
 	func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, bytes int) (…)   what lies here, acknowledged or not
 	func (j *Journal) Past(most int) ([]wire.Place, error)       the last acknowledged record of every lane and epoch
+	func (j *Journal) Left() ([]wire.Left, error)                where the lanes ended in the epochs before this one
 
 	func (tx *Tx) TakeOrder(m wire.Message) (bool, error)        keeps a message of the platform until it is done
 	func (tx *Tx) EndOrder(id string, r wire.OrderResult) error  its one result, for the platform

@@ -168,10 +168,10 @@ func (j *Journal) VerifyAudit(ctx context.Context, signed func(wire.AuditHead) e
 	return r, err
 }
 
-// noteTrim reads from a line of the chain how far an epoch was trimmed.
+// noteTrim reads from a line of the chain how far an epoch was trimmed, or how much of it was found when the journal was recovered.
 func noteTrim(r wire.Record, trims map[uint32]uint64) {
 	var a wire.AuditEntry
-	if r.Type != wire.TypeAudit || json.Unmarshal(r.Body, &a) != nil || a.Event != EventJournalTrimmed {
+	if r.Type != wire.TypeAudit || json.Unmarshal(r.Body, &a) != nil || a.Event != EventJournalTrimmed && a.Event != EventJournalRecovered {
 		return
 	}
 	epoch, err := strconv.ParseUint(a.Fields["audit_epoch"], 10, 32)
@@ -186,6 +186,20 @@ func noteTrim(r wire.Record, trims map[uint32]uint64) {
 func (tx *Tx) auditFrom() (epoch uint32, seq uint64, err error) {
 	st, err := readLane(tx.tx, wire.LaneAudit)
 	return st.Epoch, firstOf(tx.tx.Bucket(bucketRecords).Bucket([]byte(wire.LaneAudit))), err
+}
+
+// auditArchived is the oldest epoch of the audit lane that is here, and the first of its records.
+func (tx *Tx) auditArchived() (epoch uint32, from uint64) {
+	archives := tx.tx.Bucket(bucketArchive)
+	_ = archives.ForEachBucket(func(name []byte) error {
+		lane, number, _ := strings.Cut(string(name), "/")
+		n, err := strconv.ParseUint(number, 10, 32)
+		if err == nil && lane == string(wire.LaneAudit) && epoch == 0 {
+			epoch, from = uint32(n), firstOf(archives.Bucket(name))
+		}
+		return nil
+	})
+	return epoch, from
 }
 
 func firstOf(b *bolt.Bucket) uint64 {

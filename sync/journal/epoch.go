@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,10 +28,13 @@ func (j *Journal) NewEpoch(epoch uint32) error { return j.NewEpochAfter(epoch, n
 
 // NewEpochAfter is NewEpoch when the platform has told what it lost, because it was set back to an old backup: acknowledged
 // records beyond the places of want, each in its own epoch, come along as well, in the order in which they were written. They
-// are recognised by their ids if it holds them after all.
+// are recognised by their ids if it holds them after all. Of those that are here no more an audit entry tells the places.
 func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error {
 	return j.Update(func(tx *Tx) error {
 		gone := 0
+		if err := tx.leave(); err != nil {
+			return err
+		}
 		for _, lane := range wire.Lanes {
 			again, err := tx.unhold(lane, want)
 			if err != nil {
@@ -170,6 +174,11 @@ func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error
 	}
 	var taken [][]byte
 	c := b.Cursor()
+	if first := firstOf(b.Bucket); first > from+1 {
+		if err := tx.auditLost(wire.Range{Epoch: p.Epoch, Lane: lane, From: from + 1, To: first - 1}); err != nil {
+			return nil, err
+		}
+	}
 	for k, v := c.Seek(seqKey(from + 1)); k != nil; k, v = c.Next() {
 		var s stored
 		if err := decode(v, &s); err != nil {
@@ -193,7 +202,12 @@ func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error
 func (tx *Tx) unack(lane wire.Lane, st laneState, keep uint64) error {
 	b := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane))
 	if k, _ := b.Cursor().First(); k != nil {
-		keep = max(keep, binary.BigEndian.Uint64(k)-1)
+		if first := binary.BigEndian.Uint64(k); first > keep+1 {
+			if err := tx.auditLost(wire.Range{Epoch: st.Epoch, Lane: lane, From: keep + 1, To: first - 1}); err != nil {
+				return err
+			}
+			keep = first - 1
+		}
 	}
 	for seq := keep + 1; seq <= st.Acked; seq++ {
 		var s stored
@@ -218,6 +232,65 @@ func (tx *Tx) archive(lane wire.Lane, st laneState) error {
 	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
 	return moveToArchive(tx.tx, string(lane), to, last)
 }
+
+// auditLost tells that records are here no more and are wanted, or may be.
+func (tx *Tx) auditLost(r wire.Range) error {
+	fields := map[string]string{"lane": string(r.Lane), "epoch": fmt.Sprint(r.Epoch), "from": fmt.Sprint(r.From)}
+	if r.To > 0 {
+		fields["to"] = fmt.Sprint(r.To)
+	}
+	return tx.Audit(EventRecordsLost, wire.WhoSystem, fields)
+}
+
+// metaLeft is where the lanes ended in the last few epochs that were left.
+const metaLeft = "epoch.left"
+
+// mostLeft is how many epochs are remembered. A platform compares them with what it was shown last, and it hears of an epoch
+// within seconds while there is a line.
+const mostLeft = 4
+
+// leave notes where the lanes end in the epoch that is left.
+func (tx *Tx) leave() error {
+	var left []wire.Left
+	for _, lane := range wire.Lanes {
+		st, err := readLane(tx.tx, lane)
+		if err != nil {
+			return err
+		}
+		left = append(left, wire.Left{Epoch: st.Epoch, Lane: lane, Seq: st.Head})
+	}
+	earlier, err := leftOf(tx.tx)
+	if err != nil {
+		return err
+	}
+	left = append(left, earlier...)
+	b, err := json.Marshal(left[:min(len(left), mostLeft*len(wire.Lanes))])
+	if err != nil {
+		return err
+	}
+	return tx.bucket(bucketMeta).Put([]byte(metaLeft), b)
+}
+
+func leftOf(tx *bolt.Tx) (left []wire.Left, err error) {
+	if b := tx.Bucket(bucketMeta).Get([]byte(metaLeft)); b != nil {
+		if err := json.Unmarshal(b, &left); err != nil {
+			return nil, fmt.Errorf("epochs that were left: %w", errors.Join(ErrDamaged, err))
+		}
+	}
+	return left, nil
+}
+
+// Left is where the lanes ended in the last epochs before this one, newest first.
+func (j *Journal) Left() (left []wire.Left, err error) {
+	err = j.view(func(tx *bolt.Tx) error {
+		left, err = leftOf(tx)
+		return err
+	})
+	return left, err
+}
+
+// Boot names this run of the program and tells how long it has lasted.
+func (j *Journal) Boot() (id string, past time.Duration) { return j.opt.Boot, j.past() }
 
 func archiveKey(lane wire.Lane, epoch uint32) []byte {
 	return fmt.Appendf(nil, "%s/%010d", lane, epoch)

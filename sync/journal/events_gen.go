@@ -31,6 +31,7 @@ const (
 	EventOutboxExported       = wire.EventOutboxExported
 	EventOutputBlocked        = wire.EventOutputBlocked
 	EventOutputLeft           = wire.EventOutputLeft
+	EventRecordsLost          = wire.EventRecordsLost
 	EventSpillDiffers         = wire.EventSpillDiffers
 	EventTerminalEnrolled     = wire.EventTerminalEnrolled
 	EventTerminalRenewed      = wire.EventTerminalRenewed

@@ -30,13 +30,16 @@ type Recovered struct {
 	Waiting int       `json:"waiting"` // records for the platform
 	Cases   int       `json:"cases"`
 
-	// Whole says that nothing points to a loss. What the disk lost without any trace shows when the platform, which may hold
-	// more, compares lanes.
+	// Whole says that nothing points to a loss. What the disk lost without any trace shows when the platform, to which more was
+	// shown, compares lanes.
 	Whole   bool     `json:"whole"`
 	Missing []uint64 `json:"missing,omitempty"` // numbers of lost changes, the first few
 	Behind  bool     `json:"behind,omitempty"`  // the database had gone on after the spill's last change
 	Torn    bool     `json:"torn,omitempty"`    // the spill holds something that cannot be read
 	Dropped int      `json:"dropped,omitempty"` // records, effects and values whose case or key is lost
+	// Lost are places of records that are here no more and were not known to be held by the platform. To is 0 where nobody knows
+	// how far it went: everything of that lane and epoch from there on.
+	Lost []wire.Range `json:"lost,omitempty"`
 }
 
 // ErrNoSpill: there is nothing to recover from.
@@ -44,7 +47,8 @@ var ErrNoSpill = errors.New("no spill with anything in it")
 
 // Recover makes the journal at path anew from its spill, whatever state the database is in, and keeps the files that were
 // there under names that begin with theirs. The lanes begin a new epoch, with all unsent records under their old ids, so that
-// the platform takes none twice; an audit entry tells it what was lost. Whoever calls it has seen [ErrDamaged], or does so
+// the platform takes none twice; audit entries tell it what was lost. What was acknowledged and is still in the spill is kept
+// too, for a platform that is set back. Whoever calls it has seen [ErrDamaged], or does so
 // again after a recovery that was cut off. [ErrLocked] when a process holds the journal.
 func Recover(ctx context.Context, path string, opt Options) (r Recovered, err error) {
 	if opt, err = opt.filled(path); err != nil {
@@ -181,7 +185,17 @@ func (j *Journal) rebuild(ctx context.Context, scan *spillScan, from string, r *
 	}
 	fields := map[string]string{"changes": fmt.Sprint(r.Changes), "last": r.Last.UTC().Format(time.RFC3339), "whole": fmt.Sprint(r.Whole),
 		"missing": wire.Word(strings.Join(strings.Fields(strings.Trim(fmt.Sprint(r.Missing), "[]")), "+")), "behind": fmt.Sprint(r.Behind), "torn": fmt.Sprint(r.Torn), "dropped": fmt.Sprint(r.Dropped)}
-	if err := j.Update(func(tx *Tx) error { return tx.Audit(EventJournalRecovered, wire.WhoTechnician, fields) }); err != nil {
+	err = j.Update(func(tx *Tx) error {
+		if epoch, from := tx.auditArchived(); from > 1 {
+			fields["audit_epoch"], fields["audit_from"] = fmt.Sprint(epoch), fmt.Sprint(from)
+		}
+		err := tx.Audit(EventJournalRecovered, wire.WhoTechnician, fields)
+		for _, l := range r.Lost {
+			err = errors.Join(err, tx.auditLost(l))
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	report, err := j.Verify(ctx)
@@ -225,19 +239,13 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 	if err != nil {
 		return err
 	}
-	// What is in the archives is acknowledged, and need not be whole.
-	if err := tx.DeleteBucket(bucketArchive); err != nil {
-		return err
-	}
-	if _, err := tx.CreateBucket(bucketArchive); err != nil {
-		return err
-	}
 	waiting := map[string]uint64{}
 	for _, lane := range wire.Lanes {
 		if err := j.mendLane(tx, lane, waiting, r); err != nil {
 			return err
 		}
 	}
+	r.Whole = r.Whole && len(r.Lost) == 0
 	if err := j.mendCases(tx, waiting, r); err != nil {
 		return err
 	}
@@ -289,40 +297,41 @@ func (j *Journal) mendEffects(tx *bolt.Tx) error {
 }
 
 // mendLane keeps every record whose body can be opened and numbers them so that none is missing; the epoch that follows
-// chains them anew.
+// chains them anew. What was acknowledged goes where acknowledged records of earlier epochs lie.
 func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint64, r *Recovered) error {
 	st, err := readLane(tx, lane)
 	if err != nil {
 		st = laneState{Epoch: 1}
 	}
-	b := tx.Bucket(bucketRecords).Bucket([]byte(lane))
-	var keep []stored
-	err = b.ForEach(func(k, v []byte) error {
-		var s stored
-		if decode(v, &s) != nil || s.Lane != lane {
-			r.Dropped++
-			return nil
-		}
-		st.Epoch = max(st.Epoch, s.Epoch)
-		if s.Seq <= st.Acked && s.Epoch == st.Epoch {
-			return nil
-		}
-		if _, err := j.openRecord(tx, s); err != nil {
-			r.Dropped++
-			return nil
-		}
-		keep = append(keep, s)
-		return nil
-	})
+	all, err := gather(tx.Bucket(bucketRecords).Bucket([]byte(lane)), lane, r)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(keep, func(a, b stored) int { return cmp.Compare(a.Seq, b.Seq) })
+	for _, s := range all {
+		if s.Epoch > st.Epoch { // what was acknowledged of it is not known
+			st = laneState{Epoch: s.Epoch, Wall: st.Wall}
+		}
+	}
+	var keep, held []stored
+	for _, s := range all {
+		if s.Epoch == st.Epoch && s.Seq <= st.Acked {
+			held = append(held, s)
+		} else if _, err := j.openRecord(tx, s); err != nil {
+			r.Dropped++
+		} else {
+			keep = append(keep, s)
+		}
+	}
+	r.Lost = append(r.Lost, lostOf(lane, st, keep, held, r.Whole)...)
+	if err := j.mendArchives(tx, lane, st.Epoch, held); err != nil {
+		return err
+	}
 	records := tx.Bucket(bucketRecords)
 	if err := records.DeleteBucket([]byte(lane)); err != nil {
 		return err
 	}
-	if b, err = records.CreateBucket([]byte(lane)); err != nil {
+	b, err := records.CreateBucket([]byte(lane))
+	if err != nil {
 		return err
 	}
 	r.Epoch = max(r.Epoch, st.Epoch+1)
@@ -330,11 +339,7 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 		if s.Case != "" {
 			waiting[s.Case]++
 		}
-		raw, err := encode(s)
-		if err != nil {
-			return err
-		}
-		if err := b.Put(seqKey(s.Seq), raw); err != nil {
+		if err := putStored(b, s); err != nil {
 			return err
 		}
 	}
@@ -348,6 +353,109 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 		return err
 	}
 	return tx.Bucket(bucketLanes).Put([]byte(lane), raw)
+}
+
+// gather reads the records of a bucket in the order of their numbers, leaving out what is none of this lane.
+func gather(b *bolt.Bucket, lane wire.Lane, r *Recovered) (all []stored, err error) {
+	err = b.ForEach(func(_, v []byte) error {
+		var s stored
+		if decode(v, &s) != nil || s.Lane != lane {
+			r.Dropped++
+			return nil
+		}
+		all = append(all, s)
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b stored) int { return cmp.Compare(a.Seq, b.Seq) })
+	return all, err
+}
+
+func putStored(b *bolt.Bucket, s stored) error {
+	raw, err := encode(s)
+	if err != nil {
+		return err
+	}
+	return b.Put(seqKey(s.Seq), raw)
+}
+
+// lostOf says which places of a lane's epoch are known to have been written, or may have been when not all was found, and are
+// neither here nor known to be held.
+func lostOf(lane wire.Lane, st laneState, keep, held []stored, whole bool) (lost []wire.Range) {
+	add := func(from, to uint64) {
+		lost = append(lost, wire.Range{Epoch: st.Epoch, Lane: lane, From: from, To: to})
+	}
+	if len(held) == 0 && st.Acked > 0 { // nothing is left by which the platform could be asked whether it holds them
+		add(1, st.Acked)
+	}
+	next, most := st.Acked+1, 16
+	for _, s := range keep {
+		if s.Epoch != st.Epoch || s.Seq < next {
+			continue
+		}
+		if s.Seq > next && len(lost) < most {
+			add(next, s.Seq-1)
+		}
+		next = s.Seq + 1
+	}
+	switch {
+	case !whole:
+		add(next, 0)
+	case next <= st.Head:
+		add(next, st.Head)
+	}
+	return lost
+}
+
+// mendArchives keeps of every epoch's acknowledged records the last ones that hang together: they need not be whole, for the
+// platform has them, and it may want them again.
+func (j *Journal) mendArchives(tx *bolt.Tx, lane wire.Lane, epoch uint32, held []stored) error {
+	archives := tx.Bucket(bucketArchive)
+	found := map[string][]stored{string(archiveKey(lane, epoch)): held}
+	var names []string
+	err := archives.ForEachBucket(func(name []byte) error {
+		if of, _, _ := strings.Cut(string(name), "/"); of != string(lane) {
+			return nil
+		}
+		some, err := gather(archives.Bucket(name), lane, &Recovered{})
+		found[string(name)] = append(some, found[string(name)]...)
+		names = append(names, string(name))
+		return err
+	})
+	for _, name := range names {
+		err = errors.Join(err, archives.DeleteBucket([]byte(name)))
+	}
+	if err != nil {
+		return err
+	}
+	for name, all := range found {
+		if all = j.lastRun(tx, name, all); len(all) == 0 {
+			continue
+		}
+		b, err := archives.CreateBucket([]byte(name))
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if err := putStored(b, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lastRun is the longest chain at the end of an archive's records, each either readable or with a key that was destroyed.
+func (j *Journal) lastRun(tx *bolt.Tx, archive string, all []stored) []stored {
+	sound := func(s stored) bool {
+		full, err := j.openRecord(tx, s)
+		return string(archiveKey(s.Lane, s.Epoch)) == archive && (errors.Is(err, ErrNotFound) || err == nil && wire.HashBody(full.Salt, full.Body) == s.BodyHash)
+	}
+	for first := len(all); ; first-- {
+		if first == 0 || !sound(all[first-1]) ||
+			first < len(all) && (all[first-1].Seq+1 != all[first].Seq || all[first-1].Header.Hash() != all[first].Prev) {
+			return all[first:]
+		}
+	}
 }
 
 func (j *Journal) mendCases(tx *bolt.Tx, waiting map[string]uint64, r *Recovered) error {

@@ -34,7 +34,7 @@ const (
 	EventEpochBegan Event = "epoch.began"
 	// A message of the platform that this program does not know was received and left.
 	EventInboxReceived Event = "inbox.received"
-	// The journal was made anew from its spill; the fields say what was found and what is missing.
+	// The journal was made anew from its spill; the fields say what was found and what is missing, and records.lost which records.
 	EventJournalRecovered Event = "journal.recovered"
 	// Changes that the spill held and the database lacked were applied again.
 	EventJournalRolledForward Event = "journal.rolled-forward"
@@ -54,6 +54,8 @@ const (
 	EventOutputBlocked Event = "output.blocked"
 	// Printed paper was not taken.
 	EventOutputLeft Event = "output.left"
+	// Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.
+	EventRecordsLost Event = "records.lost"
 	// The spill does not keep up with the journal: the disk may not keep what it confirms.
 	EventSpillDiffers Event = "spill.differs"
 	// The platform knows this terminal's key.
@@ -86,7 +88,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventEffectStateRefused:   {Type: "application-status", Text: "An act's outcome was written, but the case's state did not allow the state it asked for.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "effect": {Kind: "effect", Optional: false}, "to": {Kind: "state", Optional: false}}},
 	EventEpochBegan:           {Type: "application-action", Text: "The lanes were chained anew after a fork; receipt codes skipped ahead.", Fields: map[string]FieldSpec{"codes_after": {Kind: "count", Optional: false}, "destroyed": {Kind: "count", Optional: false}, "epoch": {Kind: "count", Optional: false}}},
 	EventInboxReceived:        {Type: "application-status", Text: "A message of the platform that this program does not know was received and left.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
-	EventJournalRecovered:     {Type: "operator-action", Text: "The journal was made anew from its spill; the fields say what was found and what is missing.", Fields: map[string]FieldSpec{"behind": {Kind: "word", Optional: false}, "changes": {Kind: "count", Optional: false}, "dropped": {Kind: "count", Optional: false}, "last": {Kind: "time", Optional: false}, "missing": {Kind: "word", Optional: false}, "torn": {Kind: "word", Optional: false}, "whole": {Kind: "word", Optional: false}}},
+	EventJournalRecovered:     {Type: "operator-action", Text: "The journal was made anew from its spill; the fields say what was found and what is missing, and records.lost which records.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "behind": {Kind: "word", Optional: false}, "changes": {Kind: "count", Optional: false}, "dropped": {Kind: "count", Optional: false}, "last": {Kind: "time", Optional: false}, "missing": {Kind: "word", Optional: false}, "torn": {Kind: "word", Optional: false}, "whole": {Kind: "word", Optional: false}}},
 	EventJournalRolledForward: {Type: "application-action", Text: "Changes that the spill held and the database lacked were applied again.", Fields: map[string]FieldSpec{"from": {Kind: "count", Optional: false}, "to": {Kind: "count", Optional: false}}},
 	EventJournalSealKey:       {Type: "application-action", Text: "Data keys were sealed to the platform's key too, so that what waits outlives this machine.", Fields: map[string]FieldSpec{"keys": {Kind: "count", Optional: false}}},
 	EventJournalTrimmed:       {Type: "application-action", Text: "Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "before": {Kind: "time", Optional: false}, "cases": {Kind: "count", Optional: false}, "records": {Kind: "count", Optional: false}}},
@@ -96,6 +98,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventOutboxExported:       {Type: "operator-action", Text: "What waits for the platform was written to a medium.", Fields: map[string]FieldSpec{"medium": {Kind: "word", Optional: false}, "no": {Kind: "count", Optional: false}}},
 	EventOutputBlocked:        {Type: "application-status", Text: "Nothing was begun, because paper of the citizen before lay in a mouth.", Fields: map[string]FieldSpec{"item": {Kind: "item", Optional: false}}},
 	EventOutputLeft:           {Type: "user-action", Text: "Printed paper was not taken.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
+	EventRecordsLost:          {Type: "system-status", Text: "Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}, "to": {Kind: "count", Optional: true}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},

@@ -47,6 +47,13 @@ type Range struct {
 	To    uint64 `json:"to"`
 }
 
+// Left is where a lane ended in an epoch that its terminal left.
+type Left struct {
+	Epoch uint32 `json:"epoch"`
+	Lane  Lane   `json:"lane"`
+	Seq   uint64 `json:"seq"`
+}
+
 // ConfigDocument is a terminal's whole configuration. A revision is a name, not an order: rolling back is sending an
 // earlier revision again.
 type ConfigDocument struct {
