@@ -142,7 +142,9 @@ func (i *importing) forked(b wire.Batch) error {
 			return nil
 		}
 		i.report.Fork = true
-		t.Epoch = b.Epoch + 1
+		if t.Epoch = b.Epoch + 1; t.Epoch > wire.MaxEpoch {
+			return errEpoch
+		}
 		return tx.PutTerminal(t)
 	})
 }
@@ -171,7 +173,9 @@ func (i *importing) answer(out io.Writer) error {
 		}
 		earlier := slices.ContainsFunc(h.Want, func(p wire.Place) bool { return p.Epoch != i.file.Epoch })
 		if earlier && t.Epoch <= i.file.Epoch {
-			t.Epoch = i.file.Epoch + 1
+			if t.Epoch = i.file.Epoch + 1; t.Epoch > wire.MaxEpoch {
+				return errEpoch
+			}
 			if err := tx.PutTerminal(t); err != nil {
 				return err
 			}

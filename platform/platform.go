@@ -38,6 +38,9 @@ type Config struct {
 	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
 	SMS      SMS           // nil sends nothing: codes cannot be received
 	CertLife time.Duration // of client certificates; 0 is 90 days
+	// How long security events are kept, 0 is 400 days, and how many refusals and how many others, 0 is 1,000,000 of each.
+	EventsFor  time.Duration
+	EventsMost int
 	// Gateway says that TLS ends before the platform, which then sees no client certificate: the gateway asks for it, and the
 	// signature in each request says who it is from.
 	Gateway bool
@@ -81,6 +84,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://platform.invalid"
+	}
+	if cfg.EventsFor == 0 {
+		cfg.EventsFor = eventsFor
+	}
+	if cfg.EventsMost == 0 {
+		cfg.EventsMost = eventsMost
 	}
 	if cfg.CertLife == 0 {
 		cfg.CertLife = certLife
@@ -127,6 +136,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.stop = stop
 	s.working.Go(func() { s.watchMail(working) })
 	s.working.Go(func() { s.sweep(working) })
+	s.working.Go(func() { s.sweepEvents(working) })
 	if len(s.backends) > 0 {
 		s.working.Go(func() { s.watchBackends(working) })
 	}

@@ -140,6 +140,52 @@ func peerOf(r *http.Request) string {
 	return host
 }
 
+// What is kept of security events unless the configuration says otherwise. The years in which a court or an auditor asks are
+// covered by the terminals' audit chains; this is what an operator looks at.
+const (
+	eventsFor  = 400 * 24 * time.Hour
+	eventsMost = 1_000_000
+)
+
+// sweepEvents forgets security events that are too old or too many, every hour, until ctx ends.
+func (s *Server) sweepEvents(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if n, err := s.TrimSecurityEvents(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("sweeping security events", "error", err)
+		} else if n > 0 {
+			s.cfg.Log.Info("old security events were forgotten", "count", n)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// TrimSecurityEvents forgets security events that are older than the configuration keeps them, and the oldest of those that are too
+// many. Refusals are counted apart: whoever is refused again and again must not push out what else happened. It tells how many went.
+func (s *Server) TrimSecurityEvents(ctx context.Context) (n int, err error) {
+	before := s.now().Add(-s.cfg.EventsFor)
+	for {
+		var refusals, others int
+		err := s.store.View(ctx, func(tx Tx) (err error) { refusals, others, err = tx.CountSecurityEvents(); return err })
+		if err != nil {
+			return n, err
+		}
+		gone := 0
+		err = s.store.Update(ctx, func(tx Tx) (err error) {
+			gone, err = tx.DropSecurityEvents(before, max(0, refusals-s.cfg.EventsMost), max(0, others-s.cfg.EventsMost))
+			return err
+		})
+		if n += gone; err != nil || gone < DropMost {
+			return n, err
+		}
+	}
+}
+
 // SecurityEvents are the newest first.
 func (s *Server) SecurityEvents(ctx context.Context, newest int) (all []SecurityEvent, err error) {
 	err = s.store.View(ctx, func(tx Tx) error { all, err = tx.SecurityEvents(newest); return err })

@@ -86,6 +86,7 @@ type Terminal struct {
 	Enrolled, Seen time.Time
 	Software       string
 	Status         []wire.TerminalRoleStatus
+	Shown          Shown
 }
 
 // LaneRow is what the platform holds of a lane.

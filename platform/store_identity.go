@@ -24,7 +24,15 @@ type IdentityTx interface {
 
 	AddSecurityEvent(SecurityEvent) error
 	SecurityEvents(newest int) ([]SecurityEvent, error) // newest first
+	// CountSecurityEvents tells how many are kept: refusals, which strangers can cause, and others.
+	CountSecurityEvents() (refusals, others int, err error)
+	// DropSecurityEvents forgets the oldest ones from before a time, and the oldest refusals and others beside, of each kind at
+	// most DropMost in all; it tells how many went.
+	DropSecurityEvents(before time.Time, refusals, others int) (int, error)
 }
+
+// DropMost is how many security events of a kind are forgotten in one transaction.
+const DropMost = 5000
 
 // EnrolCode is a one-time code's public half.
 type EnrolCode struct {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -101,15 +102,15 @@ func (t *sqlTx) manyReturning(b bulk, rows [][]any, each func(scan func(...any) 
 	return nil
 }
 
-const terminalColumns = `id, site, name, public_key, epoch, enrolled, seen, software, status`
+const terminalColumns = `id, site, name, public_key, epoch, enrolled, seen, software, status, shown`
 
 func scanTerminal(scan func(...any) error) (x Terminal, err error) {
-	var enrolled, seen, status string
-	if err := scan(&x.ID, &x.Site, &x.Name, &x.PublicKey, &x.Epoch, &enrolled, &seen, &x.Software, &status); err != nil {
+	var enrolled, seen, status, shown string
+	if err := scan(&x.ID, &x.Site, &x.Name, &x.PublicKey, &x.Epoch, &enrolled, &seen, &x.Software, &status, &shown); err != nil {
 		return x, err
 	}
 	x.Enrolled, x.Seen = at(enrolled), at(seen)
-	return x, json.Unmarshal([]byte(status), &x.Status)
+	return x, errors.Join(json.Unmarshal([]byte(status), &x.Status), json.Unmarshal([]byte(shown), &x.Shown))
 }
 
 func (t *sqlTx) Terminal(id string) (Terminal, error) {
@@ -130,10 +131,15 @@ func (t *sqlTx) PutTerminal(x Terminal) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO terminals (`+terminalColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
+	shown, err := json.Marshal(x.Shown)
+	if err != nil {
+		return err
+	}
+	return t.exec(`INSERT INTO terminals (`+terminalColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET site = excluded.site, name = excluded.name, public_key = excluded.public_key,
-		epoch = excluded.epoch, enrolled = excluded.enrolled, seen = excluded.seen, software = excluded.software, status = excluded.status`,
-		x.ID, x.Site, x.Name, x.PublicKey, x.Epoch, when(x.Enrolled), when(x.Seen), x.Software, string(status))
+		epoch = excluded.epoch, enrolled = excluded.enrolled, seen = excluded.seen, software = excluded.software, status = excluded.status,
+		shown = excluded.shown`,
+		x.ID, x.Site, x.Name, x.PublicKey, x.Epoch, when(x.Enrolled), when(x.Seen), x.Software, string(status), string(shown))
 }
 
 func (t *sqlTx) Terminals() (all []Terminal, err error) {

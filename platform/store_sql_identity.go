@@ -99,3 +99,28 @@ func (t *sqlTx) SecurityEvents(newest int) (all []SecurityEvent, err error) {
 		})
 	return all, err
 }
+
+func (t *sqlTx) CountSecurityEvents() (refusals, others int, err error) {
+	err = t.row(`SELECT COALESCE(SUM(CASE WHEN event = 'refused' THEN 1 ELSE 0 END), 0), COUNT(*) FROM security_events`, nil, &refusals, &others)
+	return refusals, others - refusals, err
+}
+
+func (t *sqlTx) DropSecurityEvents(before time.Time, refusals, others int) (n int, err error) {
+	for _, q := range []struct {
+		where string
+		args  []any
+	}{
+		{`at < ? ORDER BY at LIMIT ?`, []any{when(before), DropMost}},
+		{`event = 'refused' ORDER BY id LIMIT ?`, []any{min(refusals, DropMost)}},
+		{`event <> 'refused' ORDER BY id LIMIT ?`, []any{min(others, DropMost)}},
+	} {
+		if q.args[len(q.args)-1] == 0 {
+			continue
+		}
+		gone, err := t.affected(`DELETE FROM security_events WHERE id IN (SELECT id FROM security_events WHERE `+q.where+`)`, q.args...)
+		if n += int(gone); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

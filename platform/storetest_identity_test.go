@@ -77,6 +77,44 @@ func identitySuite(t *testing.T, e anEngine) {
 		same("events", events, err, []SecurityEvent{ev(3), ev(2)})
 		return nil
 	})
+	// Events are forgotten by age and by number, refusals apart from others.
+	other := func(n int, at time.Time) SecurityEvent {
+		e := ev(n)
+		e.Event, e.At = "terminal.enrolled", at
+		return e
+	}
+	update(func(tx Tx) error {
+		return errors.Join(tx.AddSecurityEvent(other(4, moment.Add(-time.Hour))), tx.AddSecurityEvent(other(5, moment)), tx.AddSecurityEvent(other(6, moment)))
+	})
+	view(func(tx Tx) error {
+		refusals, others, err := tx.CountSecurityEvents()
+		same("counts", []int{refusals, others}, err, []int{3, 3})
+		return nil
+	})
+	for _, drop := range []struct {
+		before           time.Time
+		refusals, others int
+		gone             int
+		left             []SecurityEvent
+	}{
+		{moment.Add(-2 * time.Hour), 0, 0, 0, []SecurityEvent{other(6, moment), other(5, moment), other(4, moment.Add(-time.Hour)), ev(3), ev(2), ev(1)}},
+		{moment, 2, 0, 3, []SecurityEvent{other(6, moment), other(5, moment), ev(3)}},
+		{moment, 0, 1, 1, []SecurityEvent{other(6, moment), ev(3)}},
+	} {
+		gone := 0
+		update(func(tx Tx) (err error) {
+			gone, err = tx.DropSecurityEvents(drop.before, drop.refusals, drop.others)
+			return err
+		})
+		view(func(tx Tx) error {
+			events, err := tx.SecurityEvents(10)
+			same("events left", events, err, drop.left)
+			return nil
+		})
+		if gone != drop.gone {
+			t.Errorf("%d went, want %d", gone, drop.gone)
+		}
+	}
 	code.Tries, code.UsedBy, code.Key = 0, "k", []byte{1}
 	st.State, st.NextKey, st.NextProfile, st.NextCert = Revoked, []byte{7}, wire.SM2, "f2"
 	first.Withdrawn, first.Why = moment, "rotated"

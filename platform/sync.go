@@ -29,6 +29,11 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.refuse(w, errMalformed, "hello of another terminal")
 		return
 	}
+	if h.Epoch > wire.MaxEpoch || len(h.Left) > wire.MaxLeft {
+		s.fail(w, errEpoch)
+		return
+	}
+	var gone []wire.Range
 	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
 	err := s.telling(r.Context(), func(tx Tx) error {
 		t, err := tx.Terminal(id)
@@ -36,6 +41,11 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			return err
 		}
 		out.Fork, out.Want = nil, nil
+		stale := t.Shown.stale(h)
+		gone = nil
+		if !stale {
+			gone = t.Shown.gone(h)
+		}
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(id, lane)
 			if err != nil {
@@ -45,7 +55,8 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if err != nil {
 				return err
 			}
-			if forked {
+			less := slices.ContainsFunc(gone, func(g wire.Range) bool { return g.Lane == lane })
+			if !stale && (forked || less) {
 				out.Fork = append(out.Fork, lane)
 			}
 			if row.Epoch == h.Epoch {
@@ -59,16 +70,24 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		// by itself. Only in an epoch that is ordered here does it know what it must bring along; what was lost of earlier
 		// epochs can come in a new one only.
 		earlier := slices.ContainsFunc(out.Want, func(p wire.Place) bool { return p.Epoch != h.Epoch })
-		if len(out.Fork) > 0 || earlier || h.Epoch > t.Epoch {
-			t.Epoch = max(t.Epoch, h.Epoch) + 1
+		if !stale && (len(out.Fork) > 0 || earlier || h.Epoch > t.Epoch) {
+			if t.Epoch = max(t.Epoch, h.Epoch) + 1; t.Epoch > wire.MaxEpoch {
+				return errEpoch
+			}
 		}
 		out.Epoch = t.Epoch
+		if err := noteGone(tx, s, id, gone); err != nil {
+			return err
+		}
 		if err := s.greeted(tx, h); err != nil {
 			return err
 		}
 		t.Seen, t.Software, t.Status = s.now(), clip(h.Software, 100), h.Status
 		if len(t.Status) > 32 {
 			t.Status = t.Status[:32]
+		}
+		if !stale {
+			t.Shown.show(h)
 		}
 		c, err := s.currentCatalogue(tx)
 		if err != nil {
@@ -84,6 +103,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
+	s.tellGone(r.Context(), id, gone)
 	answer(w, http.StatusOK, out)
 }
 
@@ -208,6 +228,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (wire.Ack, error) {
 			return ack, err
 		}
 		t.Seen = s.now()
+		t.Shown.deliver(b.Epoch, b.Lane, row.Seq)
 		return ack, tx.PutTerminal(t)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/private"
@@ -21,6 +22,8 @@ type serveCmd struct {
 	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
 	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
 	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
+	EventDays int      `default:"400" help:"For how many days security events are kept."`
+	Events    int      `default:"1000000" help:"How many refusals are kept at most, and how many other security events."`
 	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
 }
 
@@ -28,6 +31,10 @@ type serveCmd struct {
 func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 	log := slog.New(private.NewHandler(slog.NewTextHandler(io.err, nil)))
 	cfg := platform.Config{Dir: c.Data, BaseURL: c.BaseURL, Hosts: c.Host, Gateway: c.Gateway, Log: log}
+	if c.EventDays < 1 || c.EventDays > 36500 || c.Events < 1 {
+		return errors.New("--event-days is 1 to 36500, and --events is at least 1")
+	}
+	cfg.EventsFor, cfg.EventsMost = time.Duration(c.EventDays)*24*time.Hour, c.Events
 	if c.Backends != "" {
 		if cfg.Backends, err = readBackends(c.Backends); err != nil {
 			return err

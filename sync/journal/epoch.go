@@ -66,6 +66,9 @@ func (tx *Tx) rechain(lane wire.Lane, epoch uint32, again []stored) (gone int, e
 	if err != nil {
 		return 0, err
 	}
+	if epoch > wire.MaxEpoch {
+		return 0, fmt.Errorf("epoch %d of %s is beyond the last, %d: %w", epoch, lane, uint32(wire.MaxEpoch), ErrState)
+	}
 	if epoch <= st.Epoch {
 		return 0, fmt.Errorf("epoch %d of %s after %d: %w", epoch, lane, st.Epoch, ErrState)
 	}

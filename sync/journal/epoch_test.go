@@ -134,7 +134,10 @@ func TestPastShowsTheLastAcknowledgedOfEveryEpoch(t *testing.T) {
 			t.Errorf("%+v, %v, want\n%+v", past, err, want)
 		}
 	}
-	if err := j.NewEpochAfter(4, nil); !errors.Is(err, journal.ErrState) {
-		t.Error(err)
+	for _, epoch := range []uint32{4, wire.MaxEpoch + 1, 1<<32 - 1} {
+		if err := j.NewEpochAfter(epoch, nil); !errors.Is(err, journal.ErrState) {
+			t.Error(err)
+		}
 	}
+	must(t, j.NewEpochAfter(wire.MaxEpoch, nil))
 }

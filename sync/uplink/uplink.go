@@ -472,8 +472,13 @@ func (u *Uplink) hello(ctx context.Context, past bool) (lanes []journal.LaneStat
 	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
 		return lanes, w, err
 	}
+	boot, lasted := u.opt.Journal.Boot()
+	h.Boot, h.MS = boot, lasted.Milliseconds()
 	if past {
 		if h.Past, err = u.opt.Journal.Past(wire.MaxPast); err != nil {
+			return lanes, w, err
+		}
+		if h.Left, err = u.opt.Journal.Left(); err != nil {
 			return lanes, w, err
 		}
 	}

@@ -61,7 +61,13 @@ type Hello struct {
 	Status       []TerminalRoleStatus `json:"status,omitempty"`
 	// Past are the last acknowledged records of every lane in this epoch and the earlier ones that are still kept, newest
 	// first, at most [MaxPast]. They are shown in the first hello, and before the terminal obeys an order for a new epoch.
-	Past    []Place  `json:"past,omitempty"`
+	Past []Place `json:"past,omitempty"`
+	// Left is where the lanes ended in the last epochs before this one, newest first, at most [MaxLeft]; shown together with Past.
+	Left []Left `json:"left,omitempty"`
+	// Boot names the run of the terminal's program and MS how long it has lasted, so that the platform can tell a hello that the
+	// line brought late from a terminal that comes back with less than it had. Without them it does not compare hellos.
+	Boot    string   `json:"boot,omitempty"`
+	MS      int64    `json:"boot_ms,omitempty"`
 	Inbox   uint64   `json:"inbox,omitempty"`    // number of the last message that was taken
 	InboxID string   `json:"inbox_id,omitempty"` // and its id
 	Applied *Applied `json:"applied,omitempty"`

@@ -39,6 +39,12 @@ const PathRefill = "/v1/sync/refill"
 // MaxPast is how many places a hello shows, and how many ranges an operator asks for at once.
 const MaxPast = 64
 
+// MaxLeft is how many places a hello's Left has at most.
+const MaxLeft = 32
+
+// MaxEpoch is the last epoch that a lane can have. There is one for every fork, so that nothing honest comes near it.
+const MaxEpoch = 1_000_000_000
+
 // Range is a run of one lane, both ends included.
 type Range struct {
 	Epoch uint32 `json:"epoch"`

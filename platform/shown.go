@@ -1,0 +1,121 @@
+package platform
+
+// What a terminal showed last: the platform is the second witness of every disk. A terminal that comes back with less than it had
+// shown, or had delivered, runs on a disk that was set back, cloned, replaced or that lied; what it wrote beyond is gone from it,
+// and only as much of that as is held here is left.
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// Shown is how far a terminal's lanes had come in an epoch when it last said hello or delivered something. The zero value is that of
+// one that never did, or of a program that does not name its run.
+type Shown struct {
+	Epoch uint32               `json:"epoch,omitempty"`
+	Lanes map[wire.Lane]uint64 `json:"lanes,omitempty"`
+	Runs  []Run                `json:"runs,omitempty"` // newest first
+}
+
+// Run is one run of a terminal's program and how long it had lasted at its latest hello.
+type Run struct {
+	Boot string `json:"boot"`
+	MS   int64  `json:"ms"`
+}
+
+// mostRuns is of how many runs is remembered how long they had lasted: a line that delivers late does so within minutes.
+const mostRuns = 4
+
+// stale says that a hello is older than another one of the same run: the line brought it late, and it says nothing about now.
+func (s Shown) stale(h wire.Hello) bool {
+	return slices.ContainsFunc(s.Runs, func(r Run) bool { return h.Boot != "" && r.Boot == h.Boot && h.MS < r.MS })
+}
+
+// gone are the places that were shown, or delivered, and that the terminal of this hello does not have.
+func (s Shown) gone(h wire.Hello) (all []wire.Range) {
+	if h.Boot == "" {
+		return nil
+	}
+	for _, lane := range wire.Lanes {
+		top := s.Lanes[lane]
+		if ours, known := cameTo(h, s.Epoch, lane); known && ours < top {
+			all = append(all, wire.Range{Epoch: s.Epoch, Lane: lane, From: ours + 1, To: top})
+		}
+	}
+	return all
+}
+
+// cameTo is how far a terminal's lane came in an epoch, as its hello says.
+func cameTo(h wire.Hello, epoch uint32, lane wire.Lane) (seq uint64, known bool) {
+	switch {
+	case epoch == h.Epoch:
+		return h.Lanes[lane].Seq, true
+	case epoch > h.Epoch:
+		return 0, true
+	}
+	last := uint32(0)
+	for _, l := range h.Left {
+		if l.Epoch == epoch && l.Lane == lane {
+			return l.Seq, true
+		}
+		last = max(last, l.Epoch)
+	}
+	return 0, last > 0 && epoch > last // it went past that epoch without ever having been in it
+}
+
+// show notes a hello.
+func (s *Shown) show(h wire.Hello) {
+	if h.Boot == "" {
+		*s = Shown{}
+		return
+	}
+	lanes := map[wire.Lane]uint64{}
+	for _, lane := range wire.Lanes {
+		lanes[lane] = h.Lanes[lane].Seq
+	}
+	runs := slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool { return r.Boot == h.Boot })
+	runs = append([]Run{{clip(h.Boot, 64), h.MS}}, runs...)
+	*s = Shown{h.Epoch, lanes, runs[:min(len(runs), mostRuns)]}
+}
+
+// deliver notes how far a lane is held.
+func (s *Shown) deliver(epoch uint32, lane wire.Lane, seq uint64) {
+	switch {
+	case s.Epoch == 0 || s.Epoch > epoch:
+		return
+	case s.Epoch < epoch || s.Lanes == nil:
+		s.Epoch, s.Lanes = epoch, map[wire.Lane]uint64{}
+	}
+	s.Lanes[lane] = max(s.Lanes[lane], seq)
+}
+
+// EventGone is the security event about records that a terminal had and has no more.
+const EventGone = "records.gone"
+
+// noteGone keeps for each range an event: what is gone from the terminal, and up to where that is held here. Whatever was written
+// behind it in that epoch and never shown is gone as well.
+func noteGone(tx Tx, s *Server, id string, gone []wire.Range) error {
+	for _, g := range gone {
+		held, err := tx.LastRecord(id, g.Epoch, g.Lane)
+		if err != nil {
+			return err
+		}
+		err = addEvent(tx, SecurityEvent{At: s.now(), Event: EventGone, Terminal: id, Code: errFork.Code,
+			Why: fmt.Sprintf("lane %s, epoch %d: %d to %d and whatever followed are gone from the terminal; held up to %d", g.Lane, g.Epoch, g.From, g.To, held)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellGone says so in the log, once the hello's change is durable.
+func (s *Server) tellGone(ctx context.Context, id string, gone []wire.Range) {
+	for _, g := range gone {
+		s.cfg.Log.ErrorContext(ctx, "a terminal came back with less than it had shown: its disk was set back, cloned, replaced, or it lied",
+			"terminal", id, "lane", g.Lane, "epoch", g.Epoch, "from", g.From, "to", g.To)
+	}
+}

@@ -1,0 +1,135 @@
+package platform
+
+// The platform as the second witness: what a terminal had shown and has no more is told, with its places.
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
+	// Each step is a hello: a run, how long it has lasted, an epoch, where lane tx stands, and where it was left.
+	type hello struct {
+		boot  string
+		ms    int64
+		epoch uint32
+		seq   uint64
+		left  []wire.Left
+	}
+	left := func(epoch uint32, seq uint64) (all []wire.Left) {
+		for _, l := range wire.Lanes {
+			at := uint64(0)
+			if l == wire.LaneTx {
+				at = seq
+			}
+			all = append(all, wire.Left{Epoch: epoch, Lane: l, Seq: at})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		before []hello
+		then   hello
+		epoch  uint32 // that is ordered then
+		told   string // "" nothing
+	}{
+		"it goes on":                        {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 1, 16, nil}, 1, ""},
+		"set back":                          {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 1, 8, nil}, 2, "lane tx, epoch 1: 9 to 16 "},
+		"set back twice":                    {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}, {"b", 2, 2, 5, left(1, 8)}}, hello{"c", 1, 1, 8, nil}, 3, "lane tx, epoch 2: 1 to 5 "},
+		"told once":                         {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}}, hello{"b", 2, 2, 1, left(1, 8)}, 2, ""},
+		"delivered late":                    {[]hello{{"a", 1, 1, 8, nil}, {"a", 3, 1, 16, nil}}, hello{"a", 2, 1, 12, nil}, 1, ""},
+		"delivered late, of the run before": {[]hello{{"a", 3, 1, 12, nil}, {"b", 1, 1, 16, nil}}, hello{"a", 2, 1, 8, nil}, 1, ""},
+		"a clone of the run before":         {[]hello{{"a", 3, 1, 12, nil}, {"b", 1, 1, 16, nil}}, hello{"a", 4, 1, 12, nil}, 2, "lane tx, epoch 1: 13 to 16 "},
+		"a new disk":                        {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 1, 0, nil}, 2, "lane tx, epoch 1: 1 to 16 "},
+		"recovered, and lost a tail":        {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 2, 12, left(1, 12)}, 3, "lane tx, epoch 1: 13 to 16 "},
+		"recovered, and lost nothing":       {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 2, 16, left(1, 16)}, 3, ""},
+		"it skipped the epoch it was in":    {[]hello{{"a", 1, 1, 5, nil}, {"a", 2, 2, 7, left(1, 5)}}, hello{"b", 1, 4, 2, left(1, 3)}, 5, "lane tx, epoch 2: 1 to 7 "},
+		"nobody knows any more":             {[]hello{{"a", 1, 1, 5, nil}}, hello{"b", 1, 9, 2, left(8, 3)}, 10, ""},
+		"a program that names no run":       {[]hello{{"", 0, 1, 16, nil}}, hello{"", 0, 1, 8, nil}, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newServer(t)
+			p := enrolled(t, s, "990000-0001")
+			say := func(h hello) (w wire.Welcome) {
+				t.Helper()
+				out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: h.epoch, Boot: h.boot, MS: h.ms, Left: h.left,
+					Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: h.seq}}})
+				if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
+					t.Fatalf("%d %s", out.Code, out.Body)
+				}
+				return w
+			}
+			for _, h := range c.before {
+				say(h)
+			}
+			already := gone(t, s)
+			if w := say(c.then); w.Epoch != c.epoch {
+				t.Errorf("epoch %d is ordered, want %d", w.Epoch, c.epoch)
+			}
+			told := gone(t, s)[len(already):]
+			if c.told == "" && len(told) > 0 || c.told != "" && (len(told) != 1 || !strings.HasPrefix(told[0], c.told)) {
+				t.Errorf("told %q, want %q", told, c.told)
+			}
+		})
+	}
+}
+
+// gone are the events about records that are gone, oldest first.
+func gone(t *testing.T, s *Server) (all []string) {
+	t.Helper()
+	events, err := s.SecurityEvents(t.Context(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.Event == EventGone {
+			all = append([]string{e.Why}, all...)
+		}
+	}
+	return all
+}
+
+// What was delivered after the last hello is known as well, and the event says up to where it is held.
+func TestWhatWasDeliveredCountsAsShown(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	hello := func(boot string, seq uint64) {
+		t.Helper()
+		w := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1, Boot: boot, MS: 1,
+			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneAudit: {Seq: seq}}})
+		if w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	hello("a", 0)
+	a := &auditLane{peer: p, epoch: 1}
+	a.push(a.add(wire.TypeAudit, line()), a.add(wire.TypeAudit, line()))
+	hello("b", 1)
+	if got, want := fmt.Sprint(gone(t, s)), "[lane audit, epoch 1: 2 to 2 and whatever followed are gone from the terminal; held up to 2]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// The last epoch there can be is the last.
+func TestEpochsEnd(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	hello := func(epoch uint32) string {
+		return code(p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Lanes: map[wire.Lane]wire.LanePoint{}}))
+	}
+	for _, epoch := range []uint32{wire.MaxEpoch, wire.MaxEpoch + 1, 1<<32 - 1} {
+		if got := hello(epoch); got != "E-EPOCH" {
+			t.Errorf("epoch %d: %q", epoch, got)
+		}
+	}
+	if got := hello(1); got != "" {
+		t.Errorf("afterwards: %q", got)
+	}
+	if got := hello(wire.MaxEpoch - 1); got != "" {
+		t.Errorf("the last but one: %q", got)
+	}
+}
