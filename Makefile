@@ -15,7 +15,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 SET_UP := deploy/setup/install.sh
 
-.PHONY: demo build release test vet lint unit journeys torture model vuln fuzz bench screens pictures fonts clean
+.PHONY: demo build release test vet lint unit journeys lab torture model vuln fuzz bench screens pictures fonts clean
 
 demo: build
 	@$(SET_UP) run
@@ -55,6 +55,17 @@ unit:
 journeys: build
 	@$(SET_UP) run test
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
+
+# The drivers against Debian's real kernel in a virtual machine, with USB devices and cameras that are written in Go. SHORT=1 is
+# what CI runs. Without an emulator (and no way to install one) it says so and ends well, unless BUDAYANG_REQUIRE_PEERS is set.
+SHORT ?=
+LAB_PACKAGES := ./test/lab/...
+lab:
+	@$(SET_UP) build lab
+	@test/lab/image >/dev/null || { [ -z "$$BUDAYANG_REQUIRE_PEERS" ] && echo "lab: skipped" && exit 0; exit 1; }
+	@! test -e "$$(test/lab/image 2>/dev/null)/ready" || { set -e; \
+	BUDAYANG_LAB_SELF=1 $(GO) test -count=1 -tags $(TEST_TAGS) -run Every ./test/lab; \
+	$(GO) test -count=1 -exec "$$PWD/test/lab/exec" -tags $(TEST_TAGS),lab -timeout 15m -p 1 -v $(if $(SHORT),-short) $(LAB_PACKAGES); }
 
 # Two hundred terminals, everything that happens in the field, for T; its last line is "violations: N". SEED repeats a run.
 # STORE=postgres runs it over a PostgreSQL of its own instead of SQLite; a URL names another, with its password in the file that

@@ -4,6 +4,7 @@
 #   deploy/setup/install.sh build     to compile the terminal (C compiler, OpenGL and X11 headers)
 #   deploy/setup/install.sh run       to show it (X server without a display, window manager, Mesa, a Chinese font)
 #   deploy/setup/install.sh test      what the tests use beside that: independent printers, readers and renderers
+#   deploy/setup/install.sh lab       what the lab's virtual machine takes (make lab)
 #
 # It may be run again at any time. It says what it installs, and uses sudo only when it is not root.
 set -euo pipefail
@@ -11,6 +12,7 @@ set -euo pipefail
 build=(gcc pkg-config libc6-dev libgl1-mesa-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
 test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm)
+lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
 
 want=()
 for set in "$@"; do
@@ -18,8 +20,9 @@ for set in "$@"; do
 	build) want+=("${build[@]}") ;;
 	run) want+=("${run[@]}") ;;
 	test) want+=("${test[@]}") ;;
+	lab) want+=("${lab[@]}") ;;
 	*)
-		echo "install.sh: no set '$set': build, run, test" >&2
+		echo "install.sh: no set '$set': build, run, test, lab" >&2
 		exit 2
 		;;
 	esac
