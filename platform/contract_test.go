@@ -29,6 +29,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/google/uuid"
 
+	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -340,9 +341,18 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("lease of nobody's case", "POST", wire.PathLeases, wire.LeaseRequest{ReceiptCode: "none", Token: ok.Token}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("health", "GET", "/healthz", nil, 200)
-	call("overview", "GET", "/overview.json", nil, 200)
-	if w := p.do("GET", "/", nil); w.Code != 200 || !strings.Contains(w.Body.String(), "<table id=\"cases\">") {
-		t.Errorf("page: %d", w.Code)
+	call("overview for nobody", "GET", "/overview.json", nil, 401)
+	if w := p.do("GET", "/", nil); w.Code != 303 {
+		t.Errorf("page for nobody: %d", w.Code)
+	}
+	for _, is := range []string{"text/html", "text/javascript", "text/css"} {
+		openapi3filter.RegisterBodyDecoder(is, openapi3filter.PlainBodyDecoder)
+		defer openapi3filter.UnregisterBodyDecoder(is)
+	}
+	b2 := (&loginRig{Server: s, t: t}).account("bai", staff.Administrator)
+	for path, status := range map[string]int{"/overview.json": 200, "/": 200, "/login": 200, "/account": 200, "/cases": 200, "/requests": 200, "/enrol": 200, "/events": 200,
+		"/operators": 200, "/terminals/990000-0001": 200, "/terminals/none": 404, "/page.js": 200, "/page.css": 200, "/font.otf": 200} {
+		check(path, httptest.NewRequest("GET", path, nil), nil, b2.send("GET", path, nil), status)
 	}
 }
 
@@ -451,8 +461,7 @@ func TestHostileRequests(t *testing.T) {
 		if w := p.do("POST", wire.PathPush, b); w.Code != 200 {
 			t.Fatal(w.Body)
 		}
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/overview.json", nil))
+		w := (&loginRig{Server: s, t: t}).account("wang", staff.Viewer).send("GET", "/overview.json", nil)
 		if strings.Contains(w.Body.String(), "<script>") || !strings.Contains(w.Body.String(), "DROP TABLE") {
 			t.Errorf("%s", w.Body)
 		}

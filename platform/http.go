@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -22,6 +23,9 @@ var Routes = []string{
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
 	"POST " + wire.PathRefill, "POST " + wire.PathLeases, "GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
+	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
+	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
+	"POST /terminals/{terminal}/standing", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -48,8 +52,27 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /verify/{number}":                 s.verifyPage,
 		"GET /healthz":                         s.health,
 		"GET /openapi.yaml":                    s.describe,
-		"GET /{$}":                             s.page,
-		"GET /overview.json":                   s.overview,
+		"GET /{$}":                             s.RequireRole(staff.Viewer, s.page),
+		"GET /overview.json":                   s.RequireRole(staff.Viewer, s.overview),
+		"GET /page.js":                         s.script,
+		"GET /page.css":                        s.style,
+		"GET /login":                           s.loginForm,
+		"POST /login":                          s.signIn,
+		"POST /logout":                         s.signOut,
+		"GET /account":                         s.RequireRole(staff.Viewer, s.accountForm),
+		"POST /account/password":               s.RequireRole(staff.Viewer, s.changePassword),
+		"GET /cases":                           s.RequireRole(staff.Clerk, s.casesList),
+		"GET /requests":                        s.RequireRole(staff.Clerk, s.requestsList),
+		"POST /requests/{record}/show":         s.RequireRole(staff.Clerk, s.requestShow),
+		"GET /terminals/{terminal}":            s.RequireRole(staff.Viewer, s.terminalShow),
+		"POST /terminals/{terminal}/orders":    s.RequireRole(staff.Clerk, s.terminalOrder),
+		"POST /terminals/{terminal}/standing":  s.RequireRole(staff.Administrator, s.terminalStanding),
+		"GET /enrol":                           s.RequireRole(staff.Administrator, s.enrolForm),
+		"POST /enrol":                          s.RequireRole(staff.Administrator, s.enrolCode),
+		"GET /events":                          s.RequireRole(staff.Administrator, s.eventsList),
+		"GET /operators":                       s.RequireRole(staff.Administrator, s.operatorsList),
+		"POST /operators":                      s.RequireRole(staff.Administrator, s.operatorAdd),
+		"POST /operators/{name}":               s.RequireRole(staff.Administrator, s.operatorChange),
 		"GET /font.otf":                        s.font,
 	}
 	for _, r := range Routes {
@@ -64,14 +87,16 @@ func (s *Server) secure(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'sha256-"+pageScriptHash+"'; connect-src 'self'; font-src 'self'; frame-ancestors 'none'")
+		w.Header().Set("Referrer-Policy", "same-origin") // with none, a form of our own would not say that it is ours
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
 			// A chunked body may have come with a length too, by which somebody in between drew another border: nothing that
 			// follows on this connection is taken for a request (RFC 9112, 6.1).
 			w.Header().Set("Connection", "close")
 		}
 		a := &answerWriter{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), askerKey{}, &asker{}))
 		h.ServeHTTP(a, r)
 		if a.refused != nil {
 			s.note(r, a.refused, a.claimed)

@@ -3,8 +3,6 @@ package platform
 // The page at /: terminals and arriving cases, live, in Chinese and English. And the public page that verifies a certificate.
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"html/template"
 	"net"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -20,6 +19,7 @@ import (
 var pageScript = "const W=" + pageWords() + ";" + `
 let lang=location.hash==='#en'||location.hash!=='#zh'&&!navigator.language.startsWith('zh')?'en':'zh';
 const cell=(tr,t,c)=>{const td=document.createElement('td');td.textContent=t;if(c)td.className=c;tr.append(td)};
+const link=(tr,t,to)=>{const td=document.createElement('td'),a=document.createElement('a');a.textContent=t;a.href=to;td.append(a);tr.append(td)};
 const w=k=>W[lang][k];
 const word=(group,k)=>(w(group)||{})[k]||k;
 const sum=(n,k)=>n+' '+w(k);
@@ -30,11 +30,12 @@ function fixed(){
 async function load(){
  try{
   const r=await fetch('/overview.json',{cache:'no-store'});
+  if(r.status===401||r.status===403){location.assign('/login');return}
   if(!r.ok)throw r.status;
   const o=await r.json();
   document.getElementById('counts').textContent=[sum(o.cases_total,'n_cases'),sum(o.records,'n_records'),sum(o.documents,'n_documents'),sum(o.ratings,'n_ratings'),sum(o.quarantined,'n_quarantined')].join(' · ');
   const t=document.querySelector('#terminals tbody');t.replaceChildren();
-  for(const x of o.terminals){const tr=document.createElement('tr');cell(tr,x.id);cell(tr,x.site+' '+x.name);cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
+  for(const x of o.terminals){const tr=document.createElement('tr');link(tr,x.id,'/terminals/'+encodeURIComponent(x.id));cell(tr,x.site+' '+x.name);cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
    cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad':'');t.append(tr)}
   const c=document.querySelector('#cases tbody');c.replaceChildren();
   for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,word('item',x.item));cell(tr,x.person||'—');cell(tr,word('state',x.state));cell(tr,word('level',x.rating)||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
@@ -45,33 +46,37 @@ document.getElementById('lang').addEventListener('click',()=>{lang=lang==='zh'?'
 fixed();load();setInterval(load,2000);
 `
 
-var pageScriptHash = func() string {
-	sum := sha256.Sum256([]byte(pageScript))
-	return base64.StdEncoding.EncodeToString(sum[:])
-}()
-
-var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang</title><style>
-@font-face{font-family:page;src:url(/font.otf)}
+// pageStyle dresses all pages. Neither script nor style is in a page itself, so that the policy allows none that is.
+const pageStyle = `@font-face{font-family:page;src:url(/font.otf)}
 body{margin:0;font:16px/1.5 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}
 header{background:#0B57D0;color:#fff;padding:20px 32px;position:relative}h1{margin:0;font-size:24px}main{max-width:1200px;margin:24px auto;padding:0 16px}
-#lang{position:absolute;right:32px;top:24px;font:inherit;color:#fff;background:none;border:2px solid #fff;border-radius:8px;padding:6px 16px;cursor:pointer}
+nav{margin-top:8px}nav a{color:#fff;margin-right:20px}nav form{display:inline}nav button,#lang{font:inherit;color:#fff;background:none;border:2px solid #fff;border-radius:8px;padding:4px 16px;cursor:pointer}
+#lang{position:absolute;right:32px;top:24px}
 section{background:#fff;border:2px solid #D5DEEA;border-radius:16px;padding:16px 24px;margin-bottom:24px;overflow-x:auto}
 h2{font-size:18px;margin:4px 0 12px}table{border-collapse:collapse;width:100%}th{text-align:left;color:#4A5C78;font-weight:400}
 td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;white-space:nowrap}.ok{color:#0E7A4B}.bad{color:#B3261E}
-.stale main{opacity:.5}#stale{background:#B3261E;color:#fff;padding:8px 32px}</style></head><body>
-<header><h1 data-w="title">Budayang</h1><div id="counts">…</div><button id="lang" data-w="other"></button></header><div id="stale" data-w="stale" hidden></div><main>
+section.narrow{max-width:480px;margin-left:auto;margin-right:auto}.narrow label{display:block;margin:12px 0}.narrow input,.narrow select{display:block;width:100%;box-sizing:border-box}
+input,select,section button{font:inherit;padding:6px 10px;border:2px solid #D5DEEA;border-radius:8px}section button{background:#0B57D0;color:#fff;border-color:#0B57D0;cursor:pointer}
+.stale main{opacity:.5}#stale{background:#B3261E;color:#fff;padding:8px 32px}
+.check{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px;font-size:18px;line-height:1.6}dt{color:#4A5C78}dd{margin:0 0 12px;word-break:break-all}
+`
+
+var pageTemplate = template.Must(template.Must(frame.Clone()).Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang</title><link rel="stylesheet" href="/page.css"></head><body>
+<header><h1 data-w="title">Budayang</h1><div id="counts">…</div><button id="lang" data-w="other"></button>{{template "nav" .}}</header><div id="stale" data-w="stale" hidden></div><main>
 <section><h2 data-w="terminals"></h2><table id="terminals"><thead><tr><th data-w="id"></th><th data-w="place"></th><th data-w="link"></th><th data-w="seen"></th><th data-w="devices"></th></tr></thead><tbody></tbody></table></section>
 <section><h2 data-w="cases"></h2><table id="cases"><thead><tr><th data-w="receipt"></th><th data-w="service"></th><th data-w="person"></th><th data-w="status"></th><th data-w="rating"></th><th data-w="time"></th><th data-w="terminal"></th></tr></thead><tbody></tbody></table></section>
-</main><script>{{.}}</script></body></html>`))
+</main><script src="/page.js"></script></body></html>`))
 
-var page = func() []byte {
-	var b writer
-	if err := pageTemplate.Execute(&b, template.JS(pageScript)); err != nil {
-		panic(err)
-	}
-	return b
-}()
+func (s *Server) script(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	_, _ = w.Write([]byte(pageScript))
+}
+
+func (s *Server) style(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write([]byte(pageStyle))
+}
 
 // font is the page's own face for machines without a Chinese one.
 func (s *Server) font(w http.ResponseWriter, _ *http.Request) {
@@ -84,9 +89,10 @@ type writer []byte
 
 func (w *writer) Write(p []byte) (int, error) { *w = append(*w, p...); return len(p), nil }
 
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	who, _ := staff.From(r.Context())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page)
+	_ = pageTemplate.Execute(w, shown{Who: who})
 }
 
 // overview is the page's data: nothing personal but masked names.
@@ -160,10 +166,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 }
 
 var verifyTemplate = template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验 Certificate check</title><style>
-@font-face{font-family:page;src:url(/font.otf)}
-body{margin:0;font:18px/1.6 "Noto Sans SC","Noto Sans CJK SC","Microsoft YaHei","PingFang SC",page,sans-serif;background:#F3F6FA;color:#10233F}main{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px}
-.ok{color:#0E7A4B}.bad{color:#B3261E}dt{color:#4A5C78}dd{margin:0 0 12px;word-break:break-all}</style></head><body><main>
+<meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验 Certificate check</title><link rel="stylesheet" href="/page.css"></head><body><main class="check">
 {{if .Found}}<h1 class="ok">编号有效 Valid number</h1><dl><dt>证明编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>签发时间 Issued</dt><dd>{{.Issued}}</dd>
 <dt>文件 File SHA-256</dt><dd>{{.Hash}}</dd></dl><p>请与纸面内容核对。演示样张，不具法律效力。<br>Compare this with the paper. A specimen without legal force.</p>{{else}}<h1 class="bad">没有这个编号 No such number</h1><p>请核对编号，或拨打 12345。<br>Check the number, or call 12345.</p>{{end}}
 </main></body></html>`))

@@ -64,7 +64,12 @@ type Server struct {
 	faults faults
 
 	enrolments limiter
-	watch      watch
+
+	crossOrigin *http.CrossOriginProtection
+	hashers     chan struct{} // a token for each password that is looked at
+	nobody      func() string // the hash that stands for an account that is not there
+
+	watch watch
 
 	backends []*backend
 	doubt    chan struct{} // a token when a back end did not answer a query
@@ -110,7 +115,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Places <= 0 {
 		cfg.Places = gatePlaces
 	}
-	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1)}
+	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1),
+		crossOrigin: http.NewCrossOriginProtection(), hashers: make(chan struct{}, hashersMost), nobody: sync.OnceValue(nobodysPassword)}
 	for _, c := range cfg.Backends {
 		b, err := newBackend(c, cfg.Now)
 		if err != nil {

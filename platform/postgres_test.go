@@ -68,6 +68,10 @@ func TestContractOverPostgres(t *testing.T) {
 	t.Run("rotation", TestRotation)
 	t.Run("another terminal", TestNothingOfAnotherTerminal)
 	t.Run("refusals", TestRefusalsAreSummedUp)
+	t.Run("signing in", TestSigningIn)
+	t.Run("sessions", TestSessionsEnd)
+	t.Run("roles", TestRolesAtThePages)
+	t.Run("intruders at the pages", TestIntrudersAtThePages)
 }
 
 func TestPasswordsStayOutOfAddresses(t *testing.T) {

@@ -33,7 +33,19 @@ const (
 )
 
 // refusal is what makes two refusals equal.
-type refusal struct{ code, terminal, peer, route string }
+type refusal struct{ code, terminal, peer, route, who string }
+
+// asker is where a page's middleware says who asks, for the record of what is refused.
+type asker struct{ account string }
+
+type askerKey struct{}
+
+// claimWho notes whose account a request is about.
+func claimWho(r *http.Request, account string) {
+	if a, is := r.Context().Value(askerKey{}).(*asker); is {
+		a.account = account
+	}
+}
 
 // watch sums refusals up.
 type watch struct {
@@ -73,7 +85,7 @@ func (w *watch) sumUp(now time.Time) (events []SecurityEvent) {
 }
 
 func event(r refusal, now time.Time, n int) SecurityEvent {
-	return SecurityEvent{At: now, Event: "refused", Code: r.code, Terminal: r.terminal, Peer: r.peer, Route: r.route, Count: n}
+	return SecurityEvent{At: now, Event: "refused", Code: r.code, Terminal: r.terminal, Peer: r.peer, Route: r.route, Who: r.who, Count: n}
 }
 
 // note keeps a refusal. The terminal is who the request claims to be from.
@@ -88,9 +100,13 @@ func (s *Server) note(r *http.Request, e *APIError, claimed string) {
 	if route == "" || route == "/" {
 		route = "none"
 	}
-	events := s.watch.see(refusal{e.Code, claimed, peerOf(r), route}, s.now())
+	who := ""
+	if a, is := r.Context().Value(askerKey{}).(*asker); is {
+		who = a.account
+	}
+	events := s.watch.see(refusal{e.Code, claimed, peerOf(r), route, who}, s.now())
 	for _, ev := range events {
-		s.cfg.Log.Warn("refused", "code", ev.Code, "terminal", ev.Terminal, "peer", ev.Peer, "route", ev.Route, "count", ev.Count)
+		s.cfg.Log.Warn("refused", "code", ev.Code, "terminal", ev.Terminal, "peer", ev.Peer, "route", ev.Route, "who", ev.Who, "count", ev.Count)
 	}
 	s.keep(r.Context(), events...)
 }

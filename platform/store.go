@@ -47,6 +47,7 @@ type Tx interface {
 	OrderRows
 	LeaseRows
 	PartRows
+	AccountRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

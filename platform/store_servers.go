@@ -12,6 +12,9 @@ type ServerRows interface {
 
 	// Hit counts up key and returns the count of the window that began with its first hit and ends at until.
 	Hit(key string, now, until time.Time) (n int, err error)
+	// Unhit takes one hit of key back, and Forgive all of them.
+	Unhit(key string) error
+	Forgive(key string) error
 
 	// Claim makes owner the only worker on key until a time; it reports false while another's claim runs. A claim that
 	// ran out is anybody's: its server died or forgot.
@@ -21,7 +24,7 @@ type ServerRows interface {
 	// Mail lists terminals whose inbox got messages within the last d by the store's own count, and the highest number.
 	Mail(within time.Duration) ([]Mail, error)
 
-	// Sweep forgets nonces, limits, claims, codes and tokens that ran out before a time.
+	// Sweep forgets nonces, limits, claims, codes, tokens and sessions that ran out before a time.
 	Sweep(before time.Time) error
 }
 

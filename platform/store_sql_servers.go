@@ -20,6 +20,12 @@ func (t *sqlTx) Hit(key string, now, until time.Time) (n int, err error) {
 	return n, err
 }
 
+func (t *sqlTx) Unhit(key string) error {
+	return t.exec(`UPDATE limits SET n = n - 1 WHERE key = ? AND n > 0`, key)
+}
+
+func (t *sqlTx) Forgive(key string) error { return t.exec(`DELETE FROM limits WHERE key = ?`, key) }
+
 func (t *sqlTx) Claim(key, owner string, now, until time.Time) (bool, error) {
 	n, err := t.affected(`INSERT INTO claims (key, owner, until) VALUES (?,?,?) ON CONFLICT (key) DO UPDATE SET
 		owner = excluded.owner, until = excluded.until WHERE claims.until <= ?`, key, owner, when(until), when(now))
@@ -42,7 +48,7 @@ func (t *sqlTx) Mail(within time.Duration) (all []Mail, err error) {
 }
 
 func (t *sqlTx) Sweep(before time.Time) (err error) {
-	for _, table := range []string{"nonces", "limits", "claims", "codes", "tokens"} {
+	for _, table := range []string{"nonces", "limits", "claims", "codes", "tokens", "sessions"} {
 		err = errors.Join(err, t.exec(`DELETE FROM `+table+` WHERE until < ?`, when(before)))
 	}
 	return err

@@ -13,6 +13,7 @@
 //	platform backup make | announce           a copy of the store; what a backup holds, told to the terminals
 //	platform audit verify --data DIR          the audit chains of all terminals
 //	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
+//	platform operator add | list | change     who signs in at the pages, and as what
 //	platform backend list | off | on          the city's systems behind the platform
 package main
 
@@ -46,6 +47,7 @@ type commands struct {
 	Orders    ordersCmd    `cmd:"" help:"Show what terminals were told and what they answered."`
 	Import    importCmd    `cmd:"" help:"Take files of terminals without a line, and write their acks."`
 	Salvage   salvageCmd   `cmd:"" help:"Take what a terminal with a lost board or key had not delivered."`
+	Operator  operatorCmd  `cmd:"" help:"Accounts of the pages: add, list, change."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

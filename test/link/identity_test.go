@@ -241,7 +241,7 @@ func TestTLS(t *testing.T) {
 	roots.AppendCertsFromPEM(pem)
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	defer tr.CloseIdleConnections()
-	for path, want := range map[string]int{"/healthz": 200, "/openapi.yaml": 200, "/": 200, "/overview.json": 200, "/verify/SBP-990000-20260101-000001": 404,
+	for path, want := range map[string]int{"/healthz": 200, "/openapi.yaml": 200, "/login": 200, "/overview.json": 401, "/verify/SBP-990000-20260101-000001": 404,
 		wire.PathTime + "?nonce=0123456789abcdef": 200, wire.PathCatalogue: 401, wire.PathPull: 401} {
 		resp, err := (&http.Client{Transport: tr}).Get(c.url + path)
 		if err != nil {
