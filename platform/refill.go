@@ -4,9 +4,11 @@ package platform
 // operator may also have a range taken again into the very places that it left empty.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -123,5 +125,33 @@ func (s *Server) refillRecords(tx Tx, b wire.Batch, hashes []wire.Hash, owners m
 	for i, o := range taken {
 		outcomes[at[i]] = o
 	}
-	return outcomes, err
+	if err != nil {
+		return outcomes, err
+	}
+	return outcomes, retell(tx, empty)
+}
+
+// retell has all records of the cases of some speak again, in the order in which they were written: what was filled in between must
+// not be the last word about a case that went on, nor about an effect.
+func retell(tx Tx, rs []wire.Record) error {
+	var cases []string
+	for _, r := range rs {
+		if (r.Type == wire.TypeCaseState || r.Type == wire.TypeEffect) && r.Case != "" && !slices.Contains(cases, r.Case) {
+			cases = append(cases, r.Case)
+		}
+	}
+	all, err := tx.CaseRecords(cases)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b RecordRow) int {
+		return cmp.Or(cmp.Compare(a.Lease, b.Lease), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
+	})
+	var c changes
+	for _, r := range all {
+		if change, _ := interpret(r.Record); change != nil {
+			change(&c)
+		}
+	}
+	return c.write(tx)
 }

@@ -91,3 +91,64 @@ func TestARefillMustFitBetweenItsNeighbours(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 }
+
+// A range that an operator asks for may hold earlier words about cases that have long ended: the last word stays the last, about
+// a case and about an effect. What is filled in behind the held ones is the last word itself.
+func TestARefillDoesNotMoveACaseBack(t *testing.T) {
+	for _, e := range engines(t) {
+		t.Run(e.name, func(t *testing.T) {
+			s, err := New(t.Context(), Config{Dir: t.TempDir(), Store: e.open(t, e.place(t))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			p := enrolled(t, s, "990000-0001")
+			id := uuid.NewString()
+			at := time.Now().UTC().Truncate(time.Millisecond)
+			state := func(name string) wire.Record {
+				return p.record(wire.TypeCaseState, id, wire.CaseState{State: name, At: at})
+			}
+			effect := func(name string) wire.Record {
+				return p.record(wire.TypeEffect, id, wire.EffectOutcome{Effect: id + "/print/0001", Kind: "print-document", State: name, At: at})
+			}
+			all := []wire.Record{
+				p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "i", ReceiptCode: "03-20261129-000001", State: "SUBMITTED", At: at}),
+				state("PRINTING"), effect("unknown"), state("PRINT_UNKNOWN"), effect("done"), state("PRINTED"), state("CLOSED"),
+			}
+			p.sends(all...)
+			is := func(wantState, wantEffect string) {
+				t.Helper()
+				err := s.store.View(t.Context(), func(tx Tx) error {
+					c, err := tx.Case(id)
+					if err != nil || c.State != wantState || c.Times != 1 {
+						t.Errorf("case is %s, opened %d times, want %s: %v", c.State, c.Times, wantState, err)
+					}
+					var got string
+					if err := tx.(*sqlTx).row(`SELECT state FROM effects WHERE name = ?`, []any{id + "/print/0001"}, &got); err != nil || got != wantEffect {
+						t.Errorf("effect is %q, want %q: %v", got, wantEffect, err)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			is("CLOSED", "done")
+			lose(t, s, `DELETE FROM records WHERE seq IN (2, 3, 4)`)
+			if got := code(p.do("POST", wire.PathRefill, p.batch(all[1:4]...))); got != "" {
+				t.Fatal(got)
+			}
+			is("CLOSED", "done")
+			// The end of a lane was lost with what it told, and a later record of another case came since.
+			other := p.record(wire.TypeCaseOpened, uuid.NewString(), wire.CaseOpened{Item: "i", ReceiptCode: "03-20261129-000002", State: "SUBMITTED", At: at})
+			p.sends(other)
+			lose(t, s, `DELETE FROM records WHERE seq IN (5, 6, 7)`)
+			lose(t, s, `UPDATE cases SET state = 'PRINT_UNKNOWN' WHERE id = ?`, id)
+			lose(t, s, `UPDATE effects SET state = 'unknown'`)
+			if got := code(p.do("POST", wire.PathRefill, p.batch(all[4:7]...))); got != "" {
+				t.Fatal(got)
+			}
+			is("CLOSED", "done")
+		})
+	}
+}

@@ -15,6 +15,8 @@ type RecordRows interface {
 	RecordAt(terminal string, epoch uint32, lane wire.Lane, seq uint64) (RecordRow, error)
 	// Known are the terminals of records, by id; one that is not held is not in it.
 	Known(ids []string) (map[string]string, error)
+	// CaseRecords are the accepted records of cases that tell of their states and effects, in no order.
+	CaseRecords(cases []string) ([]RecordRow, error)
 	// Held are the hashes at the places from first to last, both included; a place that holds nothing is not in it.
 	Held(terminal string, epoch uint32, lane wire.Lane, first, last uint64) (map[uint64]wire.Hash, error)
 }

@@ -92,6 +92,30 @@ func (t *sqlTx) RecordAt(terminal string, epoch uint32, lane wire.Lane, seq uint
 	return r, nil
 }
 
+func (t *sqlTx) CaseRecords(cases []string) (all []RecordRow, err error) {
+	if len(cases) == 0 {
+		return nil, nil
+	}
+	q, args := listed(`SELECT raw, body, hash FROM records WHERE outcome = 'accepted' AND type IN ('`+wire.TypeCaseState+`', '`+wire.TypeEffect+`') AND case_id IN `, cases)
+	err = t.rows(q, args, func(scan func(...any) error) error {
+		r, h := RecordRow{Outcome: wire.Accepted}, ""
+		var raw, body []byte
+		if err := scan(&raw, &body, &h); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(raw, &r.Record); err != nil {
+			return err
+		}
+		if body != nil {
+			r.Body = body
+		}
+		r.Hash = hash(h)
+		all = append(all, r)
+		return nil
+	})
+	return all, err
+}
+
 func (t *sqlTx) Held(terminal string, epoch uint32, lane wire.Lane, first, last uint64) (map[uint64]wire.Hash, error) {
 	all := map[uint64]wire.Hash{}
 	err := t.rows(`SELECT seq, hash FROM records WHERE terminal = ? AND epoch = ? AND lane = ? AND seq >= ? AND seq <= ?`,
