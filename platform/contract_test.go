@@ -324,6 +324,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	pushed := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "SB-P", ReceiptCode: "r", State: "SUBMITTED", At: time.Now()}))
 	call("push", "POST", wire.PathPush, pushed, 200)
 	call("refill", "POST", wire.PathRefill, pushed, 200)
+	call("telemetry", "POST", wire.PathTelemetry, samples(p, 1, 3), 200)
 	call("blob state", "GET", wire.PathBlobs+wire.Hash{1}.String(), nil, 200)
 	if err := s.Tell(context.Background(), p.id, "notice", map[string]int{"a": 1}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)

@@ -66,6 +66,17 @@ func (g *gate) enter(ctx context.Context, name string) (leave func(), after time
 	return g.leaving(), 0 // its turn came at the last moment
 }
 
+// spare is a place when one is free and nobody waits for it.
+func (g *gate) spare() (leave func(), ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inHand >= g.places || len(g.queue) > 0 {
+		return nil, false
+	}
+	g.inHand++
+	return g.leaving(), true
+}
+
 // later is called with the lock held.
 func (g *gate) later(name string) time.Duration {
 	g.turned++

@@ -36,7 +36,8 @@ async function load(){
   document.getElementById('counts').textContent=[sum(o.cases_total,'n_cases'),sum(o.records,'n_records'),sum(o.documents,'n_documents'),sum(o.ratings,'n_ratings'),sum(o.quarantined,'n_quarantined')].join(' · ');
   const t=document.querySelector('#terminals tbody');t.replaceChildren();
   for(const x of o.terminals){const tr=document.createElement('tr');link(tr,x.id,'/terminals/'+encodeURIComponent(x.id));cell(tr,x.site+' '+x.name);cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
-   cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad':'');t.append(tr)}
+   cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad':'');
+   const s=x.sample;cell(tr,s?s.waiting+' + '+s.pictures:'—');cell(tr,s?s.disk_mb+' MB':'—');cell(tr,s?s.time+(s.lost?' ('+sum(s.lost,'n_lost')+')':''):'—',s&&s.lost?'bad':'');t.append(tr)}
   const c=document.querySelector('#cases tbody');c.replaceChildren();
   for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,word('item',x.item));cell(tr,x.person||'—');cell(tr,word('state',x.state));cell(tr,word('level',x.rating)||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
   document.body.className='';document.getElementById('stale').hidden=true;
@@ -64,7 +65,7 @@ input,select,section button{font:inherit;padding:6px 10px;border:2px solid #D5DE
 var pageTemplate = template.Must(template.Must(frame.Clone()).Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>Budayang</title><link rel="stylesheet" href="/page.css"></head><body>
 <header><h1 data-w="title">Budayang</h1><div id="counts">…</div><button id="lang" data-w="other"></button>{{template "nav" .}}</header><div id="stale" data-w="stale" hidden></div><main>
-<section><h2 data-w="terminals"></h2><table id="terminals"><thead><tr><th data-w="id"></th><th data-w="place"></th><th data-w="link"></th><th data-w="seen"></th><th data-w="devices"></th></tr></thead><tbody></tbody></table></section>
+<section><h2 data-w="terminals"></h2><table id="terminals"><thead><tr><th data-w="id"></th><th data-w="place"></th><th data-w="link"></th><th data-w="seen"></th><th data-w="devices"></th><th data-w="waits"></th><th data-w="disk"></th><th data-w="sample"></th></tr></thead><tbody></tbody></table></section>
 <section><h2 data-w="cases"></h2><table id="cases"><thead><tr><th data-w="receipt"></th><th data-w="service"></th><th data-w="person"></th><th data-w="status"></th><th data-w="rating"></th><th data-w="time"></th><th data-w="terminal"></th></tr></thead><tbody></tbody></table></section>
 </main><script src="/page.js"></script></body></html>`))
 
@@ -106,6 +107,15 @@ type overview struct {
 	Cases       []caseLine     `json:"cases"`
 }
 
+// sampleLine is what the page shows of telemetry.
+type sampleLine struct {
+	Waiting  uint64 `json:"waiting"`
+	Pictures uint64 `json:"pictures"`
+	Disk     int64  `json:"disk_mb"`
+	Lost     uint64 `json:"lost"` // samples that never came
+	Time     string `json:"time"`
+}
+
 type terminalLine struct {
 	ID      string                    `json:"id"`
 	Site    string                    `json:"site"`
@@ -113,6 +123,7 @@ type terminalLine struct {
 	Link    bool                      `json:"link"`
 	Seen    string                    `json:"seen"`
 	Devices []wire.TerminalRoleStatus `json:"devices"` // those that cannot work
+	Sample  *sampleLine               `json:"sample"`  // nil while none came
 }
 
 type caseLine struct {
@@ -138,6 +149,14 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		o.CasesTotal, o.Records, o.Documents, o.Ratings, o.Quarantined = n.Cases, n.Records, n.Documents, n.Ratings, n.Quarantined
+		latest, err := tx.LatestSamples()
+		if err != nil {
+			return err
+		}
+		samples := map[string]SampleRow{}
+		for _, x := range latest {
+			samples[x.Terminal] = x
+		}
 		ts, err := tx.Terminals()
 		if err != nil {
 			return err
@@ -149,6 +168,9 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 				if st.Unready != "" {
 					line.Devices = append(line.Devices, st)
 				}
+			}
+			if x, is := samples[t.ID]; is {
+				line.Sample = &sampleLine{x.Telemetry.Waiting, x.Telemetry.Pictures, x.Telemetry.Disk >> 20, x.Lost, x.Wall.Local().Format(time.DateTime)}
 			}
 			o.Terminals = append(o.Terminals, line)
 		}

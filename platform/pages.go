@@ -24,7 +24,7 @@ const frameHTML = `{{define "frame"}}<!doctype html><html lang="zh-CN"><head><me
 <header><h1>{{template "title" .}}</h1>{{template "nav" .}}</header><main>{{template "main" .}}</main></body></html>{{end}}
 {{define "nav"}}{{if .Who.ID}}<nav><a href="/">总览 Overview</a>{{if .May "clerk"}}<a href="/cases">办件 Cases</a><a href="/requests">诉求 Requests</a>{{end}}{{if .May "administrator"}}<a href="/enrol">登记 Enrol</a><a href="/events">安全事件 Events</a><a href="/operators">账号 Accounts</a>{{end}}<a href="/account">{{.Who.ID}}</a><form method="post" action="/logout"><button>退出 Sign out</button></form></nav>{{end}}{{end}}`
 
-var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone}).Parse(frameHTML))
+var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone, "mb": func(n int64) int64 { return n >> 20 }}).Parse(frameHTML))
 
 func dayTime(t time.Time) string {
 	if t.IsZero() {
@@ -230,6 +230,8 @@ func (s *Server) requestShow(w http.ResponseWriter, r *http.Request) {
 
 var terminalPage = pageOf(`终端 Terminal`, `<section><p>{{.Is.Terminal.ID}} · {{.Is.Terminal.Site}} {{.Is.Terminal.Name}} · {{.Is.Terminal.Software}} · {{day .Is.Terminal.Seen}} · {{.Is.State}}</p>
 <table><thead><tr><th>设备 Device</th><th>状态 State</th></tr></thead><tbody>{{range .Is.Terminal.Status}}<tr><td>{{.Role}}</td><td>{{with .Unready}}{{.}}{{else}}✓{{end}}</td></tr>{{end}}</tbody></table></section>
+<section><h2>遥测 Telemetry</h2><table><thead><tr><th>时间 Time</th><th>待传记录 Waiting</th><th>最旧 Oldest</th><th>待传图片 Pictures</th><th>存储 Journal</th><th>磁盘余量 Disk free</th><th>内存 Memory</th><th>运行 Up</th><th>时钟差 Clock</th><th>设备 Devices</th><th>丢失 Lost</th></tr></thead><tbody>
+{{range .Is.Samples}}<tr><td>{{day .Wall}}</td>{{$l := .Lost}}{{with .Telemetry}}<td>{{.Waiting}}</td><td>{{.Oldest}} s</td><td>{{.Pictures}}</td><td>{{mb .Journal}} / {{mb .Quota}} MB</td><td>{{mb .Disk}} MB</td><td>{{mb .Memory}} MB</td><td>{{.Up}} s</td><td>{{.ClockOff}} ms</td><td>{{range $role, $is := .Devices}}{{$role}} {{$is}}<br>{{end}}</td>{{end}}<td>{{$l}}</td></tr>{{else}}<tr><td colspan="11">—</td></tr>{{end}}</tbody></table></section>
 {{if .May "clerk"}}<section><h2>指令 Orders</h2><form method="post" action="/terminals/{{.Is.Terminal.ID}}/orders"><select name="order">{{range .Is.Commands}}<option>{{.}}</option>{{end}}</select>
 <label>理由 Why <input name="why" required minlength="4" maxlength="60"></label><button>发送 Send</button></form>
 <table><thead><tr><th>指令 Order</th><th>发出 Sent</th><th>由 By</th><th>结果 Answer</th><th></th></tr></thead><tbody>{{range .Is.Orders}}<tr><td>{{.Type}} {{.Name}}</td><td>{{day .Sent}}</td><td>{{.By}}</td><td>{{.Status}}</td><td>{{.Detail}}</td></tr>{{end}}</tbody></table></section>{{end}}
@@ -247,6 +249,7 @@ type terminalView struct {
 	State    string
 	Commands []string
 	Orders   []OrderRow
+	Samples  []SampleRow
 }
 
 func (s *Server) terminalShow(w http.ResponseWriter, r *http.Request) {
@@ -261,6 +264,9 @@ func (s *Server) terminalShow(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		is.State = st.State
+		if is.Samples, err = tx.Samples(id, 24); err != nil {
+			return err
+		}
 		is.Orders, err = tx.Orders(id, 20)
 		return err
 	})

@@ -48,6 +48,7 @@ type Tx interface {
 	LeaseRows
 	PartRows
 	AccountRows
+	TelemetryRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

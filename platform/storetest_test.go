@@ -81,6 +81,7 @@ func storeSuite(t *testing.T, e anEngine) {
 	t.Run("identities", func(t *testing.T) { identitySuite(t, e) })
 	t.Run("the way down", func(t *testing.T) { inboxSuite(t, e) })
 	t.Run("accounts", func(t *testing.T) { accountSuite(t, e) })
+	t.Run("telemetry", func(t *testing.T) { telemetrySuite(t, e) })
 
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)

@@ -266,6 +266,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
 	run("audit", t.audit.run)
+	run("telemetry", t.tell)
 	run("engine", func(ctx context.Context) error {
 		report, err := t.engine.Recover(ctx)
 		if err != nil {

@@ -202,7 +202,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (tx *Tx) Emit(lane wire.Lane, caseID, typ string, schema int, body any) (recordID string, err error)
 	func (tx *Tx) Audit(event Event, who string, fields map[string]string) error    refuses what the catalogue does not hold
 	func (tx *Tx) Decide(caseID string, d Decision, path []State, judge Judgement, note []byte) (Case, error)    a person's decision
-	func (tx *Tx) Tell(typ string, schema int, body any) error   telemetry: a ring, no promise
+	func (tx *Tx) Tell(t wire.Telemetry) error                   telemetry: a ring, no promise
 	func (tx *Tx) SetMeta(key string, value []byte) error
 
 	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)
@@ -244,10 +244,11 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here
 	func (j *Journal) DropBlob(caseID, name string) error        a printed certificate's file goes
 	func (j *Journal) Trim(before time.Time) (records, cases int, err error)   forgets what was acknowledged and shredded long ago
-	func (j *Journal) Told(most int) ([]wire.Record, error)      and Forget(seq), once it was sent
+	func (j *Journal) Told(most int) ([]wire.Sample, error)      and Forget(seq), once it was sent
 	func (j *Journal) Compact() (before, after int64, err error) Trim does it when most of a big file is free
 	func (j *Journal) Full() bool                                new business would eat into the reserve
 	func (j *Journal) Size() (used, quota int64)
+	func (j *Journal) Gauge() (Gauge, error)                     what waits and what room there is, for telemetry
 
 	func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, bytes int) (…)   what lies here, acknowledged or not
 	func (j *Journal) Past(most int) ([]wire.Place, error)       the last acknowledged record of every lane and epoch

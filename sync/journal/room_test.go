@@ -79,7 +79,7 @@ func TestTelemetryIsARing(t *testing.T) {
 	for i := range 12 {
 		must(t, j.Update(func(tx *journal.Tx) error {
 			for n := range 100 {
-				if err := tx.Tell("heartbeat", 1, i*100+n); err != nil {
+				if err := tx.Tell(wire.Telemetry{Routines: uint64(i*100 + n)}); err != nil {
 					return err
 				}
 			}
@@ -88,15 +88,20 @@ func TestTelemetryIsARing(t *testing.T) {
 	}
 	all, err := j.Told(5000)
 	must(t, err)
-	if len(all) != 1000 || string(all[0].Body) != "200" || string(all[999].Body) != "1199" {
-		t.Fatalf("%d, first %s", len(all), all[0].Body)
+	if len(all) != 1000 || all[0].Telemetry.Routines != 200 || all[999].Telemetry.Routines != 1199 || all[0].Seq != 201 {
+		t.Fatalf("%d, first %+v", len(all), all[0])
 	}
 	must(t, j.Forget(all[899].Seq))
 	j.Reopen()
-	if all, err = j.Told(10); err != nil || len(all) != 10 || string(all[0].Body) != "1100" {
+	if all, err = j.Told(10); err != nil || len(all) != 10 || all[0].Telemetry.Routines != 1100 {
 		t.Errorf("%d, %v", len(all), err)
 	}
-	if j.Update(func(tx *journal.Tx) error { return tx.Tell("x", 1, strings.Repeat("x", 5000)) }) == nil {
-		t.Error("too much was taken")
+	_, err = j.PutBlob([]byte("ink"))
+	must(t, err)
+	openCase(t, j.Journal)
+	g, err := j.Gauge()
+	must(t, err)
+	if g.Waiting == 0 || g.Used <= 0 || g.Quota <= g.Used || g.Oldest < 0 || g.Disk <= 0 {
+		t.Errorf("%+v", g)
 	}
 }

@@ -3,10 +3,10 @@ package journal
 // Telemetry: a ring that forgets its oldest, beside the lanes that forget nothing.
 
 import (
-	"encoding/json"
-	"fmt"
+	"math"
+	"path/filepath"
+	"time"
 
-	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -15,26 +15,12 @@ import (
 // bucketTel: seq → record. It is not in the spill: nobody promised anything about it.
 var bucketTel = []byte("tel")
 
-// telMost records, each of at most telBody bytes, are kept.
-const (
-	telMost = 1000
-	telBody = 4 << 10
-)
+// telMost samples are kept: three days and a half of one every five minutes.
+const telMost = 1000
 
-// Tell keeps a piece of telemetry until it is sent or newer ones push it out. body is JSON without personal data, at most
-// 4 KiB.
-func (tx *Tx) Tell(typ string, schema int, body any) error {
-	plain, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("telemetry %s: %w", typ, err)
-	}
-	if len(plain) > telBody {
-		return fmt.Errorf("telemetry %s: %d bytes, limit %d", typ, len(plain), telBody)
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
+// Tell keeps a look at the terminal until it is sent or newer ones push it out. It holds numbers and words of a fixed list, so
+// nothing personal can be in it.
+func (tx *Tx) Tell(t wire.Telemetry) error {
 	ring, err := tx.tx.CreateBucketIfNotExists(bucketTel)
 	if err != nil {
 		return err
@@ -43,12 +29,8 @@ func (tx *Tx) Tell(typ string, schema int, body any) error {
 	if err != nil {
 		return err
 	}
-	wall, off, unsure := tx.j.stamp()
-	r := wire.Record{Header: wire.Header{V: wire.Version, Terminal: tx.j.opt.Terminal, Lane: wire.LaneTel, Seq: seq, ID: id.String(),
-		Type: typ, Schema: schema, Wall: wall, Mono: tx.j.past().Milliseconds(), Boot: tx.j.opt.Boot,
-		ClockOff: off.Milliseconds(), ClockUnsure: unsure}, Body: plain}
-	r.BodyHash = wire.HashBody(r.Salt, r.Body)
-	b, err := encode(r)
+	wall, _, _ := tx.j.stamp()
+	b, err := encode(wire.Sample{Seq: seq, Wall: wall, Telemetry: t})
 	if err != nil {
 		return err
 	}
@@ -61,8 +43,8 @@ func (tx *Tx) Tell(typ string, schema int, body any) error {
 	return ring.Put(seqKey(seq), b)
 }
 
-// Told returns the oldest telemetry, at most so many records.
-func (j *Journal) Told(most int) (all []wire.Record, err error) {
+// Told returns the oldest telemetry, at most so many samples.
+func (j *Journal) Told(most int) (all []wire.Sample, err error) {
 	err = j.view(func(tx *bolt.Tx) error {
 		ring := tx.Bucket(bucketTel)
 		if ring == nil {
@@ -70,9 +52,9 @@ func (j *Journal) Told(most int) (all []wire.Record, err error) {
 		}
 		c := ring.Cursor()
 		for k, v := c.First(); k != nil && len(all) < most; k, v = c.Next() {
-			var r wire.Record
-			if decode(v, &r) == nil { // one that a disk spoilt is lost, as any may be
-				all = append(all, r)
+			var x wire.Sample
+			if decode(v, &x) == nil { // one that a disk spoilt is lost, as any may be
+				all = append(all, x)
 			}
 		}
 		return nil
@@ -90,6 +72,39 @@ func (j *Journal) Forget(seq uint64) error {
 		tx.touched = true
 		return forgetTold(ring, seq)
 	})
+}
+
+// Gauge is what the journal says of itself for telemetry: numbers only.
+type Gauge struct {
+	Waiting, Pictures uint64
+	Oldest            time.Duration // age of the oldest record that waits
+	Used, Quota       int64         // bytes
+	Disk              int64         // free beside the database, bytes; 0 when it is not known
+}
+
+// Gauge looks at what waits and at the room there is.
+func (j *Journal) Gauge() (g Gauge, err error) {
+	lanes, err := j.Lanes()
+	if err != nil {
+		return g, err
+	}
+	now := j.Now()
+	for _, l := range lanes {
+		g.Waiting += l.Waiting
+		if !l.Oldest.IsZero() {
+			g.Oldest = max(g.Oldest, now.Sub(l.Oldest))
+		}
+	}
+	pictures, err := j.PendingBlobs()
+	if err != nil {
+		return g, err
+	}
+	g.Pictures = uint64(len(pictures))
+	g.Used, g.Quota = j.Size()
+	if free := freeRoom(filepath.Dir(j.path)); free != math.MaxInt64 {
+		g.Disk = free
+	}
+	return g, nil
 }
 
 func forgetTold(ring *bolt.Bucket, seq uint64) error {

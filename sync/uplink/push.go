@@ -84,7 +84,7 @@ func (u *Uplink) showPast() {
 	u.pastShown = false
 }
 
-// push sends what waits: a round over the lanes in sending order, one batch of each, so that none starves; then blobs. What
+// push sends what waits: a round over the lanes in sending order, one batch of each, so that none starves; then blobs; and when nothing of these waits, telemetry. What
 // goes wrong with one lane does not hold up the others, unless nobody can be reached at all.
 func (u *Uplink) push(ctx context.Context) error {
 	changed := u.opt.Journal.Changed()
@@ -129,7 +129,7 @@ func (u *Uplink) push(ctx context.Context) error {
 	if len(failed) > 0 {
 		return errors.Join(failed...)
 	}
-	if sent+n > 0 {
+	if sent+n > 0 || u.pushSamples(ctx) {
 		return nil
 	}
 	return u.until(ctx, changed, u.opt.Beat) // a lane that was stopped may go on after the next beat

@@ -79,6 +79,8 @@ type Uplink struct {
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
 	sealed    []byte             // the platform's key that data keys are sealed to
 
+	samplesHold time.Time // before it telemetry is not sent; of the part that pushes
+
 	// conversation keeps a hello and a push apart: a hello that shows older heads than a push that overtook it would look
 	// like a disk restored from an old image.
 	conversation sync.Mutex

@@ -570,3 +570,40 @@ MAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgeDZvXaiYHuj5WUR7iPHUKJURo1qX8Mr6
 1iM0gJwVVhICIQDMOAm7cv3/RwjXeemUveSdpeUwNVt1707hLx1UQ9j1dA==
 -----END CERTIFICATE-----
 `
+
+// A platform that does not know telemetry, or is too busy for it, is not pestered, and everything else goes on.
+func TestTelemetryHoldsNothingUp(t *testing.T) {
+	for name, status := range map[string]int{"unknown": 404, "busy": 503, "broken": 500} {
+		t.Run(name, func(t *testing.T) {
+			c := newCity(t)
+			var asked atomic.Int32
+			c.be(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != wire.PathTelemetry {
+					return false
+				}
+				asked.Add(1)
+				w.Header().Set("Retry-After", "60")
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, `{"code":"E-BUSY","message":"later","retry_after_ms":60000}`)
+				return true
+			})
+			x := newTerminal(t, c)
+			told := func() {
+				if err := x.Update(func(tx *journal.Tx) error { return tx.Tell(wire.Telemetry{}) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			told()
+			x.run(t)
+			eventually(t, "telemetry was tried", func() bool { return asked.Load() > 0 })
+			for range 5 {
+				told()
+				x.emit(t, wire.LaneTx, 3, "x")
+				eventually(t, "records go on", func() bool { return x.waiting(t) == 0 })
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
