@@ -47,7 +47,7 @@ vet:
 	$(GO) vet -tags $(TEST_TAGS) ./...
 
 unit:
-	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v -e /test/journeys -e /test/torture$$)
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v -e /test/journeys -e /test/torture$$ -e /test/cluster$$)
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 

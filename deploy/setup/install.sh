@@ -5,6 +5,8 @@
 #   deploy/setup/install.sh run       to show it (X server without a display, window manager, Mesa, a Chinese font)
 #   deploy/setup/install.sh test      what the tests use beside that: independent printers, readers and renderers
 #   deploy/setup/install.sh lab       what the lab's virtual machine takes (make lab)
+#   deploy/setup/install.sh cluster   what make cluster puts into namespaces: PostgreSQL, Patroni, etcd, HAProxy. None of them is
+#                                     left running on this machine, nor started at its next boot, unless it was installed before
 #
 # It may be run again at any time. It says what it installs, and uses sudo only when it is not root.
 set -euo pipefail
@@ -13,16 +15,20 @@ build=(gcc pkg-config libc6-dev libgl1-mesa-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
 test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm)
 lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
+# Patroni alone brings the client of another store.
+cluster=(postgresql patroni python3-etcd etcd-server haproxy iproute2)
 
 want=()
+quiet=
 for set in "$@"; do
 	case "$set" in
 	build) want+=("${build[@]}") ;;
 	run) want+=("${run[@]}") ;;
 	test) want+=("${test[@]}") ;;
 	lab) want+=("${lab[@]}") ;;
+	cluster) want+=("${cluster[@]}") quiet=1 ;;
 	*)
-		echo "install.sh: no set '$set': build, run, test, lab" >&2
+		echo "install.sh: no set '$set': build, run, test, lab, cluster" >&2
 		exit 2
 		;;
 	esac
@@ -57,4 +63,27 @@ fi
 echo "install.sh: installing from $(. /etc/os-release && echo "$PRETTY_NAME"): ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
+
+# Debian starts a service when it is installed, and makes a first PostgreSQL. Policy and setting hold for this installation.
+policy=/usr/sbin/policy-rc.d
+created=/etc/postgresql-common/createcluster.d/budayang.conf
+if [ -n "$quiet" ]; then
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+		"${as_root[@]}" chmod 755 "$policy"
+		trap '"${as_root[@]}" rm -f "$policy" "$created"' EXIT
+	else
+		trap '"${as_root[@]}" rm -f "$created"' EXIT
+	fi
+	"${as_root[@]}" mkdir -p "${created%/*}"
+	echo 'create_main_cluster = false' | "${as_root[@]}" tee "$created" >/dev/null
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+if [ -n "$quiet" ] && [ -d /run/systemd/system ]; then
+	for p in "${missing[@]}"; do
+		case "$p" in
+		etcd-server) "${as_root[@]}" systemctl disable --quiet etcd ;;
+		patroni | haproxy) "${as_root[@]}" systemctl disable --quiet "$p" ;;
+		esac
+	done
+fi
