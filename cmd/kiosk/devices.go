@@ -12,14 +12,15 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/slip"
 )
 
 // devicesCmd is `kiosk devices`.
 type devicesCmd struct {
-	List  devicesListCmd  `cmd:"" help:"List the ports of this machine and the configured devices."`
+	List  devicesListCmd  `cmd:"" help:"List the ports and cameras of this machine and the configured devices."`
 	Probe devicesProbeCmd `cmd:"" help:"Open every configured device and ask it how it is."`
-	Test  devicesTestCmd  `cmd:"" help:"Try one device: read a card, print a slip, print a page."`
+	Test  devicesTestCmd  `cmd:"" help:"Try one device: read a card, print a slip, print a page, take pictures."`
 }
 
 // devicesListCmd is `kiosk devices list`.
@@ -27,7 +28,7 @@ type devicesListCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 }
 
-// Run lists serial ports by their stable names, then the configuration.
+// Run lists serial ports and cameras by their stable names, then the configuration.
 func (d devicesListCmd) Run(io stdio) error {
 	fmt.Fprintln(io.out, "serial ports:")
 	n := 0
@@ -44,6 +45,14 @@ func (d devicesListCmd) Run(io stdio) error {
 		}
 	}
 	if n == 0 {
+		fmt.Fprintln(io.out, "  none")
+	}
+	fmt.Fprintln(io.out, "cameras:")
+	cameras := camera.Nodes()
+	for _, n := range cameras {
+		fmt.Fprintf(io.out, "  v4l2:%s  (%s)\n", n.Path, n.Name)
+	}
+	if len(cameras) == 0 {
 		fmt.Fprintln(io.out, "  none")
 	}
 	c, err := config.Load(d.Config)
@@ -99,7 +108,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, code-scanner or ups."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, code-scanner, camera or ups."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
 
@@ -136,6 +145,8 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		}
 		fmt.Fprintf(io.out, "power: %s, input %g V, load %g %%, battery %g V (-1: not measured)\n", p.Power, p.InputVolts, p.LoadPercent, p.BatteryVolts)
 		return nil
+	case devices.Camera:
+		return tryCamera(ctx, dev, io)
 	case devices.CodeScanner:
 		fmt.Fprintln(io.out, "show a code …")
 		code, err := dev.Scan(ctx)
@@ -156,6 +167,47 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		return printed(io, r)
 	}
 	return fmt.Errorf("%s: no test for this role", d.Role)
+}
+
+// tryCamera takes pictures for two seconds and tells what they are like. None is kept or shown.
+func tryCamera(ctx context.Context, dev devices.Camera, io stdio) error {
+	stream, err := dev.Stream(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	var f devices.Frame
+	defer func() { f.Wipe() }()
+	n, missed, begun := 0, 0, time.Now()
+	var from time.Time
+	for time.Since(begun) < 2*time.Second || n < 2 {
+		last := f.Sequence
+		if err := stream.Next(ctx, &f, devices.View{}); err != nil {
+			return err
+		}
+		if n == 0 {
+			from = f.At
+		} else {
+			missed += int(f.Sequence-last) - 1
+		}
+		n++
+	}
+	var light uint64
+	for i := 0; i < len(f.Pixels); i += 4 {
+		light += uint64(f.Pixels[i]) + uint64(f.Pixels[i+1]) + uint64(f.Pixels[i+2])
+	}
+	fmt.Fprintf(io.out, "pictures: %d of %dx%d, %.1f a second, %d missed, mean level %d of 255\n", n, f.Width, f.Height,
+		float64(n-1)/f.At.Sub(from).Seconds(), missed, light/uint64(3*f.Width*f.Height))
+	switch err := stream.Hold(true); {
+	case err == nil:
+		fmt.Fprintln(io.out, "exposure and white balance can be held")
+		return stream.Hold(false)
+	case errors.Is(err, devices.ErrFixedCamera):
+		fmt.Fprintf(io.out, "not all can be held: %v\n", err)
+		return nil
+	default:
+		return err
+	}
 }
 
 func printed(io stdio, r devices.PrintResult) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
 	"github.com/budayang/kiosk/devices/idcard"
@@ -40,6 +41,9 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 	}
 	if d.Driver == "ipp" {
 		return document.Open(ctx, d.URI, document.Options{Media: d.Media, Status: o.report})
+	}
+	if d.Driver == "video" {
+		return camera.Open(ctx, d.URI, d.Camera())
 	}
 	b, err := bus.Open(ctx, u)
 	if err != nil {

@@ -3,7 +3,8 @@
 //	serial:/dev/serial/by-id/usb-…?baud=115200&parity=none&data=8&stop=1&flow=none
 //	tcp:192.0.2.7:9100
 //	usb:0400:c35a            (its place; opening it is refused until the USB bus is built in)
-//	ipp://printer.local/ipp/print, ipps://…, v4l2:/dev/v4l/by-path/…   (parsed here, opened by their drivers)
+//	ipp://printer.local/ipp/print, ipps://…                    (these and the next are parsed here, opened by their drivers)
+//	v4l2:/dev/v4l/by-path/…, http://camera.local/stream, https://…, file:/srv/pictures
 //
 // A [Bus] has one owner, its driver. Reads and writes are bounded by a context; silence ([ErrTimeout]) is told apart from a
 // hang-up ([ErrHangup]); closing never waits for a device.
@@ -58,6 +59,9 @@ const (
 	IPP    = "ipp"
 	IPPS   = "ipps"
 	V4L2   = "v4l2"
+	HTTP   = "http"
+	HTTPS  = "https"
+	File   = "file"
 )
 
 // Line is how a serial port is set.
@@ -76,7 +80,7 @@ const (
 	FlowXonXoff = "xonxoff" // the device may stop us; we never send XON or XOFF into binary output
 )
 
-// A URI names a device. Address is a path, host:port, vid:pid[:serial] or the whole URI for ipp.
+// A URI names a device. Address is a path, host:port, vid:pid[:serial] or the whole URI for ipp and http.
 type URI struct {
 	Scheme  string
 	Address string
@@ -126,8 +130,18 @@ func Parse(text string) (URI, error) {
 		if !filepath.IsAbs(rest) {
 			return URI{}, errors.New(`a device path, "v4l2:/dev/v4l/by-path/…"`)
 		}
+	case HTTP, HTTPS:
+		p, err := url.Parse(text)
+		if err != nil || p.Host == "" || p.User != nil {
+			return URI{}, errors.New(`an address without a password, "http://192.0.2.9:8080/stream"`)
+		}
+		u.Address = text
+	case File:
+		if !filepath.IsAbs(rest) {
+			return URI{}, errors.New(`a path, "file:/srv/pictures"`)
+		}
 	default:
-		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps or v4l2, not %q", scheme)
+		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, v4l2, http or https, not %q", scheme)
 	}
 	return u, nil
 }

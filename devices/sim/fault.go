@@ -31,6 +31,7 @@ const (
 const (
 	DeviceCodeScanner = "code-scanner"
 	DeviceUPS         = "ups"
+	DeviceCamera      = "camera"
 )
 
 // Devices are the names of all devices.
@@ -47,6 +48,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(receiptFaults), nil
 	case DeviceCodeScanner, DeviceUPS:
 		return slices.Clone(plainFaults), nil
+	case DeviceCamera:
+		return slices.Clone(cameraFaults), nil
 	case DeviceDocumentPrinter:
 		return slices.Clone(documentFaults), nil
 	case DeviceCardDispenser:

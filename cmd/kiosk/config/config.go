@@ -22,6 +22,7 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/sync/journal/tpm"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -102,6 +103,14 @@ type Device struct {
 	Media       string   `toml:"media"`        // document printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
 	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
+	// Cameras. 0 and "" let the driver or the camera choose.
+	Width        int    `toml:"width"`         // pixels
+	Height       int    `toml:"height"`        // pixels
+	Format       string `toml:"format"`        // "yuyv" or "mjpeg"
+	Rate         int    `toml:"rate"`          // pictures a second
+	MainsHz      int    `toml:"mains_hz"`      // of the light: 50 or 60
+	Exposure     int    `toml:"exposure"`      // in 100 µs
+	WhiteBalance int    `toml:"white_balance"` // in kelvin
 }
 
 // Duration is written "40s" or "5m".
@@ -120,6 +129,12 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // MarshalText writes it back.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
+// Camera is how a camera is set up.
+func (d Device) Camera() camera.Options {
+	return camera.Options{Width: d.Width, Height: d.Height, Format: camera.Format(d.Format), Rate: d.Rate, MainsHz: d.MainsHz,
+		Exposure: d.Exposure, WhiteBalance: d.WhiteBalance}
+}
+
 // Drivers lists the drivers that each role knows.
 var Drivers = map[devices.Role][]string{
 	devices.RoleIDReader:        {"sam"},
@@ -128,6 +143,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleCodeScanner:     {"code"},
 	devices.RoleUPS:             {"megatec"},
 	devices.RoleCardDispenser:   {"card"},
+	devices.RoleCamera:          {"video"},
 }
 
 // schemes lists the buses that each driver can speak over.
@@ -138,6 +154,7 @@ var schemes = map[string][]string{
 	"code":    {"serial", "tcp"},
 	"megatec": {"serial", "tcp"},
 	"card":    {"serial", "tcp"},
+	"video":   camera.Schemes(),
 }
 
 // A Problem is one mistake in a configuration file.
@@ -242,7 +259,8 @@ var known = []string{
 	"platform.url", "platform.ca", "platform.code_file", "platform.profile",
 	"seal.vault", "seal.tpm", "seal.cipher",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
-	"device.*.fingerprint",
+	"device.*.fingerprint", "device.*.width", "device.*.height", "device.*.format", "device.*.rate", "device.*.mains_hz",
+	"device.*.exposure", "device.*.white_balance",
 }
 
 func near(key []string) string {
@@ -390,5 +408,10 @@ func (v *checker) device(role devices.Role, d Device) {
 	}
 	if !slices.Contains(schemes[d.Driver], u.Scheme) {
 		v.bad(key+".uri", fmt.Sprintf("a URI that begins with %s: (driver %s)", strings.Join(schemes[d.Driver], ": or "), d.Driver))
+	}
+	if role == devices.RoleCamera {
+		if wrong, expected := d.Camera().Check(); wrong != "" {
+			v.bad(key+"."+wrong, expected)
+		}
 	}
 }
