@@ -1,0 +1,833 @@
+package pay_test
+
+// Histories: citizens, phones, an impatient channel, crashes and several servers, at random. What must hold at the end is
+// judged by the channel's own books.
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
+	"pgregory.net/rapid"
+
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/platform/pay/nontax"
+	"github.com/budayang/kiosk/platform/pay/paysim"
+)
+
+const channelName = "nontax"
+
+// keys of the synthetic merchant and the synthetic channel.
+var keys = sync.OnceValue(func() (k struct {
+	own, peer    *sm2.PrivateKey
+	pem, peerPEM []byte
+}) {
+	for _, to := range []**sm2.PrivateKey{&k.own, &k.peer} {
+		key, err := sm2.GenerateKey(rand.Reader)
+		if err != nil {
+			log.Fatal(err)
+		}
+		*to = key
+	}
+	der, err := smx509.MarshalPKCS8PrivateKey(k.own)
+	if err != nil {
+		log.Fatal(err)
+	}
+	k.pem = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if der, err = smx509.MarshalPKIXPublicKey(&k.peer.PublicKey); err != nil {
+		log.Fatal(err)
+	}
+	k.peerPEM = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return k
+})
+
+// memory is a store that keeps bytes, as a database does.
+type memory struct {
+	mu     sync.Mutex
+	rows   map[string][]byte
+	leases map[string]time.Time
+	rules  pay.Rules
+}
+
+func (m *memory) Change(_ context.Context, bill string, fn func(*pay.Account) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var a pay.Account
+	if m.rows[bill] == nil {
+		return pay.ErrNoBill
+	}
+	if err := json.Unmarshal(m.rows[bill], &a); err != nil {
+		return err
+	}
+	if err := fn(&a); err != nil {
+		return err
+	}
+	b, err := json.Marshal(a)
+	m.rows[bill] = b
+	return err
+}
+
+func (m *memory) all() (all []pay.Account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, b := range m.rows {
+		var a pay.Account
+		if err := json.Unmarshal(b, &a); err != nil {
+			log.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b pay.Account) int { return strings.Compare(a.Bill.Number, b.Bill.Number) })
+	return all
+}
+
+func (m *memory) Take(_ context.Context, _ string, now, until time.Time, most int) (bills []string, err error) {
+	for _, a := range m.all() {
+		if at := m.rules.Wake(&a); !at.IsZero() && !now.Before(at) && len(bills) < most && !now.Before(m.leases[a.Bill.Number]) {
+			m.leases[a.Bill.Number] = until
+			bills = append(bills, a.Bill.Number)
+		}
+	}
+	return bills, nil
+}
+
+func (m *memory) Give(_ context.Context, _, bill string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.leases, bill)
+	return nil
+}
+
+func (m *memory) Lines(_ context.Context, _, day string) (lines []pay.Line, _ error) {
+	for _, a := range m.all() {
+		lines = append(lines, a.Lines(day)...)
+	}
+	return lines, nil
+}
+
+func (m *memory) Booked(_ context.Context, _ string, l pay.Line) (pay.Line, bool, error) {
+	for _, a := range m.all() {
+		if is, ok := a.Booked(l); ok {
+			return is, true, nil
+		}
+	}
+	return pay.Line{}, false, nil
+}
+
+// chance gives numbers from 0 to n-1.
+type chance func(n int) int
+
+// heard is an answer that a server has and has not stored.
+type heard struct {
+	task pay.Task
+	got  pay.Answer
+}
+
+// world is one history.
+type world struct {
+	ctx      context.Context
+	now      time.Time
+	pick     chance
+	sim      *paysim.Server
+	store    *memory
+	settler  *pay.Settler
+	rules    pay.Rules
+	cases    map[string][]string // case → bills, oldest first
+	shown    []string            // orders whose code was on a screen
+	open     []heard
+	count    uint64
+	carefree bool // makes new bills whatever became of the old
+	nobooks  bool // never looks into the statement
+	trace    []string
+	problem  error
+}
+
+// flaw wraps the channel or the store in a broken rule; nil for none.
+type flaw struct {
+	name    string
+	rule    bool
+	channel func(pay.Channel) pay.Channel
+	world   func(*world)
+}
+
+func newWorld(pick chance, broken flaw) *world {
+	k := keys()
+	w := &world{ctx: context.Background(), now: time.Date(2026, 11, 29, 2, 0, 0, 0, time.UTC).Add(time.Duration(pick(20)) * time.Hour),
+		pick: pick, cases: map[string][]string{}, rules: pay.House()}
+	if broken.rule {
+		w.rules.Break(broken.name)
+	}
+	clock := func() time.Time { return w.now }
+	w.sim = paysim.New(clock, "990000", k.peer, &k.own.PublicKey)
+	c, err := nontax.New(nontax.Config{URL: "http://channel.invalid/nontax/v1", ID: "990000", Key: k.pem, PeerKey: k.peerPEM,
+		Client: paysim.Direct{Handler: w.sim}, Now: clock})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var channel pay.Channel = c
+	if broken.channel != nil {
+		channel = broken.channel(channel)
+	}
+	w.store = &memory{rows: map[string][]byte{}, leases: map[string]time.Time{}, rules: w.rules}
+	w.settler = &pay.Settler{Rules: w.rules, Accounts: w.store, Channels: map[string]pay.Channel{channelName: channel}, Owner: "one", Now: clock}
+	if broken.world != nil {
+		broken.world(w)
+	}
+	return w
+}
+
+func (w *world) say(format string, args ...any) {
+	w.trace = append(w.trace, w.now.Format("02 15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.problem == nil {
+		w.problem = fmt.Errorf(format, args...)
+	}
+}
+
+func (w *world) account(bill string) (a pay.Account) {
+	if err := w.store.Change(w.ctx, bill, func(is *pay.Account) error { a = *is; return nil }); err != nil {
+		w.fail("%s: %v", bill, err)
+	}
+	return a
+}
+
+func (w *world) change(bill string, fn func(*pay.Account)) {
+	if err := w.store.Change(w.ctx, bill, func(a *pay.Account) error { fn(a); return nil }); err != nil {
+		w.fail("%s: %v", bill, err)
+	}
+}
+
+// bill asks for a case's bill, as a terminal does.
+func (w *world) bill(name string) {
+	var before []pay.Bill
+	for _, b := range w.cases[name] {
+		before = append(before, w.account(b).Bill)
+	}
+	amount := []pay.Fen{1000, 1000, 500, 0}[w.pick(4)]
+	current, free := pay.Stands(before)
+	if w.carefree && len(before) < 3 {
+		current, free = nil, true
+	}
+	if !free {
+		if current.State == pay.BillOpen && current.Amount != amount {
+			w.say("case %s: amount changes, bill %s ends", name, current.Number)
+			w.change(current.Number, func(a *pay.Account) { w.rules.End(a, pay.WhyAmount, w.now) })
+		}
+		return
+	}
+	w.count++
+	b := pay.Bill{Number: pay.BillNumber("990000", w.now, w.count), Case: name, Terminal: "T1", Item: "temporary-id", Channel: channelName,
+		Amount: amount, Reason: "standard", Expires: w.now.Add(time.Duration(1+w.pick(5)) * time.Minute)}
+	if amount == 0 {
+		b.Channel = ""
+	}
+	if err := w.put(w.rules, b, w.now); err != nil {
+		w.fail("new bill: %v", err)
+		return
+	}
+	w.cases[name] = append(w.cases[name], b.Number)
+	w.say("case %s: bill %s of %s", name, b.Number, amount)
+}
+
+func (w *world) put(rules pay.Rules, b pay.Bill, now time.Time) error {
+	a, err := rules.NewAccount(b, now)
+	if err != nil {
+		return err
+	}
+	w.store.rows[b.Number], err = json.Marshal(a)
+	return err
+}
+
+// look remembers which codes a screen would show now.
+func (w *world) look() {
+	for _, a := range w.store.all() {
+		if t := a.Live(); t != nil && t.State == pay.AttemptOpen && !slices.Contains(w.shown, t.Number) {
+			w.shown = append(w.shown, t.Number)
+		}
+	}
+}
+
+func (w *world) anyBill() string {
+	all := w.store.all()
+	if len(all) == 0 {
+		return ""
+	}
+	return all[w.pick(len(all))].Bill.Number
+}
+
+// step is one random event.
+func (w *world) step() {
+	w.look()
+	bill := w.anyBill()
+	if bill == "" {
+		w.bill("a")
+		return
+	}
+	order := ""
+	if len(w.shown) > 0 {
+		order = w.shown[w.pick(len(w.shown))]
+	}
+	switch k := w.pick(34); {
+	case k < 2:
+		w.bill([]string{"a", "b"}[w.pick(2)])
+	case k < 12: // a server begins a task, whatever lease another holds
+		var task *pay.Task
+		w.change(bill, func(a *pay.Account) { task = w.settler.Rules.Tend(a, w.now) })
+		if task != nil {
+			got := w.settler.Do(w.ctx, *task)
+			w.say("%s %s: %v %v %s", task.Act, task.Number, got.Standing, got.Err, got.Refund)
+			w.open = append(w.open, heard{*task, got})
+		}
+		if w.pick(3) > 0 {
+			w.hear()
+		}
+	case k < 14:
+		w.hear()
+	case k == 14:
+		if w.pick(3) == 0 {
+			w.say("a server dies with %d answers", len(w.open))
+			w.open = nil
+		}
+	case k < 18:
+		w.now = w.now.Add([]time.Duration{time.Second, 3 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}[w.pick(5)])
+	case k < 21 && order != "":
+		w.say("a phone pays %s: %v", order, w.sim.Pay(order, 0))
+	case k == 21 && order != "":
+		w.say("a phone pays %s whatever it is: %v", order, w.sim.PayAnyway(order, 0))
+	case k == 22 && order != "" && w.pick(4) == 0:
+		w.say("a phone pays %s another amount: %v", order, w.sim.PayAnyway(order, 1))
+	case k == 23 && order != "" && w.pick(2) == 0:
+		w.say("the channel closes %s", order)
+		w.sim.CloseByItself(order)
+	case k == 24:
+		w.say("bill %s is cancelled", bill)
+		w.change(bill, func(a *pay.Account) { w.rules.End(a, pay.WhyCancelled, w.now) })
+	case k == 25 && w.pick(2) == 0:
+		a := w.account(bill)
+		if p := a.Kept(); p != nil {
+			w.say("the payment of %s shall go back", bill)
+			w.change(bill, func(a *pay.Account) { _ = w.rules.Return(a, p.Transaction, "unissued", "", w.now) })
+		}
+	case k < 28:
+		w.notice(false)
+	case k == 28 && order != "":
+		w.notice(true)
+	case k == 29:
+		w.say("what was asked long ago is done")
+		w.sim.RunParked()
+	default:
+		w.sim.Steer(func(f *paysim.Faults) {
+			switch n := w.pick(12); n {
+			case 0:
+				f.LoseBefore++
+			case 1, 2:
+				f.LoseAfter++
+			case 3:
+				f.Park++
+			case 4:
+				f.Busy++
+			case 5:
+				f.Unborn = !f.Unborn
+			case 6:
+				f.RefuseOrders++
+			case 7:
+				f.RefuseRefund++
+			case 8:
+				f.SlowRefunds = time.Duration(w.pick(2)) * 20 * time.Minute
+				f.FailSlow = w.pick(2)
+			case 9:
+				f.Lag = time.Duration(w.pick(2)) * 40 * time.Second
+			case 10:
+				f.Garbage++
+			case 11:
+				f.Unsigned++
+			}
+		})
+	}
+	w.watch()
+}
+
+func (w *world) hear() {
+	if len(w.open) == 0 {
+		return
+	}
+	i := w.pick(len(w.open))
+	h := w.open[i]
+	w.open = slices.Delete(w.open, i, i+1)
+	w.change(h.task.Bill, func(a *pay.Account) { w.rules.Heard(a, h.task, h.got, w.now) })
+}
+
+// notice tells the platform something the channel said, again or out of order, or something it never said.
+func (w *world) notice(forged bool) {
+	all := w.sim.Notices()
+	var r *http.Request
+	switch {
+	case forged:
+		n := w.sim.Forge(w.shown[w.pick(len(w.shown))], 1000)
+		r = w.sim.Request(n, "http://platform.invalid/", true)
+	case len(all) == 0:
+		return
+	default:
+		r = w.sim.Request(all[w.pick(len(all))], "http://platform.invalid/", false)
+	}
+	w.told(r)
+}
+
+func (w *world) told(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	n, err := w.settler.Channels[channelName].Notice(r.Header, body)
+	if err != nil {
+		return
+	}
+	bill, ok := pay.BillOf(n.Number)
+	if !ok || w.store.rows[bill] == nil {
+		return
+	}
+	w.say("told of %s %s: %v", n.Number, n.Refund, n.Standing)
+	w.change(bill, func(a *pay.Account) { w.rules.Told(a, n, w.now) })
+}
+
+// caseOf finds the case of an order.
+func (w *world) caseOf(order string) string {
+	bill, _ := pay.BillOf(order)
+	for name, bills := range w.cases {
+		if slices.Contains(bills, bill) {
+			return name
+		}
+	}
+	return "?"
+}
+
+// watch checks what must hold at every moment.
+func (w *world) watch() {
+	payable := map[string]string{}
+	for _, o := range w.sim.Orders() {
+		if !o.Payable(w.now) {
+			continue
+		}
+		if other := payable[w.caseOf(o.Number)]; other != "" {
+			w.fail("orders %s and %s of one case can both be paid", other, o.Number)
+		}
+		payable[w.caseOf(o.Number)] = o.Number
+	}
+	if b := w.sim.Breaches(); len(b) > 0 {
+		w.fail("%s", b[0])
+	}
+}
+
+// end lets everything heal and checks what must hold for ever.
+func (w *world) end() error {
+	w.look()
+	w.open = nil
+	w.sim.Steer(func(f *paysim.Faults) { *f = paysim.Faults{} })
+	w.sim.RunParked()
+	if w.pick(2) == 0 {
+		all := w.sim.Notices()
+		for _, i := range mathrand.New(mathrand.NewPCG(1, uint64(len(all)))).Perm(len(all)) {
+			w.told(w.sim.Request(all[i], "http://platform.invalid/", false))
+		}
+	}
+	first := w.now
+	settle := func() {
+		for range 3000 {
+			n, err := w.settler.Turn(w.ctx)
+			if err != nil {
+				w.fail("turn: %v", err)
+				return
+			}
+			w.watch()
+			if n > 0 {
+				continue
+			}
+			next := time.Time{}
+			for _, a := range w.store.all() {
+				if at := w.rules.Wake(&a); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+					next = at
+				}
+			}
+			if next.IsZero() {
+				return
+			}
+			if next.After(w.now) {
+				w.now = next
+			} else {
+				w.now = w.now.Add(time.Second)
+			}
+		}
+		w.fail("it never comes to rest")
+	}
+	settle()
+	if !w.nobooks {
+		days := []string{pay.Day(first.Add(-24 * time.Hour)), pay.Day(first), pay.Day(w.now)}
+		w.now = w.now.Add(25 * time.Hour)
+		for _, day := range slices.Compact(days) {
+			list, err := w.settler.Reconcile(w.ctx, channelName, day)
+			if err != nil {
+				w.fail("statement of %s: %v", day, err)
+			}
+			for _, d := range list {
+				w.say("difference: %+v", d)
+			}
+		}
+		settle()
+	}
+	w.judge()
+	return w.problem
+}
+
+// judge compares the platform's accounts with the channel's books.
+func (w *world) judge() {
+	booked := map[string]pay.Payment{}
+	back := map[string][]pay.Refund{}
+	for name, bills := range w.cases {
+		kept := 0
+		for _, number := range bills {
+			a := w.account(number)
+			if a.Live() != nil || a.Bill.State == pay.BillOpen || a.Bill.State == pay.BillClosing {
+				w.fail("bill %s is still %s", number, a.Bill.State)
+			}
+			for _, p := range a.Payments {
+				if _, twice := booked[p.Transaction]; twice {
+					w.fail("payment %s is booked twice", p.Transaction)
+				}
+				booked[p.Transaction] = p
+				if p.Use == pay.UseKept {
+					kept++
+					if p.Amount != a.Bill.Amount {
+						w.fail("payment %s of %s is kept for a bill of %s", p.Transaction, p.Amount, a.Bill.Amount)
+					}
+					if a.Bill.Why == pay.WhyCancelled || a.Bill.Why == pay.WhyAmount {
+						w.fail("payment %s is kept for a bill that ended: %s", p.Transaction, a.Bill.Why)
+					}
+					if s := a.Bill.State; s != pay.BillPaid && s != pay.BillReturning && s != pay.BillReturned {
+						w.fail("payment %s is kept, and its bill is %s", p.Transaction, s)
+					}
+				}
+			}
+			if (a.Bill.State == pay.BillPaid) != (a.Bill.Amount == 0 || a.Kept() != nil && len(refundsOf(a, a.Kept().Transaction)) == 0) {
+				w.fail("bill %s is %s", number, a.Bill.State)
+			}
+			if a.Bill.State == pay.BillReturned {
+				kept-- // it gave its money back: the case may have another
+			}
+			for _, f := range a.Refunds {
+				back[f.Transaction] = append(back[f.Transaction], f)
+				open := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == f.Number && m.Ended.IsZero() })
+				if f.State != pay.RefundDone && !(f.State == pay.RefundRefused && open) {
+					w.fail("refund %s is %s, on the desk: %v", f.Number, f.State, open)
+				}
+			}
+			for _, p := range a.Payments {
+				open := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == p.Transaction && m.Ended.IsZero() })
+				if p.Use == pay.UseWrong && !open && len(back[p.Transaction]) == 0 {
+					w.fail("payment %s of a wrong amount is on nobody's desk", p.Transaction)
+				}
+			}
+		}
+		if kept > 1 {
+			w.fail("case %s paid %d times", name, kept)
+		}
+	}
+	there := map[string]bool{}
+	for _, o := range w.sim.Orders() {
+		for _, p := range o.Payments {
+			there[p.Transaction] = true
+			is, known := booked[p.Transaction]
+			switch returned := pay.Fen(p.Returned); {
+			case !known:
+				w.fail("payment %s of order %s is forgotten", p.Transaction, o.Number)
+			case int64(is.Amount) != p.Amount || is.Attempt != o.Number:
+				w.fail("payment %s is booked as %+v", p.Transaction, is)
+			case returned != 0 && returned != is.Amount:
+				w.fail("of payment %s, %s went back", p.Transaction, returned)
+			case returned != 0 && !slices.ContainsFunc(back[p.Transaction], func(f pay.Refund) bool { return f.State == pay.RefundDone }):
+				w.fail("payment %s went back and is not booked so", p.Transaction)
+			case returned == 0 && slices.ContainsFunc(back[p.Transaction], func(f pay.Refund) bool { return f.State == pay.RefundDone }):
+				w.fail("payment %s is booked as gone back, and did not", p.Transaction)
+			case returned != 0 && is.Use == pay.UseKept && !slices.ContainsFunc(back[p.Transaction], func(f pay.Refund) bool { return f.Why == "unissued" }):
+				w.fail("payment %s went back though it is kept", p.Transaction)
+			case (is.Use == pay.UseLate || is.Use == pay.UseTwice) && len(back[p.Transaction]) == 0:
+				w.fail("payment %s is %s and does not go back", p.Transaction, is.Use)
+			case is.Use == "":
+				w.fail("payment %s has no use", p.Transaction)
+			}
+		}
+	}
+	for t := range booked {
+		if !there[t] {
+			w.fail("payment %s is booked and the channel never had it", t)
+		}
+	}
+}
+
+func refundsOf(a pay.Account, transaction string) (all []pay.Refund) {
+	for _, f := range a.Refunds {
+		if f.Transaction == transaction {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// history plays one; the error says what did not hold.
+func history(pick chance, broken flaw) (*world, error) {
+	w := newWorld(pick, broken)
+	for range 20 + pick(60) {
+		w.step()
+		if w.problem != nil {
+			return w, w.problem
+		}
+	}
+	return w, w.end()
+}
+
+func seeded(seed uint64) chance {
+	r := mathrand.New(mathrand.NewPCG(seed, 5))
+	return func(n int) int { return r.IntN(n) }
+}
+
+// TestRandomHistories: nobody pays twice, no payment is forgotten, what is unknown becomes known or lies on the desk.
+// PAY_HISTORIES says how many; PAY_SEED repeats one.
+func TestRandomHistories(t *testing.T) {
+	n, from := uint64(2000), uint64(0)
+	if testing.Short() {
+		n = 200
+	}
+	if v := os.Getenv("PAY_HISTORIES"); v != "" {
+		n, _ = strconv.ParseUint(v, 10, 32)
+	}
+	if v := os.Getenv("PAY_SEED"); v != "" {
+		from, _ = strconv.ParseUint(v, 10, 32)
+		n = 1
+	}
+	var mu sync.Mutex
+	uses, orders, matters := map[pay.Use]int{}, 0, map[string]int{}
+	var wg sync.WaitGroup
+	for lane := range uint64(4) {
+		wg.Go(func() {
+			for seed := from + lane; seed < from+n; seed += 4 {
+				w, err := history(seeded(seed), flaw{})
+				mu.Lock()
+				if err != nil {
+					t.Errorf("seed %d: %v\n%s", seed, err, strings.Join(w.trace, "\n"))
+					mu.Unlock()
+					return
+				}
+				orders += len(w.sim.Orders())
+				for _, a := range w.store.all() {
+					for _, p := range a.Payments {
+						uses[p.Use]++
+					}
+					for _, m := range a.Matters {
+						matters[m.Kind]++
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d histories, %d orders, payments %v, matters %v", n, orders, uses, matters)
+	if n >= 200 {
+		for _, u := range []pay.Use{pay.UseKept, pay.UseLate, pay.UseTwice, pay.UseWrong} {
+			if uses[u] == 0 {
+				t.Errorf("no payment was %s: the histories are too tame", u)
+			}
+		}
+	}
+}
+
+// TestHistoriesByRapid is the same with histories that rapid shrinks.
+func TestHistoriesByRapid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, err := history(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "n") }, flaw{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, strings.Join(w.trace, "\n"))
+		}
+	})
+}
+
+// hand is a channel with one answer changed.
+type hand struct {
+	pay.Channel
+	create      func(pay.Channel, context.Context, pay.Order) (string, error)
+	query       func(pay.Channel, context.Context, string) (pay.Standing, error)
+	close       func(pay.Channel, context.Context, string) error
+	refund      func(pay.Channel, context.Context, pay.RefundOrder) (pay.RefundStanding, error)
+	queryRefund func(pay.Channel, context.Context, string, string) (pay.RefundStanding, error)
+	notice      func(pay.Channel, http.Header, []byte) (pay.Notice, error)
+}
+
+func (h hand) Create(ctx context.Context, o pay.Order) (string, error) {
+	if h.create != nil {
+		return h.create(h.Channel, ctx, o)
+	}
+	return h.Channel.Create(ctx, o)
+}
+
+func (h hand) Query(ctx context.Context, n string) (pay.Standing, error) {
+	if h.query != nil {
+		return h.query(h.Channel, ctx, n)
+	}
+	return h.Channel.Query(ctx, n)
+}
+
+func (h hand) Close(ctx context.Context, n string) error {
+	if h.close != nil {
+		return h.close(h.Channel, ctx, n)
+	}
+	return h.Channel.Close(ctx, n)
+}
+
+func (h hand) Refund(ctx context.Context, r pay.RefundOrder) (pay.RefundStanding, error) {
+	if h.refund != nil {
+		return h.refund(h.Channel, ctx, r)
+	}
+	return h.Channel.Refund(ctx, r)
+}
+
+func (h hand) QueryRefund(ctx context.Context, a, n string) (pay.RefundStanding, error) {
+	if h.queryRefund != nil {
+		return h.queryRefund(h.Channel, ctx, a, n)
+	}
+	return h.Channel.QueryRefund(ctx, a, n)
+}
+
+func (h hand) Notice(header http.Header, b []byte) (pay.Notice, error) {
+	if h.notice != nil {
+		return h.notice(h.Channel, header, b)
+	}
+	return h.Channel.Notice(header, b)
+}
+
+// flaws are rules broken one at a time. Every one must be noticed.
+var flaws = []flaw{
+	{name: "late payments are ignored", rule: true},
+	{name: "second payments are kept", rule: true},
+	{name: "any amount is right", rule: true},
+	{name: "what crosses a cancelling is kept", rule: true},
+	{name: "unknown to the channel means closed", rule: true},
+	{name: "a refused refund counts as done", rule: true},
+	{name: "a refund under way counts as done", rule: true},
+	{name: "an expired bill counts as closed at once", rule: true},
+	{name: "an order without an answer counts as refused", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, create: func(c pay.Channel, ctx context.Context, o pay.Order) (string, error) {
+			qr, err := c.Create(ctx, o)
+			if err != nil {
+				err = &pay.Refusal{Code: "?"}
+			}
+			return qr, err
+		}}
+	}},
+	{name: "a closing without an answer counts as closed", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, close: func(c pay.Channel, ctx context.Context, n string) error {
+			if err := c.Close(ctx, n); errors.Is(err, pay.ErrPaid) {
+				return err
+			}
+			return nil
+		}}
+	}},
+	{name: "a refund without an answer gets a new number", channel: func(c pay.Channel) pay.Channel {
+		n := 0
+		return hand{Channel: c, refund: func(c pay.Channel, ctx context.Context, r pay.RefundOrder) (pay.RefundStanding, error) {
+			n++
+			r.Number = fmt.Sprintf("%s%d", r.Number, n)
+			s, err := c.Refund(ctx, r)
+			if err != nil && !errors.Is(err, pay.ErrRefused) {
+				err = pay.ErrAbsent
+			}
+			return s, err
+		}}
+	}},
+	{name: "a refund is repeated without asking", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, queryRefund: func(pay.Channel, context.Context, string, string) (pay.RefundStanding, error) {
+			return "", pay.ErrAbsent
+		}}
+	}},
+	{name: "an order is repeated without asking", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, query: func(c pay.Channel, ctx context.Context, n string) (pay.Standing, error) {
+			if mathrand.IntN(2) == 0 {
+				return pay.Standing{}, pay.ErrAbsent
+			}
+			return c.Query(ctx, n)
+		}}
+	}},
+	{name: "a closed order makes a refund", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, query: func(c pay.Channel, ctx context.Context, n string) (pay.Standing, error) {
+			s, err := c.Query(ctx, n)
+			if err == nil && s.State == pay.OrderClosed {
+				_, _ = c.Refund(ctx, pay.RefundOrder{Number: "R" + n, Attempt: n, Transaction: "none", Amount: 1000, Of: 1000})
+			}
+			return s, err
+		}}
+	}},
+	{name: "forged notices are believed", channel: func(c pay.Channel) pay.Channel {
+		return hand{Channel: c, notice: func(c pay.Channel, h http.Header, b []byte) (pay.Notice, error) {
+			n, err := c.Notice(h, b)
+			if errors.Is(err, pay.ErrForged) {
+				var got struct {
+					Order struct {
+						Number   string
+						Payments []pay.Received
+					}
+				}
+				err = json.Unmarshal(b, &got)
+				n = pay.Notice{Number: got.Order.Number, Standing: pay.Standing{State: pay.OrderPaid, Payments: got.Order.Payments}}
+			}
+			return n, err
+		}}
+	}},
+	{name: "a notice told twice is two payments", channel: func(c pay.Channel) pay.Channel {
+		n := 0
+		return hand{Channel: c, notice: func(c pay.Channel, h http.Header, b []byte) (pay.Notice, error) {
+			got, err := c.Notice(h, b)
+			for i := range got.Standing.Payments {
+				n++
+				got.Standing.Payments[i].Transaction += fmt.Sprintf("-%d", n)
+			}
+			return got, err
+		}}
+	}},
+	{name: "a new bill does not wait for the old", world: func(w *world) { w.carefree = true }},
+	{name: "closed orders are never asked about and the statement is not read", world: func(w *world) {
+		w.rules.Watch, w.settler.Rules.Watch, w.store.rules.Watch = -24*time.Hour, -24*time.Hour, -24*time.Hour
+		w.nobooks = true
+	}},
+}
+
+// TestEveryBrokenRuleIsNoticed breaks the rules one at a time: histories that notice nothing would prove nothing.
+func TestEveryBrokenRuleIsNoticed(t *testing.T) {
+	most := uint64(3000)
+	for _, f := range flaws {
+		t.Run(f.name, func(t *testing.T) {
+			for seed := range most {
+				if _, err := history(seeded(seed), f); err != nil {
+					t.Logf("history %d: %v", seed, err)
+					return
+				}
+			}
+			t.Errorf("%d histories notice nothing", most)
+		})
+	}
+}

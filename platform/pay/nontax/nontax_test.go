@@ -1,0 +1,60 @@
+package nontax
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/budayang/kiosk/platform/pay"
+)
+
+// FuzzNotice: whatever passes is an order or a refund that can be booked.
+func FuzzNotice(f *testing.F) {
+	for _, s := range []string{
+		`{"id":"1","order":{"number":"9900002611294320023401","state":"paid","payments":[{"transaction":"42","amount":1000,"at":"2026-11-29T12:00:00+08:00"}]}}`,
+		`{"id":"1","order":{"number":"9","state":"closed","payments":[]}}`,
+		`{"id":"1","order":{"number":"9"},"refund":{"number":"R9","state":"refused","code":"NOT_ENOUGH"}}`,
+		`{"order":{"state":"paid"}}`, `{"order":{"state":"waiting","payments":[{"amount":-1}]}}`, `[]`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		n, err := readNotice(body)
+		if err != nil {
+			return
+		}
+		if !json.Valid(body) {
+			t.Error("no JSON passes")
+		}
+		switch n.RefundStanding {
+		case pay.RefundWorking, pay.RefundPaidBack, pay.RefundDenied:
+			return
+		case "":
+		default:
+			t.Errorf("refund is %q", n.RefundStanding)
+		}
+		if (n.Standing.State == pay.OrderPaid) != (len(n.Standing.Payments) > 0) {
+			t.Errorf("%+v", n.Standing)
+		}
+		for _, p := range n.Standing.Payments {
+			if p.Transaction == "" || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	for name, c := range map[string]Config{
+		"no url":    {ID: "1"},
+		"no scheme": {URL: "pay.example", ID: "1"},
+		"user":      {URL: "https://a:b@pay.example/", ID: "1"},
+		"no id":     {URL: "https://pay.example"},
+		"quoted id": {URL: "https://pay.example", ID: `a"b`},
+		"no keys":   {URL: "https://pay.example", ID: "1"},
+		"no PEM":    {URL: "https://pay.example", ID: "1", Key: []byte("x"), PeerKey: []byte("y")},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}

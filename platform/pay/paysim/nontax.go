@@ -1,0 +1,408 @@
+package paysim
+
+// The non-tax dialect: JSON over HTTP, both directions signed with SM2 and SM3.
+//
+//	POST /nontax/v1/orders                 {"number","amount","subject","expires"}  → {"qr"}
+//	GET  /nontax/v1/orders/NUMBER          → {"number","state":"waiting|paid|closed","payments":[{"transaction","amount","at"}]}
+//	POST /nontax/v1/orders/NUMBER/close    → {}
+//	POST /nontax/v1/refunds                {"number","order","transaction","amount","of","reason"} → {"number","state","code"}
+//	GET  /nontax/v1/refunds/NUMBER         → the same
+//	GET  /nontax/v1/statements/YYYY-MM-DD  → {"day","lines":[{"refund","order","transaction","amount","at"}]}
+//
+// A request carries "Authorization: NONTAX-SM2-SM3 id=…,timestamp=…,nonce=…,signature=…" over METHOD, path, timestamp, nonce and
+// body, each ended by a line feed. An answer carries Nontax-Timestamp and Nontax-Signature over its status, timestamp, the
+// request's nonce and body; a notice the same over the word NOTICE, timestamp, Nontax-Nonce and body. Errors are {"code"}.
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+)
+
+// Server is the channel's server.
+type Server struct {
+	*Books
+	id       string
+	key      *sm2.PrivateKey
+	merchant *ecdsa.PublicKey
+	mux      *http.ServeMux
+
+	noticeMu sync.Mutex
+	notices  []Notice
+	nonces   map[string]bool
+}
+
+// Notice is a notice on its way: it may be delivered at any time, again, or never.
+type Notice struct {
+	Order, Refund string
+	body          []byte
+}
+
+// New is a channel that knows one merchant by id and key.
+func New(now func() time.Time, id string, key *sm2.PrivateKey, merchant *ecdsa.PublicKey) *Server {
+	s := &Server{Books: NewBooks(now), id: id, key: key, merchant: merchant, nonces: map[string]bool{}}
+	s.changed = s.note
+	s.mux = http.NewServeMux()
+	s.mux.HandleFunc("POST /nontax/v1/orders", s.call(s.doCreate))
+	s.mux.HandleFunc("GET /nontax/v1/orders/{number}", s.call(s.doQuery))
+	s.mux.HandleFunc("POST /nontax/v1/orders/{number}/close", s.call(s.doClose))
+	s.mux.HandleFunc("POST /nontax/v1/refunds", s.call(s.doRefund))
+	s.mux.HandleFunc("GET /nontax/v1/refunds/{number}", s.call(s.doQueryRefund))
+	s.mux.HandleFunc("GET /nontax/v1/statements/{day}", s.call(s.doStatement))
+	return s
+}
+
+// ServeHTTP speaks the dialect.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+var authorization = regexp.MustCompile(`^NONTAX-SM2-SM3 id="([^"]*)",timestamp="(\d{1,12})",nonce="([0-9a-f]{8,64})",signature="([^"]*)"$`)
+
+type result struct {
+	status int
+	body   any
+}
+
+func problem(status int, code string) result { return result{status, map[string]string{"code": code}} }
+
+// call checks the signature, misbehaves as told, does the act, and signs the answer.
+func (s *Server) call(act func(r *http.Request, body []byte) result) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		m := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
+		nonce := ""
+		if m == nil {
+			s.answer(w, nonce, problem(http.StatusUnauthorized, "SIGN_ERROR"), false)
+			return
+		}
+		nonce = m[3]
+		signature, err := base64.StdEncoding.DecodeString(m[4])
+		seconds, _ := strconv.ParseInt(m[2], 10, 64)
+		message := fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n", r.Method, r.URL.RequestURI(), m[2], nonce, body)
+		if err != nil || m[1] != s.id || s.Now().Sub(time.Unix(seconds, 0)).Abs() > 3*time.Minute ||
+			!sm2.VerifyASN1WithSM2(s.merchant, nil, message, signature) || !s.fresh(nonce) {
+			s.answer(w, nonce, problem(http.StatusUnauthorized, "SIGN_ERROR"), false)
+			return
+		}
+		s.remember(r, body)
+		var f Faults
+		used := func(n *int) bool {
+			if *n > 0 {
+				*n--
+				return true
+			}
+			return false
+		}
+		var before, after, park, busy, garbage, unsigned bool
+		s.Steer(func(on *Faults) {
+			f = *on
+			before = used(&on.LoseBefore)
+			park = !before && used(&on.Park)
+			busy = !before && !park && used(&on.Busy)
+			after = !before && !park && !busy && used(&on.LoseAfter)
+			garbage = !before && !park && !busy && !after && used(&on.Garbage)
+			unsigned = !before && !park && !busy && !after && !garbage && used(&on.Unsigned)
+		})
+		switch {
+		case before:
+			panic(http.ErrAbortHandler)
+		case park:
+			again := r.Clone(context.WithoutCancel(r.Context()))
+			s.mu.Lock()
+			s.parked = append(s.parked, func() { act(again, body) })
+			s.mu.Unlock()
+			panic(http.ErrAbortHandler)
+		case busy:
+			s.answer(w, nonce, problem(http.StatusInternalServerError, "SYSTEM_ERROR"), false)
+			return
+		}
+		got := act(r, body)
+		if f.Slow > 0 {
+			select {
+			case <-time.After(f.Slow):
+			case <-r.Context().Done():
+			}
+		}
+		if after {
+			panic(http.ErrAbortHandler)
+		}
+		if garbage {
+			got.body = "<html>"
+		}
+		s.answer(w, nonce, got, unsigned)
+	}
+}
+
+// remember notes what is asked for, when it is asked for: an act before its answer, a question as one.
+func (s *Server) remember(r *http.Request, body []byte) {
+	var q struct{ Number string }
+	_ = json.Unmarshal(body, &q)
+	last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case r.Method == http.MethodPost && (last == "orders" || last == "refunds"):
+		s.repeats(last, q.Number)
+	case r.Method == http.MethodGet:
+		delete(s.asked, "orders"+last)
+		delete(s.asked, "refunds"+last)
+	}
+}
+
+func (s *Server) fresh(nonce string) bool {
+	s.noticeMu.Lock()
+	defer s.noticeMu.Unlock()
+	if s.nonces[nonce] {
+		return false
+	}
+	s.nonces[nonce] = true
+	return true
+}
+
+func (s *Server) sign(message []byte) string {
+	b, err := s.key.Sign(rand.Reader, message, sm2.NewSM2SignerOption(true, nil))
+	if err != nil {
+		panic(err) // no randomness: the simulator cannot go on
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+func (s *Server) answer(w http.ResponseWriter, nonce string, got result, unsigned bool) {
+	body, err := json.Marshal(got.body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	stamp := strconv.FormatInt(s.Now().Unix(), 10)
+	message := fmt.Appendf(nil, "%d\n%s\n%s\n%s\n", got.status, stamp, nonce, body)
+	if unsigned {
+		message = append(message, 'x')
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Nontax-Timestamp", stamp)
+	w.Header().Set("Nontax-Signature", s.sign(message))
+	w.WriteHeader(got.status)
+	_, _ = w.Write(body)
+}
+
+func (s *Server) doCreate(_ *http.Request, body []byte) result {
+	var q struct {
+		Number, Subject string
+		Amount          int64
+		Expires         time.Time
+	}
+	if json.Unmarshal(body, &q) != nil || !regexp.MustCompile(`^[0-9A-Za-z]{1,32}$`).MatchString(q.Number) {
+		return problem(http.StatusBadRequest, "PARAM_ERROR")
+	}
+	qr, code := s.create(q.Number, q.Amount, q.Subject, q.Expires)
+	switch code {
+	case "":
+		return result{http.StatusOK, map[string]string{"qr": qr}}
+	case "ORDER_PAID", "ORDER_CLOSED", "NUMBER_REUSED":
+		return problem(http.StatusConflict, code)
+	}
+	return problem(http.StatusBadRequest, code)
+}
+
+type paymentWire struct {
+	Transaction string    `json:"transaction"`
+	Amount      int64     `json:"amount"`
+	At          time.Time `json:"at"`
+}
+
+type orderWire struct {
+	Number   string        `json:"number"`
+	State    string        `json:"state"`
+	Payments []paymentWire `json:"payments"`
+}
+
+func toWire(o Order) orderWire {
+	w := orderWire{Number: o.Number, State: "waiting", Payments: []paymentWire{}}
+	if o.Closed {
+		w.State = "closed"
+	}
+	for _, p := range o.Payments {
+		w.State = "paid"
+		w.Payments = append(w.Payments, paymentWire{p.Transaction, p.Amount, p.At})
+	}
+	return w
+}
+
+func (s *Server) doQuery(r *http.Request, _ []byte) result {
+	o, found := s.query(r.PathValue("number"))
+	if !found {
+		return problem(http.StatusNotFound, "ORDER_NOT_EXIST")
+	}
+	return result{http.StatusOK, toWire(o)}
+}
+
+func (s *Server) doClose(r *http.Request, _ []byte) result {
+	switch code := s.close(r.PathValue("number")); code {
+	case "":
+		return result{http.StatusOK, struct{}{}}
+	case "ORDER_PAID":
+		return problem(http.StatusConflict, code)
+	default:
+		return problem(http.StatusNotFound, code)
+	}
+}
+
+type refundWire struct {
+	Number string `json:"number"`
+	State  string `json:"state"`
+	Code   string `json:"code,omitempty"`
+}
+
+func (s *Server) doRefund(_ *http.Request, body []byte) result {
+	var q struct {
+		Number, Order, Transaction, Reason string
+		Amount, Of                         int64
+	}
+	if json.Unmarshal(body, &q) != nil || q.Number == "" || q.Amount <= 0 || q.Amount > q.Of {
+		return problem(http.StatusBadRequest, "PARAM_ERROR")
+	}
+	r, code := s.refund(q.Number, q.Order, q.Transaction, q.Amount)
+	switch code {
+	case "":
+		s.tell("", r.Number)
+		return result{http.StatusOK, refundWire{r.Number, r.State, r.Code}}
+	case "NUMBER_REUSED":
+		return problem(http.StatusConflict, code)
+	}
+	return problem(http.StatusBadRequest, code)
+}
+
+func (s *Server) doQueryRefund(r *http.Request, _ []byte) result {
+	f, found := s.queryRefund(r.PathValue("number"))
+	if !found {
+		return problem(http.StatusNotFound, "REFUND_NOT_EXIST")
+	}
+	return result{http.StatusOK, refundWire{f.Number, f.State, f.Code}}
+}
+
+type lineWire struct {
+	Refund      string    `json:"refund,omitempty"`
+	Order       string    `json:"order"`
+	Transaction string    `json:"transaction"`
+	Amount      int64     `json:"amount"`
+	At          time.Time `json:"at"`
+}
+
+func (s *Server) doStatement(r *http.Request, _ []byte) result {
+	lines, made := s.statement(r.PathValue("day"))
+	if !made {
+		return problem(http.StatusNotFound, "NO_STATEMENT_YET")
+	}
+	out := []lineWire{}
+	for _, l := range lines {
+		out = append(out, lineWire{l.refund, l.order, l.transaction, l.amount, l.at})
+	}
+	return result{http.StatusOK, map[string]any{"day": r.PathValue("day"), "lines": out}}
+}
+
+// note makes the notice of a change and keeps it for delivery.
+func (s *Server) note(order, refund string) {
+	n := Notice{Order: order, Refund: refund}
+	body := map[string]any{"id": strconv.Itoa(int(s.Now().UnixNano() % 1e12))}
+	if refund != "" {
+		r, found := s.queryRefund(refund)
+		if !found {
+			return
+		}
+		body["refund"], body["order"] = refundWire{r.Number, r.State, r.Code}, orderWire{Number: r.Order}
+		n.Order = r.Order
+	} else {
+		s.mu.Lock()
+		o, found := s.orders[order]
+		if found {
+			body["order"] = toWire(*o)
+		}
+		s.mu.Unlock()
+		if !found {
+			return
+		}
+	}
+	n.body, _ = json.Marshal(body)
+	s.noticeMu.Lock()
+	s.notices = append(s.notices, n)
+	s.noticeMu.Unlock()
+}
+
+// Notices are all notices so far, oldest first: told in any order, again, or not at all.
+func (s *Server) Notices() []Notice {
+	s.noticeMu.Lock()
+	defer s.noticeMu.Unlock()
+	return append([]Notice(nil), s.notices...)
+}
+
+// Request is a notice as it goes out, freshly signed. Forged, it is signed with a key that is not the channel's.
+func (s *Server) Request(n Notice, url string, forged bool) *http.Request {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	stamp, nonce := strconv.FormatInt(s.Now().Unix(), 10), hex.EncodeToString(b[:])
+	message := fmt.Appendf(nil, "NOTICE\n%s\n%s\n%s\n", stamp, nonce, n.body)
+	signature := s.sign(message)
+	if forged {
+		signature = s.sign(append(message, ' '))
+	}
+	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(n.body))
+	if err != nil {
+		panic(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Nontax-Timestamp", stamp)
+	r.Header.Set("Nontax-Nonce", nonce)
+	r.Header.Set("Nontax-Signature", signature)
+	return r
+}
+
+// Forge is a notice that says an order was paid, which the channel never sent.
+func (s *Server) Forge(number string, amount int64) Notice {
+	n := Notice{Order: number}
+	n.body, _ = json.Marshal(map[string]any{"id": "1", "order": orderWire{number, "paid", []paymentWire{{"forged-" + number, amount, s.Now()}}}})
+	return n
+}
+
+// Deliver sends notices to the platform's address until ctx ends, each until it is acknowledged, with growing pauses.
+func (s *Server) Deliver(ctx context.Context, client *http.Client, url string) {
+	next, tries := 0, 0
+	for {
+		all := s.Notices()
+		wait := 200 * time.Millisecond
+		if next < len(all) {
+			res, err := client.Do(s.Request(all[next], url, false).WithContext(ctx))
+			ok := false
+			if err == nil {
+				b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+				_ = res.Body.Close()
+				ok = res.StatusCode == http.StatusOK && strings.Contains(string(b), "SUCCESS")
+			}
+			if ok || tries > 8 {
+				next, tries = next+1, 0
+				continue
+			}
+			tries++
+			wait <<= min(tries, 6)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
