@@ -49,6 +49,7 @@ type Tx interface {
 	PartRows
 	AccountRows
 	TelemetryRows
+	BillRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

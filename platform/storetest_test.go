@@ -82,6 +82,7 @@ func storeSuite(t *testing.T, e anEngine) {
 	t.Run("the way down", func(t *testing.T) { inboxSuite(t, e) })
 	t.Run("accounts", func(t *testing.T) { accountSuite(t, e) })
 	t.Run("telemetry", func(t *testing.T) { telemetrySuite(t, e) })
+	t.Run("bills", func(t *testing.T) { billSuite(t, e) })
 
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)

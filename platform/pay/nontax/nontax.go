@@ -99,6 +99,16 @@ func New(cfg Config) (*Channel, error) {
 	return c, nil
 }
 
+// plain says whether a number of the channel's can be booked and shown.
+func plain(s string, most int) bool {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
+}
+
 // refusals are the codes after which certainly nothing was done. Any other error leaves that open.
 var refusals = map[string]bool{"PARAM_ERROR": true, "MERCHANT_LIMIT": true, "TRANSACTION_NOT_EXIST": true, "AMOUNT_OVER": true}
 
@@ -199,7 +209,7 @@ func (o order) standing(number string) (s pay.Standing, err error) {
 		return s, errors.New("nontax: state and payments do not fit")
 	}
 	for _, p := range o.Payments {
-		if p.Transaction == "" || len(p.Transaction) > 64 || p.Amount <= 0 || p.Amount > int64(pay.MaxAmount) || p.At.IsZero() {
+		if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > int64(pay.MaxAmount) || p.At.IsZero() {
 			return s, errors.New("nontax: payment without number, amount or time")
 		}
 		s.Payments = append(s.Payments, pay.Received{Transaction: p.Transaction, Amount: pay.Fen(p.Amount), At: p.At})
@@ -212,8 +222,8 @@ func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	var got struct{ QR string }
 	err := c.ask(ctx, http.MethodPost, map[string]any{"number": o.Number, "amount": o.Amount, "subject": o.Subject,
 		"expires": o.Expires.UTC().Format(time.RFC3339)}, &got, maxAnswer, "orders")
-	if err == nil && (got.QR == "" || len(got.QR) > 1024) {
-		return "", errors.New("nontax: order without a code")
+	if err == nil && !plain(got.QR, 1024) {
+		return "", errors.New("nontax: order without a code that can be shown")
 	}
 	return got.QR, err
 }
@@ -240,7 +250,7 @@ type refund struct {
 
 func (f refund) standing(number string) (pay.RefundStanding, error) {
 	s := pay.RefundStanding(f.State)
-	if f.Number != number || s != pay.RefundWorking && s != pay.RefundPaidBack && s != pay.RefundDenied {
+	if f.Code != "" && !plain(f.Code, 64) || f.Number != number || s != pay.RefundWorking && s != pay.RefundPaidBack && s != pay.RefundDenied {
 		return "", errors.New("nontax: refund's answer cannot be read")
 	}
 	if s == pay.RefundDenied {
@@ -285,7 +295,7 @@ func (c *Channel) Statement(ctx context.Context, day string) (all []pay.Line, er
 		return nil, errors.New("nontax: statement of another day")
 	}
 	for _, l := range got.Lines {
-		if l.Transaction == "" || len(l.Transaction) > 64 || l.Amount <= 0 || l.Amount > int64(pay.MaxAmount) || l.At.IsZero() {
+		if !plain(l.Transaction, 64) || l.Order != "" && !plain(l.Order, 64) || l.Refund != "" && !plain(l.Refund, 64) || l.Amount <= 0 || l.Amount > int64(pay.MaxAmount) || l.At.IsZero() {
 			return nil, errors.New("nontax: line of a statement without number, amount or time")
 		}
 		all = append(all, pay.Line{Refund: l.Refund, Attempt: l.Order, Transaction: l.Transaction, Amount: pay.Fen(l.Amount), At: l.At})

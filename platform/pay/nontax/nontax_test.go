@@ -36,7 +36,7 @@ func FuzzNotice(f *testing.F) {
 			t.Errorf("%+v", n.Standing)
 		}
 		for _, p := range n.Standing.Payments {
-			if p.Transaction == "" || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
+			if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
 				t.Errorf("%+v", p)
 			}
 		}
