@@ -1,18 +1,18 @@
-//go:build linux && (amd64 || arm64 || loong64 || riscv64)
+//go:build lab
 
 package camera
 
-// The driver over the real kernel's V4L2, with the camera of the module vivid. It runs in the virtual machine of the
-// hardware lab, whose environment says so; there a camera that is missing is a failure.
+// The driver over the real kernel's V4L2, with the camera of the module vivid. In the lab's machine only, where a camera that
+// is missing is a failure.
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/test/lab"
 )
 
 // Controls by which vivid is broken (drivers/media/test-drivers/vivid/vivid-ctrls.c).
@@ -27,6 +27,7 @@ const (
 // vivid opens vivid's first camera.
 func vivid(t *testing.T, opt Options) *Camera {
 	t.Helper()
+	lab.Inside(t)
 	for _, n := range Nodes() {
 		if !strings.HasPrefix(n.Name, "vivid") {
 			continue
@@ -41,10 +42,7 @@ func vivid(t *testing.T, opt Options) *Camera {
 		t.Cleanup(func() { _ = c.Close() })
 		return c
 	}
-	if os.Getenv("BUDAYANG_LAB") != "" {
-		t.Fatalf("no vivid camera in the lab: %v", Nodes())
-	}
-	t.Skip("no vivid camera: this test is for the lab's virtual machine")
+	t.Fatalf("no vivid camera: %v", Nodes())
 	return nil
 }
 
@@ -132,9 +130,6 @@ func TestVividFaults(t *testing.T) {
 // TestVividUnplugged comes last: the camera is gone afterwards, until somebody binds it again.
 func TestVividUnplugged(t *testing.T) {
 	c := vivid(t, Options{Width: 640, Height: 480, Format: YUYV})
-	if os.Getenv("BUDAYANG_LAB") == "" {
-		t.Skip("it takes the camera away: only in the lab")
-	}
 	s, err := c.Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)
