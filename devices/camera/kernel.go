@@ -137,9 +137,12 @@ type buffer struct {
 func (b *buffer) offset() uint32 { return uint32(b.m) }
 
 type streamParm struct {
-	kind, capability, mode, numerator, denominator, extended, readBuffers uint32
-	_                                                                     [4]uint32
-	_                                                                     [200 - 40]byte
+	kind                   uint32
+	_                      [2]uint32 // capability, mode
+	numerator, denominator uint32
+	_                      [2]uint32 // extended mode, buffers for read
+	_                      [4]uint32
+	_                      [200 - 40]byte
 }
 
 type control struct {
