@@ -34,16 +34,26 @@ func (s Shown) stale(h wire.Hello) bool {
 	return slices.ContainsFunc(s.Runs, func(r Run) bool { return h.Boot != "" && r.Boot == h.Boot && h.MS < r.MS })
 }
 
-// gone are the places that were shown, or delivered, and that the terminal of this hello does not have.
+// gone are the places that were shown, or delivered, and that the terminal of this hello does not have. When one lane has less,
+// the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
 func (s Shown) gone(h wire.Hello) (all []wire.Range) {
-	if h.Boot == "" {
+	if h.Boot == "" || s.Epoch == 0 {
 		return nil
 	}
+	less := false
 	for _, lane := range wire.Lanes {
-		top := s.Lanes[lane]
-		if ours, known := cameTo(h, s.Epoch, lane); known && ours < top {
-			all = append(all, wire.Range{Epoch: s.Epoch, Lane: lane, From: ours + 1, To: top})
+		ours, known := cameTo(h, s.Epoch, lane)
+		if !known {
+			return nil
 		}
+		g := wire.Range{Epoch: s.Epoch, Lane: lane, From: ours + 1}
+		if top := s.Lanes[lane]; ours < top {
+			g.To, less = top, true
+		}
+		all = append(all, g)
+	}
+	if !less {
+		return nil
 	}
 	return all
 }
@@ -95,8 +105,8 @@ func (s *Shown) deliver(epoch uint32, lane wire.Lane, seq uint64) {
 // EventGone is the security event about records that a terminal had and has no more.
 const EventGone = "records.gone"
 
-// noteGone keeps for each range an event: what is gone from the terminal, and up to where that is held here. Whatever was written
-// behind it in that epoch and never shown is gone as well.
+// noteGone keeps for each lane an event: from where on its records are gone from the terminal, up to where there are known to have
+// been any, and up to where they are held here. Whatever was written behind that in the same epoch and never shown is gone as well.
 func noteGone(tx Tx, s *Server, id string, gone []wire.Range) error {
 	for _, g := range gone {
 		held, err := tx.LastRecord(id, g.Epoch, g.Lane)
@@ -104,7 +114,7 @@ func noteGone(tx Tx, s *Server, id string, gone []wire.Range) error {
 			return err
 		}
 		err = addEvent(tx, SecurityEvent{At: s.now(), Event: EventGone, Terminal: id, Code: errFork.Code,
-			Why: fmt.Sprintf("lane %s, epoch %d: %d to %d and whatever followed are gone from the terminal; held up to %d", g.Lane, g.Epoch, g.From, g.To, held)})
+			Why: fmt.Sprintf("lane %s, epoch %d: from %d on gone from the terminal, known up to %d, held up to %d", g.Lane, g.Epoch, g.From, max(g.To, g.From-1), held)})
 		if err != nil {
 			return err
 		}

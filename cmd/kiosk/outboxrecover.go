@@ -72,6 +72,9 @@ func (o outboxRecoverCmd) Run(ctx context.Context, io stdio) error {
 	if r.Dropped > 0 {
 		fmt.Fprintf(io.out, "  %d entries could not be used\n", r.Dropped)
 	}
+	for id, n := range r.Damaged {
+		fmt.Fprintf(io.out, "  case %s: %d entries could not be used\n", id, n)
+	}
 	for _, l := range r.Lost {
 		if l.To == 0 {
 			fmt.Fprintf(io.out, "  lane %s, epoch %d: whatever was written from %d on\n", l.Lane, l.Epoch, l.From)

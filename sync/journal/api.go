@@ -230,6 +230,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Acked(a wire.Ack) error                    ErrFork when our hash at High differs
 	func (j *Journal) Rewind(lane wire.Lane, p wire.LanePoint) error    the platform is behind: send again from there
 	func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error    and what the platform lost again
+	func (j *Journal) NewEpochForked(epoch uint32, want []wire.Place, held map[wire.Lane]uint64) error    and told how far another history goes
 	func (j *Journal) NewEpoch(epoch uint32) error               unsent records are chained anew, ids kept
 	func (j *Journal) PendingBlobs() ([]wire.Hash, error)
 	func (j *Journal) BlobSent(h wire.Hash) error

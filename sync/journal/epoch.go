@@ -30,9 +30,16 @@ func (j *Journal) NewEpoch(epoch uint32) error { return j.NewEpochAfter(epoch, n
 // records beyond the places of want, each in its own epoch, come along as well, in the order in which they were written. They
 // are recognised by their ids if it holds them after all. Of those that are here no more an audit entry tells the places.
 func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error {
+	return j.NewEpochForked(epoch, want, nil)
+}
+
+// NewEpochForked is NewEpochAfter when the platform's history was found to be another one: held says how far it goes in the epoch
+// that ends, lane by lane, and the audit chain tells that, for what lay behind it on another disk is lost.
+func (j *Journal) NewEpochForked(epoch uint32, want []wire.Place, held map[wire.Lane]uint64) error {
 	return j.Update(func(tx *Tx) error {
 		gone := 0
-		if err := tx.leave(); err != nil {
+		left, err := tx.leave()
+		if err != nil {
 			return err
 		}
 		for _, lane := range wire.Lanes {
@@ -54,6 +61,15 @@ func (j *Journal) NewEpochAfter(epoch uint32, want []wire.Place) error {
 			"destroyed": fmt.Sprint(gone)})
 		if err != nil {
 			return err
+		}
+		for _, lane := range wire.Lanes {
+			if _, forked := held[lane]; !forked {
+				continue
+			}
+			err := tx.Audit(EventLaneForked, wire.WhoPlatform, map[string]string{"lane": string(lane), "epoch": fmt.Sprint(left), "held": fmt.Sprint(held[lane])})
+			if err != nil {
+				return err
+			}
 		}
 		j.crash(crashEpoch)
 		return nil
@@ -252,26 +268,27 @@ const metaLeft = "epoch.left"
 // within seconds while there is a line.
 const mostLeft = 4
 
-// leave notes where the lanes end in the epoch that is left.
-func (tx *Tx) leave() error {
+// leave notes where the lanes end in the epoch that is left, and tells which one that is.
+func (tx *Tx) leave() (epoch uint32, err error) {
 	var left []wire.Left
 	for _, lane := range wire.Lanes {
 		st, err := readLane(tx.tx, lane)
 		if err != nil {
-			return err
+			return 0, err
 		}
+		epoch = max(epoch, st.Epoch)
 		left = append(left, wire.Left{Epoch: st.Epoch, Lane: lane, Seq: st.Head})
 	}
 	earlier, err := leftOf(tx.tx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	left = append(left, earlier...)
 	b, err := json.Marshal(left[:min(len(left), mostLeft*len(wire.Lanes))])
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return tx.bucket(bucketMeta).Put([]byte(metaLeft), b)
+	return epoch, tx.bucket(bucketMeta).Put([]byte(metaLeft), b)
 }
 
 func leftOf(tx *bolt.Tx) (left []wire.Left, err error) {

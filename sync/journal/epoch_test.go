@@ -141,3 +141,27 @@ func TestPastShowsTheLastAcknowledgedOfEveryEpoch(t *testing.T) {
 	}
 	must(t, j.NewEpochAfter(wire.MaxEpoch, nil))
 }
+
+func TestAForkTellsHowFarTheOtherHistoryGoes(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	openCase(t, j.Journal)
+	must(t, j.NewEpochForked(2, nil, map[wire.Lane]uint64{wire.LanePay: 0, wire.LaneTx: 7}))
+	told := map[string]string{}
+	for _, e := range audited(t, j.Journal, "lane.forked") {
+		told[e.Fields["lane"]] = e.Fields["epoch"] + "/" + e.Fields["held"]
+	}
+	if len(told) != 2 || told["pay"] != "1/0" || told["tx"] != "1/7" {
+		t.Errorf("%v", told)
+	}
+	left, err := j.Left()
+	must(t, err)
+	if len(left) != 4 || left[2] != (wire.Left{Epoch: 1, Lane: wire.LaneTx, Seq: 1}) {
+		t.Errorf("%+v", left)
+	}
+	for epoch := uint32(3); epoch < 9; epoch++ {
+		must(t, j.NewEpoch(epoch))
+	}
+	if left, err = j.Left(); err != nil || len(left) != 16 || left[0].Epoch != 7 || left[15].Epoch != 4 {
+		t.Errorf("%+v, %v", left, err)
+	}
+}

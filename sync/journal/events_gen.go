@@ -11,6 +11,7 @@ const (
 	EventCardLeft             = wire.EventCardLeft
 	EventCardRemoved          = wire.EventCardRemoved
 	EventCaseAdopted          = wire.EventCaseAdopted
+	EventCaseDamaged          = wire.EventCaseDamaged
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
 	EventClockSet             = wire.EventClockSet
@@ -25,6 +26,7 @@ const (
 	EventJournalRolledForward = wire.EventJournalRolledForward
 	EventJournalSealKey       = wire.EventJournalSealKey
 	EventJournalTrimmed       = wire.EventJournalTrimmed
+	EventLaneForked           = wire.EventLaneForked
 	EventOrderEnded           = wire.EventOrderEnded
 	EventOrderReceived        = wire.EventOrderReceived
 	EventOutboxAcksImported   = wire.EventOutboxAcksImported

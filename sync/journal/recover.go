@@ -40,6 +40,8 @@ type Recovered struct {
 	// Lost are places of records that are here no more and were not known to be held by the platform. To is 0 where nobody knows
 	// how far it went: everything of that lane and epoch from there on.
 	Lost []wire.Range `json:"lost,omitempty"`
+	// Damaged are cases of which entries were dropped, with how many.
+	Damaged map[string]int `json:"damaged,omitempty"`
 }
 
 // ErrNoSpill: there is nothing to recover from.
@@ -193,6 +195,9 @@ func (j *Journal) rebuild(ctx context.Context, scan *spillScan, from string, r *
 		for _, l := range r.Lost {
 			err = errors.Join(err, tx.auditLost(l))
 		}
+		for id, n := range r.Damaged {
+			err = errors.Join(err, tx.Audit(EventCaseDamaged, wire.WhoSystem, map[string]string{"case": id, "entries": fmt.Sprint(n)}))
+		}
 		return err
 	})
 	if err != nil {
@@ -245,7 +250,6 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 			return err
 		}
 	}
-	r.Whole = r.Whole && len(r.Lost) == 0
 	if err := j.mendCases(tx, waiting, r); err != nil {
 		return err
 	}
@@ -255,6 +259,7 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 			return err
 		}
 	}
+	r.Whole = r.Whole && len(r.Lost)+len(r.Damaged) == 0
 	return j.mendEffects(tx)
 }
 
@@ -536,6 +541,12 @@ func sift(tx *bolt.Tx, name []byte, good func(k, v []byte) bool, r *Recovered) e
 	}
 	for _, k := range gone {
 		r.Dropped++
+		if id := caseOf(name, k, tx.Bucket(name).Get(k)); id != "" && tx.Bucket(bucketCases).Get([]byte(id)) != nil {
+			if r.Damaged == nil {
+				r.Damaged = map[string]int{}
+			}
+			r.Damaged[id]++
+		}
 		if err := tx.Bucket(name).Delete(k); err != nil {
 			return err
 		}

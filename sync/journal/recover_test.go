@@ -5,6 +5,7 @@ package journal_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -140,5 +141,25 @@ func TestLostRecordsAreToldByTheirPlaces(t *testing.T) {
 	got := lostPlaces(t, again.Journal)
 	if !slices.Contains(got, "tx/1/4-5") || !slices.Contains(got, "tx/1/9-") || len(got) != len(r.Lost) {
 		t.Errorf("told: %q of %+v", got, r.Lost)
+	}
+}
+
+// A picture whose file is gone, or a value that cannot be opened, is told by its case.
+func TestADamagedCaseIsTold(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	work(t, j.Journal, 3)
+	cases, err := j.Cases(nil)
+	must(t, err)
+	j.Shut()
+	dir := j.Path + ".blobs"
+	files, err := os.ReadDir(dir)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, files[0].Name()), []byte("lost"), 0o600))
+	destroy(t, j.Path)
+	r, again := recovered(t, j)
+	told := audited(t, again.Journal, "case.damaged")
+	if r.Whole || len(r.Damaged) != 1 || len(told) != 1 || told[0].Fields["entries"] != "4" || // kept and to be sent, each with its place in the index
+		!slices.ContainsFunc(cases, func(c journal.Case) bool { return c.ID == told[0].Fields["case"] }) {
+		t.Errorf("%+v, %+v", r, told)
 	}
 }

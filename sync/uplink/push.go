@@ -25,7 +25,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 	if w.Epoch > epoch {
 		u.opt.Log.Error("the platform orders a new epoch", "epoch", w.Epoch, "forked", w.Fork, "lost there", len(w.Want))
 		u.showPast()
-		return u.opt.Journal.NewEpochAfter(w.Epoch, w.Want)
+		return u.opt.Journal.NewEpochForked(w.Epoch, w.Want, u.foreign(lanes, w))
 	}
 	stopped := map[wire.Lane]bool{}
 	for _, lane := range w.Fork {
@@ -37,7 +37,7 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
 		case p.Seq == l.Acked && p.Seq < l.Head && !wire.SameHistory(l.AckedHash, p.Hash):
-			return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
+			return u.begin(l, u.foreign(lanes, w), fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
 			stopped[l.Lane] = true
 		case p.Seq > l.Acked && p.Seq < l.Head:
@@ -45,14 +45,14 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 			if err != nil {
 				failed = append(failed, err)
 			} else if !wire.SameHistory(ours, p.Hash) {
-				return u.begin(l, fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
+				return u.begin(l, u.foreign(lanes, w), fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 			}
 		case p.Seq < l.Acked:
 			u.opt.Log.Warn("platform lost records: sending again", "lane", l.Lane, "from", p.Seq)
 			err := u.opt.Journal.Rewind(l.Lane, p)
 			switch {
 			case errors.Is(err, journal.ErrFork), errors.Is(err, journal.ErrNotFound):
-				return u.begin(l, err)
+				return u.begin(l, u.foreign(lanes, w), err)
 			case err != nil:
 				failed = append(failed, err)
 			}
@@ -71,10 +71,25 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 
 // begin goes on in a new epoch without being told: the platform lost records that are no longer here to be sent again, or holds
 // others in their place.
-func (u *Uplink) begin(l journal.LaneStatus, why error) error {
+func (u *Uplink) begin(l journal.LaneStatus, held map[wire.Lane]uint64, why error) error {
 	u.opt.Log.Error("no going on from what the platform holds: new epoch", "lane", l.Lane, "error", why)
 	u.showPast()
-	return u.opt.Journal.NewEpoch(l.Epoch + 1)
+	return u.opt.Journal.NewEpochForked(l.Epoch+1, nil, held)
+}
+
+// foreign is how far the platform's history goes, lane by lane, when in some lane it is not ours; nil when it may be.
+func (u *Uplink) foreign(lanes []journal.LaneStatus, w wire.Welcome) map[wire.Lane]uint64 {
+	held, other := map[wire.Lane]uint64{}, false
+	for _, l := range lanes {
+		p := w.Lanes[l.Lane]
+		held[l.Lane] = p.Seq
+		ours, err := u.opt.Journal.HashAt(l.Lane, p.Seq)
+		other = other || p.Seq > l.Head || err == nil && !wire.SameHistory(ours, p.Hash)
+	}
+	if !other {
+		return nil
+	}
+	return held
 }
 
 // showPast has the next hello show what was acknowledged: where histories part, the platform may have lost some of it.
@@ -228,7 +243,7 @@ func (u *Uplink) beginLane(lane wire.Lane, why error) error {
 	}
 	for _, l := range all {
 		if l.Lane == lane {
-			return u.begin(l, why)
+			return u.begin(l, nil, why)
 		}
 	}
 	return why

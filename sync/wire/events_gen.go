@@ -14,6 +14,8 @@ const (
 	EventCardRemoved Event = "card.removed"
 	// A case that was begun at another terminal goes on here, under a lease of the platform.
 	EventCaseAdopted Event = "case.adopted"
+	// When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.
+	EventCaseDamaged Event = "case.damaged"
 	// A visit's answers became a case: the commit point.
 	EventCaseOpened Event = "case.opened"
 	// The key to a case's personal data was destroyed after acknowledgement and retention.
@@ -42,6 +44,8 @@ const (
 	EventJournalSealKey Event = "journal.seal-key"
 	// Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.
 	EventJournalTrimmed Event = "journal.trimmed"
+	// The platform holds another history than this disk, and of this lane as far as held says: what was written behind that on another disk and is not here is lost.
+	EventLaneForked Event = "lane.forked"
 	// An order of the platform was done, refused or found too old.
 	EventOrderEnded Event = "order.ended"
 	// An order of the platform was kept, to be done between two visits.
@@ -78,6 +82,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventCardLeft:             {Type: "user-action", Text: "An identity card stayed on the reader; the terminal closed and waits for it to be taken."},
 	EventCardRemoved:          {Type: "user-action", Text: "The card that was left on the reader was taken."},
 	EventCaseAdopted:          {Type: "user-action", Text: "A case that was begun at another terminal goes on here, under a lease of the platform.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "lease": {Kind: "count", Optional: false}}},
+	EventCaseDamaged:          {Type: "system-status", Text: "When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "entries": {Kind: "count", Optional: false}}},
 	EventCaseOpened:           {Type: "user-action", Text: "A visit's answers became a case: the commit point.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "item": {Kind: "item", Optional: false}}},
 	EventCaseShredded:         {Type: "application-action", Text: "The key to a case's personal data was destroyed after acknowledgement and retention.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventClockSet:             {Type: "application-action", Text: "A time that the platform signed took the place of what was written as time; boot and mono of this record tell which ones before it are to be read anew, and by how much.", Fields: map[string]FieldSpec{"is": {Kind: "time", Optional: false}, "was": {Kind: "time", Optional: false}}},
@@ -92,6 +97,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventJournalRolledForward: {Type: "application-action", Text: "Changes that the spill held and the database lacked were applied again.", Fields: map[string]FieldSpec{"from": {Kind: "count", Optional: false}, "to": {Kind: "count", Optional: false}}},
 	EventJournalSealKey:       {Type: "application-action", Text: "Data keys were sealed to the platform's key too, so that what waits outlives this machine.", Fields: map[string]FieldSpec{"keys": {Kind: "count", Optional: false}}},
 	EventJournalTrimmed:       {Type: "application-action", Text: "Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "before": {Kind: "time", Optional: false}, "cases": {Kind: "count", Optional: false}, "records": {Kind: "count", Optional: false}}},
+	EventLaneForked:           {Type: "system-status", Text: "The platform holds another history than this disk, and of this lane as far as held says: what was written behind that on another disk and is not here is lost.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "held": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}}},
 	EventOrderEnded:           {Type: "application-action", Text: "An order of the platform was done, refused or found too old.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "name": {Kind: "word", Optional: false}, "status": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
 	EventOrderReceived:        {Type: "application-status", Text: "An order of the platform was kept, to be done between two visits.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
 	EventOutboxAcksImported:   {Type: "operator-action", Text: "Acknowledgements that came as a file were taken.", Fields: map[string]FieldSpec{"no": {Kind: "count", Optional: false}}},
