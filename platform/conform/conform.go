@@ -12,8 +12,8 @@
 //
 // # What it leaves behind
 //
-// Two terminals with a few dozen records, cases of an item named CONFORM, a blob of random bytes and, when a person is named,
-// one issued document. Run it against a trial platform, or reset both terminals afterwards. It sends nothing of any real
+// Two terminals with a few dozen records, cases of an item named CONFORM, a few blobs of random bytes and, when a person is named,
+// a few issued documents. Run it against a trial platform, or reset both terminals afterwards. It sends nothing of any real
 // person: the person it asks about is the one that it is given.
 //
 // # What it cannot see
@@ -98,7 +98,7 @@ func (s skip) Error() string { return string(s) }
 // Checks are all, in the order in which they run.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, catalogueChecks, citizenChecks, lastChecks} {
+	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, lastChecks} {
 		all = append(all, part...)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -143,11 +144,11 @@ func TestOursConformsOverPostgres(t *testing.T) {
 	allOK(t, run(t, city(t, store, nil)))
 }
 
-// answered rewrites answers of one path on their way.
+// answered rewrites answers of one path, or of all below one that ends in a slash, on their way.
 func answered(path string, change func(w *httptest.ResponseRecorder)) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != path {
+			if r.URL.Path != path && !(strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path)) {
 				h.ServeHTTP(w, r)
 				return
 			}
@@ -203,6 +204,50 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 				issued[m["key"]] = true
 			})
 		}), []string{"document-idempotent"}},
+		{"parts begin anywhere", instead(wire.PathBlobs, "E-OFFSET"), []string{"blob-parts"}},
+		{"parts are forgotten", answered(wire.PathBlobs, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["offset"] = 0 })
+		}), []string{"blob-parts", "blob-parts-cut", "blob-parts-hash", "blob-parts-own"}},
+		{"parts of any hash are taken", instead(wire.PathBlobs, "E-BLOB"), []string{"blob-wrong-hash", "blob-parts-hash"}},
+		{"parts are everybody's", answered(wire.PathBlobs, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				if m["held"] == false && m["offset"] == 0. {
+					m["offset"] = 1 << 20
+				}
+			})
+		}), []string{"blob-parts", "blob-parts-hash", "blob-parts-own"}},
+		{"nothing is lacking", answered(wire.PathPush, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { delete(m, "lacking") })
+		}), []string{"blob-recalled"}},
+		{"anybody's case is leased", instead(wire.PathLeases, "E-NOT-FOUND"), []string{"lease-refused"}},
+		{"a lease is given twice", func() func(http.Handler) http.Handler {
+			given := map[any]string{}
+			return answered(wire.PathLeases, func(w *httptest.ResponseRecorder) {
+				field(w, func(m map[string]any) {
+					if was, is := given[m["case"]]; is {
+						_ = json.Unmarshal([]byte(was), &m)
+						return
+					}
+					given[m["case"]] = w.Body.String()
+				})
+			})
+		}(), []string{"lease", "lease-fence"}},
+		{"a grant is not signed", answered(wire.PathLeases, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["signature"] = "AAAA" })
+		}), []string{"lease", "lease-fence"}},
+		{"there is no fence", answered(wire.PathPush, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				for _, o := range m["outcomes"].([]any) {
+					if o := o.(map[string]any); strings.HasPrefix(fmt.Sprint(o["reason"]), "written under lease") {
+						o["status"] = "accepted"
+					}
+				}
+			})
+		}), []string{"lease-fence"}},
+		{"what is over goes on", instead(wire.PathLeases, "E-CASE-OVER"), []string{"lease-over"}},
+		{"lost telemetry is not counted", answered(wire.PathTelemetry, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["lost"] = 0 })
+		}), []string{"telemetry"}},
 		{"an error has no registered code", answered(wire.PathPush, func(w *httptest.ResponseRecorder) {
 			if w.Code == 409 {
 				w.Body = bytes.NewBufferString(`{"code":"E-CONFLICT"}`)
