@@ -15,7 +15,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 SET_UP := deploy/setup/install.sh
 
-.PHONY: demo build release test vet lint unit journeys lab torture model vuln fuzz bench screens pictures fonts clean
+.PHONY: demo build release packages package-proof test vet lint unit journeys lab torture model vuln fuzz bench screens pictures fonts clean
 
 demo: build
 	@$(SET_UP) run
@@ -31,6 +31,16 @@ release:
 	@$(SET_UP) build
 	$(GO) build -tags $(TAGS),release -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/release/kiosk ./cmd/kiosk
 	CGO_ENABLED=0 $(GO) build -tags release -trimpath -ldflags '-s -w $(LDFLAGS)' -o bin/release/platform ./cmd/platform
+
+# Debian packages of the terminal and the central platform, in out/packages.
+ARCH ?= $(shell $(GO) env GOARCH)
+packages:
+	@deploy/debian/build.sh --arch $(ARCH)
+
+# They install on a clean Debian 12, start there under systemd in a machine of its own, and keep the journal through all of it. Root.
+package-proof:
+	@$(SET_UP) run package
+	test/package/prove.sh
 
 test: build
 	@$(SET_UP) run test

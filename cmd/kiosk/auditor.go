@@ -109,11 +109,15 @@ func (a auditor) begin() error {
 	return nil
 }
 
-// started writes that the program began and what it found.
-func (a auditor) started(r service.Report) {
+// started writes that the program began, after which end, and what it found.
+func (a auditor) started(r service.Report, cause string) {
+	fields := map[string]string{"software": wire.Word(version), "settled": fmt.Sprint(len(r.Settled)), "moved": fmt.Sprint(len(r.Moved)),
+		"desk": fmt.Sprint(r.Desk)}
+	if cause != "" {
+		fields["cause"] = cause
+	}
 	err := a.journal.Update(func(tx *journal.Tx) error {
-		return tx.Audit(journal.EventTerminalStarted, wire.WhoSystem, map[string]string{"software": wire.Word(version),
-			"settled": fmt.Sprint(len(r.Settled)), "moved": fmt.Sprint(len(r.Moved)), "desk": fmt.Sprint(r.Desk)})
+		return tx.Audit(journal.EventTerminalStarted, wire.WhoSystem, fields)
 	})
 	if err == nil {
 		err = a.sign("start")

@@ -34,6 +34,9 @@ func (t *terminal) Due() <-chan struct{} { return t.orders.Due() }
 // Tend implements service.Caretaker: it does what the platform ordered, and says whether the terminal is closed.
 func (t *terminal) Tend(ctx context.Context) (*service.OutOfService, error) {
 	end, err := t.orders.Do(ctx)
+	if end == nil && t.again.Load() {
+		end = errRestart
+	}
 	if end != nil {
 		return nil, end
 	}

@@ -86,6 +86,11 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	// Behind the journal's lock: a second program, refused, did not begin.
+	t.lives = livesOf(c)
+	if t.cause, err = t.lives.begin(); err != nil {
+		return errors.Join(err, t.journal.Close())
+	}
 	return t.run(ctx)
 }
 

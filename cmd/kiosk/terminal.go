@@ -57,6 +57,10 @@ type terminal struct {
 	uploads       map[string]*upload                  // by order; only between visits
 	background    sync.WaitGroup
 
+	lives lives       // how the program ended before; nothing is kept of a demo's
+	cause string      // why it started, see lastend.go
+	again atomic.Bool // somebody at the machine asked for a new start between two visits
+
 	// rotateKey makes a new key, has it certified and says what it did; nil when this program cannot.
 	rotateKey func(context.Context) (detail string, err error)
 }
@@ -191,6 +195,25 @@ func (t *terminal) run(told context.Context) error {
 	return <-ended
 }
 
+// restartOnHangUp takes SIGHUP (systemctl reload) as the wish to be started again as soon as nobody stands in front: after
+// an upgrade of the program, say. A citizen's visit is never cut short by it.
+func (t *terminal) restartOnHangUp(ctx context.Context) {
+	hang := make(chan os.Signal, 1)
+	signal.Notify(hang, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hang)
+		for {
+			select {
+			case <-hang:
+				t.again.Store(true)
+				t.orders.Again(0)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+}
+
 // toldAlone takes the signals that ask to stop away from Fyne, which would take its window down at once, under the hands of
 // whatever still draws; from here on they only call stop. Fyne listens from before it says that it has started.
 func toldAlone(ctx context.Context, stop func()) {
@@ -213,12 +236,29 @@ func (t *terminal) serveOn(ctx context.Context, screen *ui.Terminal) error {
 	defer cancel()
 	closeProbe := serveProbe(screen, t.log)
 	defer closeProbe()
+	t.restartOnHangUp(ctx)
 	var clock sync.WaitGroup
 	clock.Go(func() { screen.Run(ctx) })
+	watch := alive{vitals: t.vitals(), notify: tellManager(t.log), status: t.inOneLine, log: t.log}
+	clock.Go(func() { watch.run(ctx) })
 	err := t.serve(ctx, screen)
 	cancel()
 	clock.Wait()
-	return errors.Join(err, t.journal.Close())
+	err = errors.Join(err, t.journal.Close())
+	if t.lives.dir != "" && (err == nil || errors.Is(err, errRestart)) {
+		err = errors.Join(err, t.lives.end(err != nil))
+	}
+	return err
+}
+
+// inOneLine is what systemctl status shows of the terminal.
+func (t *terminal) inOneLine() string {
+	if _, paused, err := t.paused(); err != nil {
+		return "the journal cannot be read"
+	} else if paused {
+		return "closed by order"
+	}
+	return "serving"
 }
 
 // quitGrace is how long Fyne may take to take its window down.
@@ -262,6 +302,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 			}
 		})
 	}
+	t.log.Info("serving", "version", version, "cause", t.cause)
 	run("devices", t.sup.Run)
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
@@ -275,7 +316,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 		if n := report.Desk; n > 0 {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
-		t.audit.started(report)
+		t.audit.started(report, t.cause)
 		return t.engine.Serve(ctx, citizen)
 	})
 	<-ctx.Done()

@@ -3,6 +3,8 @@
 #
 #   deploy/setup/install.sh build     to compile the terminal (C compiler, OpenGL and X11 headers)
 #   deploy/setup/install.sh run       to show it (X server without a display, window manager, Mesa, a Chinese font)
+#   deploy/setup/install.sh package   to check Debian packages, and to boot a machine that has them (lintian, debootstrap, QEMU)
+#   deploy/setup/install.sh cross-arm64   to compile the terminal for arm64 on another machine
 #   deploy/setup/install.sh test      what the tests use beside that: independent printers, readers and renderers
 #   deploy/setup/install.sh lab       what the lab's virtual machine takes (make lab)
 #   deploy/setup/install.sh cluster   what make cluster puts into namespaces: PostgreSQL, Patroni, etcd, HAProxy. None of them is
@@ -18,6 +20,10 @@ lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
 # Patroni alone brings the client of another store.
 cluster=(postgresql patroni python3-etcd etcd-server haproxy iproute2)
 
+package=(lintian debootstrap qemu-system-x86 e2fsprogs)
+cross_arm64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross libgl1-mesa-dev:arm64 libx11-dev:arm64 libxcursor-dev:arm64 libxrandr-dev:arm64 libxinerama-dev:arm64
+	libxi-dev:arm64 libxxf86vm-dev:arm64)
+
 want=()
 quiet=
 for set in "$@"; do
@@ -27,8 +33,10 @@ for set in "$@"; do
 	test) want+=("${test[@]}") ;;
 	lab) want+=("${lab[@]}") ;;
 	cluster) want+=("${cluster[@]}") quiet=1 ;;
+	package) want+=("${package[@]}") ;;
+	cross-arm64) want+=("${cross_arm64[@]}") ;;
 	*)
-		echo "install.sh: no set '$set': build, run, test, lab, cluster" >&2
+		echo "install.sh: no set '$set': build, run, test, lab, cluster, package, cross-arm64" >&2
 		exit 2
 		;;
 	esac
@@ -62,6 +70,9 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "install.sh: installing from $(. /etc/os-release && echo "$PRETTY_NAME"): ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+case " ${missing[*]} " in
+*:arm64\ *) "${as_root[@]}" dpkg --add-architecture arm64 ;;
+esac
 "${as_root[@]}" apt-get update -qq
 
 # Debian starts a service when it is installed, and makes a first PostgreSQL. Policy and setting hold for this installation.

@@ -86,6 +86,7 @@ type Supervisor struct {
 	changed chan struct{}
 	events  []event
 	posted  chan struct{} // capacity 1: events wait
+	asked   chan chan struct{}
 	running bool
 	ended   bool
 	stop    context.CancelFunc
@@ -108,6 +109,7 @@ func New(cfg []RoleConfig, opt Options) *Supervisor {
 		by:      make(map[devices.Role]*role),
 		changed: make(chan struct{}),
 		posted:  make(chan struct{}, 1),
+		asked:   make(chan chan struct{}),
 		done:    make(chan struct{}),
 	}
 	now := time.Now()
@@ -166,6 +168,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		select {
 		case <-s.posted:
 			s.deliver()
+		case answer := <-s.asked:
+			s.deliver()
+			close(answer)
 		case <-ctx.Done():
 		}
 	}
@@ -230,6 +235,27 @@ func (s *Supervisor) Close() error {
 	stop()
 	<-s.done
 	return nil
+}
+
+// Answer returns when Run has told every change so far to OnStatus: that it does shows that the supervisor lives. It returns
+// ctx's error, or one that says that Run does not run.
+func (s *Supervisor) Answer(ctx context.Context) error {
+	answer := make(chan struct{})
+	select {
+	case s.asked <- answer:
+	case <-s.done:
+		return errors.New("supervisor: has ended")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-answer:
+		return nil
+	case <-s.done:
+		return errors.New("supervisor: has ended")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Look makes every role look at once at what is there: for hot-plug messages and a technician's "try again". It keeps

@@ -392,3 +392,35 @@ func TestErrorsBecomeStatusWords(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswer(t *testing.T) {
+	held := make(chan struct{})
+	entered := make(chan struct{}, 1)
+	s := New([]RoleConfig{{Role: devices.RoleIDReader, Open: func(context.Context) (devices.Device, error) { return nil, devices.ErrUnusable }}},
+		Options{OnStatus: func(devices.Role, devices.Status, devices.Status) {
+			select {
+			case entered <- struct{}{}:
+			default:
+			}
+			<-held
+		}})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(t.Context()) }()
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.Answer(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while OnStatus is stuck: %v", err)
+	}
+	close(held)
+	if err := s.Answer(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	if err := s.Answer(t.Context()); err == nil {
+		t.Error("answers after its end")
+	}
+}

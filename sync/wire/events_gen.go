@@ -68,7 +68,7 @@ const (
 	EventTerminalRenewed Event = "terminal.renewed"
 	// New keys took the place of the terminal's old ones.
 	EventTerminalRotated Event = "terminal.rotated"
-	// The program started; every open case has been classified.
+	// The program started; every open case has been classified. cause tells how it ended before: first, stopped, restart, rebooted, died, died-WORD in the service manager's word, power.
 	EventTerminalStarted Event = "terminal.started"
 	// The program ended in good order.
 	EventTerminalStopped Event = "terminal.stopped"
@@ -109,7 +109,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},
 	EventTerminalRotated:      {Type: "application-action", Text: "New keys took the place of the terminal's old ones."},
-	EventTerminalStarted:      {Type: "system-status", Text: "The program started; every open case has been classified.", Fields: map[string]FieldSpec{"desk": {Kind: "count", Optional: false}, "moved": {Kind: "count", Optional: false}, "settled": {Kind: "count", Optional: false}, "software": {Kind: "word", Optional: false}}},
+	EventTerminalStarted:      {Type: "system-status", Text: "The program started; every open case has been classified. cause tells how it ended before: first, stopped, restart, rebooted, died, died-WORD in the service manager's word, power.", Fields: map[string]FieldSpec{"cause": {Kind: "word", Optional: true}, "desk": {Kind: "count", Optional: false}, "moved": {Kind: "count", Optional: false}, "settled": {Kind: "count", Optional: false}, "software": {Kind: "word", Optional: false}}},
 	EventTerminalStopped:      {Type: "system-status", Text: "The program ended in good order."},
 	EventVisitAbandoned:       {Type: "user-action", Text: "A citizen walked away before the commit point; nothing of the visit was kept.", Fields: map[string]FieldSpec{"item": {Kind: "item", Optional: false}, "step": {Kind: "word", Optional: false}, "why": {Kind: "word", Optional: false}}},
 }
