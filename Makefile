@@ -15,7 +15,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 SET_UP := deploy/setup/install.sh
 
-.PHONY: demo build release packages package-proof test vet lint unit journeys lab torture model vuln fuzz bench screens pictures fonts clean
+.PHONY: demo build release packages package-proof test vet lint unit journeys lab cluster torture model vuln fuzz bench screens pictures fonts clean
 
 demo: build
 	@$(SET_UP) run
@@ -88,6 +88,16 @@ torture:
 	CGO_ENABLED=0 $(GO) build -o bin/platform ./cmd/platform
 	CGO_ENABLED=0 $(GO) build -o bin/torture ./test/torture
 	bin/torture -t $(T) $(if $(SEED),-seed $(SEED)) $(if $(STORE),-store '$(STORE)' -servers 2)
+
+# The platform on three PostgreSQL nodes with Patroni, etcd and HAProxy, each host in a network namespace, for T: the primary is
+# killed, frozen and parted away again and again, on a slow and lossy line. Needs root, and installs Debian's packages.
+cluster:
+	@$(SET_UP) cluster
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -o bin/platform ./cmd/platform
+	CGO_ENABLED=0 $(GO) build -o bin/torture ./test/torture
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 10m ./test/cluster
+	bin/torture -t $(T) -store cluster -terminals 40 -workers 4 -every 3s $(if $(SEED),-seed $(SEED))
 
 # The sync protocol's model, checked by Spin: what must hold holds, and what must fail fails. FULL=1 takes minutes.
 FULL ?=

@@ -5,7 +5,12 @@ package cluster
 // Traps of the packages (Debian 12: patroni 3.0.2, etcd 3.4.23, haproxy 2.6.12):
 //
 //   - patroni depends on some store's client and takes python3-pysyncobj when nothing better is named: install python3-etcd with it.
-//   - etcd 3.4 has its version 2 interface switched off, so that Patroni's section is "etcd3:"; with "etcd:" it never finds a leader.
+//   - Patroni 3.0.2 with a section "etcd3:" loses acknowledged data: a primary that stood still for longer than ttl (a paused virtual
+//     machine) writes the leader's key unconditionally when it goes on, although another node leads by then; the other demotes itself and
+//     is rewound (mended in 3.0.3, patroni/patroni#2689). A run of ours showed it. Its section "etcd:" compares before it sets; for that
+//     etcd 3.4 needs --enable-v2, which is off by default, and without which Patroni never finds a leader.
+//   - etcd 3.4 also has --pre-vote off: a member that comes back from a partition makes the others elect anew, and the primary may step
+//     down for that.
 //   - primary_start_timeout is 300 s by default: a primary that crashed is waited for that long and nobody takes over.
 //   - Debian's pg_createconfig_patroni goes through postgresql-common, which knows one cluster for a name and machine. Three nodes on
 //     one machine give Patroni bin_dir and data_dir of their own instead.
@@ -82,13 +87,13 @@ name: %[1]s
 restapi:
   listen: %[2]s:8008
   connect_address: %[2]s:8008
-etcd3:
+etcd:
   hosts: [%[6]s]
 bootstrap:
   dcs:
-    ttl: 10
+    ttl: 12
     loop_wait: 2
-    retry_timeout: 3
+    retry_timeout: 5
     maximum_lag_on_failover: 1048576
     primary_start_timeout: 0
     primary_stop_timeout: 5
@@ -288,7 +293,7 @@ func (n *Node) StartEtcd() error {
 	return n.c.run(n.House, filepath.Join(n.dir, "etcd.log"), n.c.as, "etcd", "--name", n.Name, "--data-dir", filepath.Join(n.dir, "etcd"),
 		"--listen-peer-urls", "http://"+n.Address+":2380", "--initial-advertise-peer-urls", "http://"+n.Address+":2380",
 		"--listen-client-urls", "http://"+n.Address+":2379", "--advertise-client-urls", "http://"+n.Address+":2379",
-		"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new", "--logger", "zap", "--log-level", "warn")
+		"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new", "--enable-v2", "--pre-vote", "--logger", "zap", "--log-level", "warn")
 }
 
 func (c *Cluster) peers() (all [][2]string) {

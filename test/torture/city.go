@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/test/cluster"
 )
 
 var nothing = log.New(io.Discard, "", 0)
@@ -33,8 +34,10 @@ var nothing = log.New(io.Discard, "", 0)
 // city is the platform.
 type city struct {
 	program     string
-	dir         string // keys, blobs, and SQLite's file unless store says otherwise
-	store       string // "" is SQLite in dir; else a URL for `platform serve --store`
+	dir         string         // keys, blobs, and SQLite's file unless store says otherwise
+	store       string         // "" is SQLite in dir; else the URL by which this process finds it
+	serves      string         // the URL for `platform serve --store`, where it is another
+	house       *cluster.House // where the servers are; nil is here, behind the gateways
 	ca          string
 	gatewayCert string
 	gatewayKey  string
@@ -44,14 +47,18 @@ type city struct {
 	age         atomic.Int64 // how often it was set back
 }
 
-func newCity(program, dir, store string, servers int) (*city, error) {
-	c := &city{program: program, dir: filepath.Join(dir, "platform"), store: store, trusted: filepath.Join(dir, "trusted.pem"),
+func newCity(o options, dir string) (*city, error) {
+	c := &city{program: o.platform, dir: filepath.Join(dir, "platform"), store: o.store, serves: o.store, trusted: filepath.Join(dir, "trusted.pem"),
 		gatewayCert: filepath.Join(dir, "gateway.pem"), gatewayKey: filepath.Join(dir, "gateway.key")}
 	c.ca = filepath.Join(c.dir, "ca.pem")
 	if err := c.makeGatewayCert(); err != nil {
 		return nil, err
 	}
-	for range servers {
+	if o.site != nil {
+		c.house, c.serves, c.addresses = o.site.pg.City, o.site.pg.Store(), o.site.pg.Servers()
+		c.servers = make([]*exec.Cmd, len(c.addresses))
+	}
+	for len(c.servers) < o.servers {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
@@ -131,9 +138,14 @@ func (c *city) makeGatewayCert() error {
 
 // start runs one server until it listens.
 func (c *city) start(i int) error {
-	args := []string{"serve", "--listen", c.addresses[i], "--data", c.dir, "--gateway"}
-	if c.store != "" {
-		args = append(args, "--store", c.store)
+	args := []string{"serve", "--listen", c.addresses[i], "--data", c.dir}
+	if c.house == nil {
+		args = append(args, "--gateway")
+	} else {
+		args = append(args, "--host", c.house.Address)
+	}
+	if c.serves != "" {
+		args = append(args, "--store", c.serves)
 	}
 	cmd := exec.Command(c.program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -147,7 +159,12 @@ func (c *city) start(i int) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	if c.house != nil {
+		err = c.house.Start(cmd)
+	} else {
+		err = cmd.Start()
+	}
+	if err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')

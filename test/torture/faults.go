@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -53,10 +52,10 @@ func (c *crew) suffer(ctx context.Context, r *rand.Rand) error {
 	} else {
 		all = append(all, fault{"kill -9", 6, c.killed})
 	}
-	if only := c.run.opt.only; only != "" {
-		names := strings.Split(only, ",")
-		all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(names, f.name) })
-	}
+	all = slices.DeleteFunc(all, func(f fault) bool {
+		// Disks that are set back, clones and clocks are no concern of a site, whose oracle wants nothing to go back at all.
+		return !c.run.opt.may(f.name) || c.run.opt.site != nil && f.name != "kill -9" && f.name != "power cut"
+	})
 	sum := 0
 	for _, f := range all {
 		sum += f.weight
@@ -329,6 +328,30 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 		return nil
 	}
 	_, err := r.setBack(backup, have)
+	return err
+}
+
+// killServers kills one server after another until ctx ends.
+func (r *run) killServers(ctx context.Context, rnd *rand.Rand) error {
+	for sleep(ctx, between(rnd, 10*time.Second, 30*time.Second)) {
+		r.did("server kill")
+		i := rnd.IntN(len(r.city.servers))
+		r.city.kill(i)
+		sleep(ctx, between(rnd, 0, 3*time.Second))
+		if err := r.startAgain(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startAgain starts a server as a service manager does: one that finds no store ends, and is started again.
+func (r *run) startAgain(ctx context.Context, i int) (err error) {
+	for range 60 {
+		if err = r.city.start(i); err == nil || !sleep(ctx, time.Second) {
+			return nil // healing starts what is not there
+		}
+	}
 	return err
 }
 

@@ -146,7 +146,9 @@ func (c *crew) launch() error {
 		return err
 	}
 	in, err := cmd.StdinPipe()
-	if err == nil {
+	if err == nil && c.run.opt.site != nil {
+		err = c.run.opt.site.hall.Start(cmd)
+	} else if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
@@ -191,6 +193,9 @@ func (c *crew) listen(out io.Reader, ended chan struct{}) {
 			u.tell(word)
 		case "log", "trouble", "problem":
 			u.log(strings.Join(word, " "))
+			if c.run.opt.site != nil {
+				c.run.opt.site.hear(c.run, u, word)
+			}
 		}
 	}
 }

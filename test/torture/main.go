@@ -25,7 +25,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,7 +50,13 @@ type options struct {
 	restore   bool
 	lies      int
 	only      string
+	site      *site  // nil is this machine
 	outage    func() // takes a store away that is not SQLite, and gives it back; nil never does
+}
+
+// may says whether a fault is one of those that were asked for.
+func (o options) may(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
 func main() { os.Exit(program(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -96,12 +104,12 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.DurationVar(&o.every, "every", 5*time.Second, "mean time between two citizens at one terminal")
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "seed of the faults")
 	f.StringVar(&o.platform, "platform", "bin/platform", "the platform's program")
-	f.StringVar(&o.store, "store", "", `URL of the platform's store, or "postgres" for a cluster of its own that is killed as well; empty is SQLite in its directory`)
+	f.StringVar(&o.store, "store", "", `URL of the platform's store, or "postgres" for one of its own that is killed as well, or "cluster" for three nodes that fail over, in namespaces; empty is SQLite in its directory`)
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
 	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
 	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not (power cuts have 6); not all that it finds is judged yet")
-	f.StringVar(&o.only, "only", "", "only these faults of machines, with commas between; empty is all")
+	f.StringVar(&o.only, "only", "", "only these faults of machines and nodes, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {
 		return o, flag.ErrHelp
 	}

@@ -15,7 +15,11 @@ import (
 
 // tortureOn runs once over the store that was asked for.
 func tortureOn(ctx context.Context, o options, out io.Writer) (n int, err error) {
-	if o.store != "postgres" {
+	switch o.store {
+	case "postgres":
+	case "cluster":
+		return tortureSite(ctx, o, out)
+	default:
 		return torture(ctx, o, out)
 	}
 	h := &host{}

@@ -69,7 +69,7 @@ func torture(ctx context.Context, o options, out io.Writer) (int, error) {
 }
 
 func (r *run) setUp(ctx context.Context) (err error) {
-	if r.city, err = newCity(r.opt.platform, r.dir, r.opt.store, r.opt.servers); err != nil {
+	if r.city, err = newCity(r.opt, r.dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, "world"), 0o700); err != nil {
@@ -82,8 +82,10 @@ func (r *run) setUp(ctx context.Context) (err error) {
 	for w := range r.opt.workers {
 		c := &crew{no: w, run: r}
 		r.crews = append(r.crews, c)
-		if c.gateway, err = newGateway(ctx, r.city, r.opt.seed+uint64(w)); err != nil {
-			return err
+		if r.opt.site == nil {
+			if c.gateway, err = newGateway(ctx, r.city, r.opt.seed+uint64(w)); err != nil {
+				return err
+			}
 		}
 		if w%2 == 1 && unusable == nil {
 			if c.disk, err = newPower(filepath.Join(r.dir, fmt.Sprint("disk-", w)), r.opt.seed+uint64(w)); err != nil {
@@ -136,8 +138,14 @@ func (r *run) setUp(ctx context.Context) (err error) {
 // newUnit makes a machine and, as whoever installs one does, its directory, for good.
 func (r *run) newUnit(c *crew, name, terminal, no string) (*unit, error) {
 	home := filepath.Join(r.dir, fmt.Sprint("disk-", c.no))
+	url := ""
+	if c.gateway != nil {
+		url = c.gateway.url()
+	} else {
+		url = r.opt.site.pg.Platform()
+	}
 	u := &unit{name: name, crew: c, heard: make(chan []string, 256), start: start{Terminal: terminal, No: no, Dir: filepath.Join(home, name),
-		Identity: filepath.Join(r.dir, "identity", name), World: filepath.Join(r.dir, "world", name), URL: c.gateway.url(),
+		Identity: filepath.Join(r.dir, "identity", name), World: filepath.Join(r.dir, "world", name), URL: url,
 		CA: r.city.trusted, Software: "kiosk torture", Every: r.opt.every}}
 	r.mu.Lock()
 	r.units[name] = u
@@ -214,11 +222,19 @@ func (r *run) suffer(ctx context.Context) error {
 			}
 		})
 	}
-	loose(func(rnd *rand.Rand) error { return r.strike(ctx, rnd) }, 1)
+	if r.opt.site == nil {
+		loose(func(rnd *rand.Rand) error { return r.strike(ctx, rnd) }, 1)
+	} else {
+		loose(func(rnd *rand.Rand) error { return r.opt.site.strike(ctx, r, rnd) }, 1)
+		loose(func(rnd *rand.Rand) error { r.opt.site.part(ctx, r, rnd); return nil }, 3)
+		loose(func(rnd *rand.Rand) error { return r.killServers(ctx, rnd) }, 4)
+	}
 	loose(func(*rand.Rand) error { r.watch(ctx); return nil }, 2)
 	for i, c := range r.crews {
 		loose(func(rnd *rand.Rand) error { return c.suffer(ctx, rnd) }, 100+uint64(i))
-		loose(func(rnd *rand.Rand) error { c.storm(ctx, rnd); return nil }, 200+uint64(i))
+		if c.gateway != nil {
+			loose(func(rnd *rand.Rand) error { c.storm(ctx, rnd); return nil }, 200+uint64(i))
+		}
 	}
 	all.Wait()
 	return errors.Join(errs...)
@@ -249,15 +265,22 @@ func (r *run) watch(ctx context.Context) {
 // heal ends all faults and waits until nothing waits any more.
 func (r *run) heal(ctx context.Context) error {
 	r.calm.Store(true)
+	if r.opt.site != nil {
+		if err := r.opt.site.heal(ctx, r); err != nil {
+			return err
+		}
+	}
 	for i, s := range r.city.servers {
 		if s == nil {
-			if err := r.city.start(i); err != nil {
+			if err := r.startAgain(ctx, i); err != nil {
 				return err
 			}
 		}
 	}
 	return r.everywhere(func(c *crew) error {
-		c.gateway.be(fair)
+		if c.gateway != nil {
+			c.gateway.be(fair)
+		}
 		if c.disk != nil {
 			for _, o := range []string{"room", "honest"} {
 				if _, err := c.disk.order(o); err != nil {
@@ -355,6 +378,11 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	}
 	r.city.close()
 	l, err := readLedger(ctx, r.city)
+	for try := 0; err != nil && r.opt.site != nil && try < 5; try++ { // what was done to the nodes may still have them change places
+		if err = r.opt.site.pg.Whole(ctx, time.Minute); err == nil {
+			l, err = readLedger(ctx, r.city)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -365,6 +393,9 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	v := r.oracle.judge(l, worlds, r.city.holds)
 	weather := map[string]int{}
 	for _, c := range r.crews {
+		if c.gateway == nil {
+			continue
+		}
 		c.gateway.mu.Lock()
 		for w, n := range c.gateway.counts {
 			weather[string(w)] += n
@@ -372,7 +403,11 @@ func (r *run) judge(ctx context.Context) (int, error) {
 		c.gateway.mu.Unlock()
 	}
 	fmt.Fprintf(r.out, "faults: %s; %d sectors and names lost at power cuts\n", list(r.counts), r.sectors.Load())
-	fmt.Fprintf(r.out, "requests spoilt: %s\n", list(weather))
+	if r.opt.site == nil {
+		fmt.Fprintf(r.out, "requests spoilt: %s\n", list(weather))
+	} else {
+		r.opt.site.tell(r)
+	}
 	fmt.Fprintf(r.out, "visits: %d; promised %d, refused %d, in doubt %d; %d promises went with a disk, each noticed\n",
 		v.visits, v.promised, v.refused, v.doubt, v.excused)
 	fmt.Fprintf(r.out, "%d promises went with a disk that lied before anybody else had heard of them\n", v.unheard)
@@ -381,6 +416,9 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	fmt.Fprintf(r.out, "memory: %d MiB at most, all processes together\n", r.peak>>20)
 	if v.fenPromised != v.fenHeld {
 		v.violations = append(v.violations, "money does not balance")
+	}
+	if r.opt.site != nil {
+		v.violations = append(v.violations, r.opt.site.missing(ctx)...)
 	}
 	if v.promised == 0 {
 		v.violations = append(v.violations, "nothing was promised: nothing was tested")
