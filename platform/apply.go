@@ -239,5 +239,8 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 			return nil, err
 		}
 	}
-	return outcomes, c.write(tx)
+	if err := c.write(tx); err != nil {
+		return nil, err
+	}
+	return outcomes, s.returnMoney(tx, c.moved)
 }

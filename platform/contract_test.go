@@ -29,6 +29,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/google/uuid"
 
+	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -41,7 +42,7 @@ func (m *mailbox) Send(_ context.Context, _, _, code string) error { m.code = co
 func newServer(t testing.TB) (*Server, *mailbox) {
 	t.Helper()
 	box := &mailbox{}
-	cfg := Config{Dir: t.TempDir(), SMS: box}
+	cfg := Config{Dir: t.TempDir(), SMS: box, Pay: PayConfig{Tariff: Prices{Items: map[string]pay.Fen{"free": 0, "dear": 1000}}}}
 	if storeOfTests != nil {
 		cfg.Store = storeOfTests(t)
 	}
@@ -340,6 +341,14 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("query", "POST", wire.PathQuery+"sb-info", wire.Query{Token: ok.Token, Visit: "v"}, 200)
 	call("query nothing", "POST", wire.PathQuery+"no-such", wire.Query{Token: ok.Token, Visit: "v"}, 404)
 	call("lease of nobody's case", "POST", wire.PathLeases, wire.LeaseRequest{ReceiptCode: "none", Token: ok.Token}, 404)
+	call("bill of what has no price", "POST", wire.PathBills, wire.BillRequest{Case: "c", Item: "none", Token: ok.Token}, 404)
+	var bill wire.Bill
+	_ = json.Unmarshal(call("bill", "POST", wire.PathBills, wire.BillRequest{Case: "c", Item: "free", Token: ok.Token}, 200).Body.Bytes(), &bill)
+	call("bill again", "GET", wire.PathBills+"/"+bill.Number, nil, 200)
+	call("no bill", "GET", wire.PathBills+"/1", nil, 404)
+	call("cancel", "POST", wire.PathBills+"/"+bill.Number+"/cancel", struct{}{}, 200)
+	call("no channel", "POST", wire.PathBills, wire.BillRequest{Case: "d", Item: "dear", Token: ok.Token}, 503)
+	call("notice of no channel", "POST", "/pay/none/notice", struct{}{}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("health", "GET", "/healthz", nil, 200)
 	call("overview for nobody", "GET", "/overview.json", nil, 401)

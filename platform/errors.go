@@ -59,6 +59,7 @@ var (
 	errGlyph           = register("E-GLYPH", 422, "a character of the name cannot be printed", "refers the citizen to the window; nothing is printed with a box in it")
 	errEpoch           = register("E-EPOCH", 409, "the epoch is beyond the last that there can be, or no other is left", "stops sending; an operator resets the terminal and a technician gives it a new journal")
 	errBackend         = register("E-BACKEND", 503, "the back end of this item does not work now", "greys the item until it works")
+	errNoChannel       = register("E-CHANNEL", 503, "no payment channel takes money now", "tells the citizen where cash is taken; nothing was charged")
 	errBusy            = register("E-BUSY", 503, "the platform is busy", "waits as long as it is told")
 	errInternal        = register("E-INTERNAL", 500, "the platform failed", "tries again with growing pauses")
 )

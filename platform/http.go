@@ -21,7 +21,9 @@ var Routes = []string{
 	"POST " + wire.PathEnroll, "POST " + wire.PathRenew, "GET " + wire.PathTime, "POST " + wire.PathHello, "POST " + wire.PathPush, "GET " + wire.PathPull,
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
-	"POST " + wire.PathRefill, "POST " + wire.PathTelemetry, "POST " + wire.PathLeases, "GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
+	"POST " + wire.PathRefill, "POST " + wire.PathTelemetry, "POST " + wire.PathLeases,
+	"POST " + wire.PathBills, "GET " + wire.PathBills + "/{number}", "POST " + wire.PathBills + "/{number}/cancel", "POST /pay/{channel}/notice",
+	"GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
 	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
@@ -75,6 +77,11 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /operators":                      s.RequireRole(staff.Administrator, s.operatorAdd),
 		"POST /operators/{name}":               s.RequireRole(staff.Administrator, s.operatorChange),
 		"GET /font.otf":                        s.font,
+
+		"POST " + wire.PathBills:                      s.authenticated(small, s.makeBill),
+		"GET " + wire.PathBills + "/{number}":         s.authenticated(small, s.getBill),
+		"POST " + wire.PathBills + "/{number}/cancel": s.authenticated(small, s.cancelBill),
+		"POST /pay/{channel}/notice":                  s.notice,
 	}
 	for _, r := range Routes {
 		m.HandleFunc(r, handle[r])

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 	Store    Store  // nil opens platform.db in Dir
 	Blobs    Blobs  // nil keeps them in Dir
 	Backends []BackendConfig
+	Pay      PayConfig
 	BaseURL  string // in verification codes, "https://platform.example"
 	Hosts    []string
 	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
@@ -74,6 +76,7 @@ type Server struct {
 	backends []*backend
 	doubt    chan struct{} // a token when a back end did not answer a query
 	gate     gate
+	settler  *pay.Settler
 
 	stop    context.CancelFunc
 	working sync.WaitGroup // what runs until Close
@@ -137,12 +140,20 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		_ = s.store.Close()
 		return nil, fmt.Errorf("platform: %w", err)
 	}
+	if err := s.openPay(); err != nil {
+		_ = s.store.Close()
+		return nil, fmt.Errorf("platform: %w", err)
+	}
 	s.mux = s.routes()
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.working.Go(func() { s.watchMail(working) })
 	s.working.Go(func() { s.sweep(working) })
 	s.working.Go(func() { s.sweepEvents(working) })
+	if len(cfg.Pay.Channels) > 0 {
+		s.working.Go(func() { s.settle(working) })
+		s.working.Go(func() { s.compareStatements(working) })
+	}
 	if len(s.backends) > 0 {
 		s.working.Go(func() { s.watchBackends(working) })
 	}

@@ -22,6 +22,7 @@ type serveCmd struct {
 	Gateway   bool     `help:"TLS ends at a gateway, which asks terminals for their certificates; then only signatures are checked here."`
 	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
 	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
+	Pay       string   `env:"BUDAYANG_PAY" help:"File that names prices and payment channels with their key files. Default: nothing has a price." type:"path"`
 	EventDays int      `default:"400" help:"For how many days security events are kept."`
 	Events    int      `default:"1000000" help:"How many refusals are kept at most, and how many other security events."`
 	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
@@ -37,6 +38,11 @@ func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 	cfg.EventsFor, cfg.EventsMost = time.Duration(c.EventDays)*24*time.Hour, c.Events
 	if c.Backends != "" {
 		if cfg.Backends, err = readBackends(c.Backends); err != nil {
+			return err
+		}
+	}
+	if c.Pay != "" {
+		if cfg.Pay, err = readPay(c.Pay); err != nil {
 			return err
 		}
 	}

@@ -255,6 +255,93 @@ var citizenChecks = []Check{
 	{"document-key", "E-KEY-REUSED for another request, or another terminal, under a key that was used", "Online calls", checkKeyReused},
 }
 
+var billChecks = []Check{
+	{"bill-refused", "E-NOT-FOUND for an item without a price and for a bill that there is not, E-MALFORMED for no case", "Bills", checkBillRefused},
+	{"bill", "one bill of a case however often it is asked for, shown to its terminal only; cancelled, it takes no more money", "Bills", checkBill},
+}
+
+func checkBillRefused(ctx context.Context, s *session) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	a, err := s.mine.post(ctx, wire.PathBills, wire.BillRequest{Case: newID(), Item: "CONFORM-NO-PRICE"})
+	if err := refused(a, err, "E-NOT-FOUND"); err != nil {
+		return err
+	}
+	a, err = s.mine.get(ctx, wire.PathBills+"/00000000000000000000")
+	if err := refused(a, err, "E-NOT-FOUND"); err != nil {
+		return err
+	}
+	a, err = s.mine.post(ctx, wire.PathBills, wire.BillRequest{Item: "CONFORM-NO-PRICE"})
+	return refused(a, err, "E-MALFORMED")
+}
+
+func checkBill(ctx context.Context, s *session) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if s.cfg.Priced == "" {
+		return skip("no item with a price was named")
+	}
+	ask := wire.BillRequest{Case: newID(), Item: s.cfg.Priced}
+	read := func(a answer, err error) (b wire.Bill, _ error) {
+		if err != nil {
+			return b, err
+		}
+		if err := a.read(&b); err != nil {
+			return b, err
+		}
+		switch {
+		case b.Case != ask.Case || b.Item != ask.Item || b.Number == "":
+			return b, errors.New("a bill without number, or of another case or item")
+		case b.Amount < 0 || b.Reason == "" || (b.Amount == 0) != (b.State == wire.BillPaid):
+			return b, fmt.Errorf("%d fen for the reason %.20q in state %.20q", b.Amount, b.Reason, b.State)
+		case b.QR != "" && b.State != wire.BillOpen:
+			return b, fmt.Errorf("a code to scan in state %.20q", b.State)
+		case b.Cash != nil && !worded(b.Cash):
+			return b, errors.New("the way to pay in cash is not in both languages")
+		}
+		return b, nil
+	}
+	first, err := read(s.mine.post(ctx, wire.PathBills, ask))
+	if err != nil {
+		return err
+	}
+	for range 15 {
+		if first.QR != "" || first.State != wire.BillOpen {
+			break
+		}
+		time.Sleep(time.Second)
+		if first, err = read(s.mine.get(ctx, wire.PathBills+"/"+first.Number)); err != nil {
+			return err
+		}
+	}
+	if first.State == wire.BillOpen && first.QR == "" {
+		return errors.New("no code to scan after 15 s")
+	}
+	again, err := read(s.mine.post(ctx, wire.PathBills, ask))
+	if err != nil {
+		return err
+	}
+	if again.Number != first.Number || again.QR != first.QR {
+		return errors.New("another bill, or another code, for the same case")
+	}
+	a, err := s.other.get(ctx, wire.PathBills+"/"+first.Number)
+	if err := refused(a, err, "E-NOT-FOUND"); err != nil {
+		return fmt.Errorf("another terminal's bill: %w", err)
+	}
+	for range 2 {
+		ended, err := read(s.mine.post(ctx, wire.PathBills+"/"+first.Number+"/cancel", struct{}{}))
+		if err != nil {
+			return err
+		}
+		if ended.State == wire.BillOpen {
+			return errors.New("still open after it was cancelled")
+		}
+	}
+	return nil
+}
+
 func checkNoPerson(ctx context.Context, s *session) error {
 	if err := s.ready(); err != nil {
 		return err

@@ -48,6 +48,7 @@ type Config struct {
 	}
 	Service string            // a query that needs a verified person; "" is "sb-info"
 	Kind    string            // of a document; "" is "SB-P"
+	Priced  string            // an item with a price; "" skips the bill
 	Params  map[string]string // of the document
 
 	// Revoke puts a terminal out, as an operator does; optional.
@@ -98,7 +99,7 @@ func (s skip) Error() string { return string(s) }
 // Checks are all, in the order in which they run.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, lastChecks} {
+	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, lastChecks} {
 		all = append(all, part...)
 	}
 	return all

@@ -23,6 +23,7 @@ import (
 	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/conform"
+	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pgtest"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -53,7 +54,7 @@ func (p *phone) Read(context.Context, wire.CodeSent) (string, error) {
 func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) conform.Config {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
-	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box})
+	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handl
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := conform.Config{Roots: x509.NewCertPool(), Code: box}
+	c := conform.Config{Roots: x509.NewCertPool(), Code: box, Priced: "FREE"}
 	c.Roots.AppendCertsFromPEM(pem)
 	if wrap == nil {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

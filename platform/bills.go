@@ -1,0 +1,524 @@
+package platform
+
+// Bills for terminals, notices of payment channels, and the jobs that ask channels. What money means is in platform/pay.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// PayConfig says what costs how much, and who takes the money.
+type PayConfig struct {
+	Channels map[string]pay.Channel // by the name in notices' addresses
+	Use      string                 // channel of new bills
+	District string                 // first six digits of bills; "" is 990000
+	Life     time.Duration          // for how long a bill can be paid; 0 is five minutes
+	Tariff   Tariff                 // nil: nothing has a price, and no bill is made
+	Cash     map[string]string      // where cash is taken, in Chinese and English
+}
+
+// A Tariff says what an item costs a person. The terminal never decides it.
+type Tariff interface {
+	// Fee returns the amount, and its reason as one of "standard", "half", "exempt". who is the zero row when no person is proven.
+	// ErrNoRow: the item has no price.
+	Fee(ctx context.Context, item string, who CitizenRow) (pay.Fen, string, error)
+}
+
+// Prices is a Tariff of fixed prices, with people who pay half or nothing.
+type Prices struct {
+	Items  map[string]pay.Fen
+	Half   []string // identity numbers
+	Exempt []string
+}
+
+// Fee implements Tariff.
+func (p Prices) Fee(_ context.Context, item string, who CitizenRow) (pay.Fen, string, error) {
+	amount, known := p.Items[item]
+	switch {
+	case !known:
+		return 0, "", ErrNoRow
+	case who.Number != "" && slices.Contains(p.Exempt, who.Number):
+		return 0, "exempt", nil
+	case who.Number != "" && slices.Contains(p.Half, who.Number):
+		return amount / 2, "half", nil
+	}
+	return amount, "standard", nil
+}
+
+const (
+	billLife     = 5 * time.Minute
+	settleEvery  = time.Second
+	codeWait     = 3 * time.Second // for the channel's code, before a terminal is answered without one
+	noticeBytes  = 64 << 10
+	statementAt  = 10 * time.Hour // of the day after, in China: channels make them in the morning
+	statementFor = 7              // days for which a statement is tried
+)
+
+var channelName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+func (s *Server) openPay() error {
+	p := &s.cfg.Pay
+	for name := range p.Channels {
+		if !channelName.MatchString(name) {
+			return fmt.Errorf("payment channel %.40q: name must be of a-z, 0-9 and -, at most 32", name)
+		}
+	}
+	if p.Use != "" && p.Channels[p.Use] == nil {
+		return fmt.Errorf("payment channel %.40q is not set up", p.Use)
+	}
+	p.District, p.Life = cmp.Or(p.District, "990000"), cmp.Or(p.Life, billLife)
+	if p.Life < time.Minute || p.Life > pay.MaxLife || !regexp.MustCompile(`^\d{6}$`).MatchString(p.District) {
+		return fmt.Errorf("bills live from a minute to %s, and begin with six digits", pay.MaxLife)
+	}
+	s.settler = &pay.Settler{Rules: pay.House(), Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now,
+		Log: func(bill string, err error) { s.cfg.Log.Warn("payment channel", "bill", bill, "error", err) }}
+	return nil
+}
+
+// billAccounts are the store's accounts for the settler.
+type billAccounts struct{ s Store }
+
+func (b billAccounts) Change(ctx context.Context, number string, fn func(*pay.Account) error) error {
+	return b.s.Update(ctx, func(tx Tx) error { return changeBill(tx, number, fn) })
+}
+
+func changeBill(tx Tx, number string, fn func(*pay.Account) error) error {
+	a, err := tx.Bill(number)
+	if errors.Is(err, ErrNoRow) {
+		return pay.ErrNoBill
+	}
+	if err != nil {
+		return err
+	}
+	if err := fn(a); err != nil {
+		return err
+	}
+	return tx.PutBill(a, pay.House().Wake(a))
+}
+
+func (b billAccounts) Take(ctx context.Context, owner string, now, until time.Time, most int) (all []string, err error) {
+	err = b.s.Update(ctx, func(tx Tx) (err error) { all, err = tx.TakeBills(owner, now, until, most); return err })
+	return all, err
+}
+
+func (b billAccounts) Give(ctx context.Context, owner, number string) error {
+	return b.s.Update(ctx, func(tx Tx) error { return tx.GiveBill(owner, number) })
+}
+
+func (b billAccounts) Lines(ctx context.Context, channel, day string) (all []pay.Line, err error) {
+	err = b.s.View(ctx, func(tx Tx) (err error) { all, err = tx.PaymentsOf(channel, day); return err })
+	return all, err
+}
+
+func (b billAccounts) Booked(ctx context.Context, channel string, l pay.Line) (is pay.Line, ok bool, err error) {
+	err = b.s.View(ctx, func(tx Tx) error {
+		is, ok = pay.Line{}, false
+		number, ours := pay.BillOf(cmp.Or(l.Refund, l.Attempt))
+		if l.Refund == "" {
+			at, err := tx.BillOfPayment(channel, l.Transaction)
+			if errors.Is(err, ErrNoRow) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			number, ours = at, true
+		}
+		if !ours {
+			return nil
+		}
+		a, err := tx.Bill(number)
+		if errors.Is(err, ErrNoRow) {
+			return nil
+		}
+		if err == nil {
+			is, ok = a.Booked(l)
+		}
+		return err
+	})
+	return is, ok, err
+}
+
+// mayBill says whether a terminal may ask about a case: it opened it, or holds it by a lease, or its records have not come yet.
+func mayBill(tx Tx, caseID, terminal string) error {
+	l, err := tx.Lease(caseID)
+	if err == nil {
+		if l.Terminal != terminal {
+			return errNotFound
+		}
+		return nil
+	}
+	if !errors.Is(err, ErrNoRow) {
+		return err
+	}
+	c, err := tx.Case(caseID)
+	if errors.Is(err, ErrNoRow) || err == nil && c.Terminal == terminal {
+		return nil
+	}
+	return cmp.Or(err, error(errNotFound))
+}
+
+func (s *Server) makeBill(w http.ResponseWriter, r *http.Request, body []byte) {
+	var q wire.BillRequest
+	if err := decode(body, &q); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if q.Case == "" || len(q.Case) > 64 || q.Item == "" || len(q.Item) > 64 {
+		s.refuse(w, errMalformed, "case or item is not as it must be")
+		return
+	}
+	var who CitizenRow
+	if q.Token != "" {
+		var err error
+		if who, err = s.citizenOf(r.Context(), q.Token); err != nil {
+			s.fail(w, err)
+			return
+		}
+	}
+	if s.cfg.Pay.Tariff == nil {
+		s.fail(w, errNotFound)
+		return
+	}
+	amount, reason, err := s.cfg.Pay.Tariff.Fee(r.Context(), q.Item, who)
+	if errors.Is(err, ErrNoRow) {
+		err = errNotFound
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	a, fresh, err := s.billFor(r.Context(), q, terminalOf(r.Context()), amount, reason)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if fresh && a.Bill.State == pay.BillOpen {
+		// The citizen stands there: the code is fetched at once. What is not done in time the job does.
+		ctx, cancel := context.WithTimeout(r.Context(), codeWait)
+		defer cancel()
+		if _, err := s.settler.One(ctx, a.Bill.Number); err != nil {
+			s.cfg.Log.Warn("code of a new bill", "bill", a.Bill.Number, "error", err)
+		}
+		if err := s.store.View(r.Context(), func(tx Tx) (err error) { a, err = tx.Bill(a.Bill.Number); return err }); err != nil {
+			s.fail(w, err)
+			return
+		}
+	}
+	answer(w, http.StatusOK, s.billWire(a))
+}
+
+// billFor finds or makes the bill of a case.
+func (s *Server) billFor(ctx context.Context, q wire.BillRequest, terminal string, amount pay.Fen, reason string) (a *pay.Account, fresh bool, err error) {
+	now := s.now()
+	err = s.store.Update(ctx, func(tx Tx) error {
+		a, fresh = nil, false
+		if err := mayBill(tx, q.Case, terminal); err != nil {
+			return err
+		}
+		before, err := tx.BillsOf(q.Case)
+		if err != nil {
+			return err
+		}
+		if is, free := pay.Stands(before); !free {
+			if is.Item != q.Item {
+				return errKeyReused
+			}
+			if a, err = tx.Bill(is.Number); err != nil {
+				return err
+			}
+			if a.Bill.State == pay.BillOpen && a.Bill.Amount != amount {
+				s.settler.Rules.End(a, pay.WhyAmount, now)
+				return tx.PutBill(a, s.settler.Rules.Wake(a))
+			}
+			return nil
+		}
+		if amount > 0 && s.cfg.Pay.Use == "" {
+			return errNoChannel
+		}
+		n, err := tx.Next("bill")
+		if err != nil {
+			return err
+		}
+		b := pay.Bill{Number: pay.BillNumber(s.cfg.Pay.District, now, n), Case: q.Case, Terminal: terminal, Item: q.Item, Amount: amount,
+			Reason: reason, Expires: now.Add(s.cfg.Pay.Life)}
+		if amount > 0 {
+			b.Channel = s.cfg.Pay.Use
+		}
+		if a, err = s.settler.Rules.NewAccount(b, now); err != nil {
+			return err
+		}
+		fresh = true
+		return tx.AddBill(a, s.settler.Rules.Wake(a))
+	})
+	return a, fresh, err
+}
+
+// bill reads a bill for the terminal that may see it.
+func (s *Server) bill(tx Tx, r *http.Request) (*pay.Account, error) {
+	a, err := tx.Bill(r.PathValue("number"))
+	if errors.Is(err, ErrNoRow) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	terminal := terminalOf(r.Context())
+	l, err := tx.Lease(a.Bill.Case)
+	switch {
+	case err == nil && l.Terminal == terminal, errors.Is(err, ErrNoRow) && a.Bill.Terminal == terminal:
+		return a, nil
+	case err != nil && !errors.Is(err, ErrNoRow):
+		return nil, err
+	}
+	return nil, errNotFound
+}
+
+func (s *Server) getBill(w http.ResponseWriter, r *http.Request, _ []byte) {
+	var a *pay.Account
+	if err := s.store.View(r.Context(), func(tx Tx) (err error) { a, err = s.bill(tx, r); return err }); err != nil {
+		s.fail(w, err)
+		return
+	}
+	answer(w, http.StatusOK, s.billWire(a))
+}
+
+func (s *Server) cancelBill(w http.ResponseWriter, r *http.Request, _ []byte) {
+	var a *pay.Account
+	if err := s.store.Update(r.Context(), func(tx Tx) (err error) {
+		if a, err = s.bill(tx, r); err != nil {
+			return err
+		}
+		s.settler.Rules.End(a, pay.WhyCancelled, s.now())
+		return tx.PutBill(a, s.settler.Rules.Wake(a))
+	}); err != nil {
+		s.fail(w, err)
+		return
+	}
+	answer(w, http.StatusOK, s.billWire(a))
+}
+
+func (s *Server) billWire(a *pay.Account) wire.Bill {
+	b := a.Bill
+	out := wire.Bill{Number: b.Number, Case: b.Case, Item: b.Item, Amount: int64(b.Amount), Reason: b.Reason, State: wire.BillState(b.State), Why: b.Why,
+		Expires: b.Expires, Paid: b.Paid, Cash: s.cfg.Pay.Cash}
+	if t := a.Live(); t != nil && b.State == pay.BillOpen && t.State == pay.AttemptOpen {
+		out.QR = t.QR
+	}
+	for _, m := range a.Matters {
+		out.Unknown = out.Unknown || m.Kind == pay.MatterUnknown && m.Ended.IsZero()
+	}
+	for _, f := range a.Refunds {
+		out.Refunds = append(out.Refunds, wire.BillRefund{Number: f.Number, Why: f.Why, Amount: int64(f.Amount), State: string(f.State)})
+	}
+	return out
+}
+
+// notice takes what a channel says by itself. It is acknowledged when it is on disk.
+func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
+	c := s.cfg.Pay.Channels[r.PathValue("channel")]
+	if c == nil {
+		s.fail(w, errNotFound)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, noticeBytes))
+	if err != nil {
+		s.fail(w, errTooLarge)
+		return
+	}
+	n, err := c.Notice(r.Header, body)
+	if errors.Is(err, pay.ErrForged) {
+		s.refuse(w, errAuth, "not signed by the channel")
+		return
+	}
+	if err != nil {
+		s.cfg.Log.Warn("notice of a payment channel", "channel", r.PathValue("channel"), "error", err)
+		s.refuse(w, errMalformed, "the notice cannot be read")
+		return
+	}
+	number, ours := pay.BillOf(cmp.Or(n.Number, n.Refund))
+	if ours {
+		err = s.store.Update(r.Context(), func(tx Tx) error {
+			a, err := tx.Bill(number)
+			if err == nil && a.Bill.Channel != r.PathValue("channel") {
+				err = ErrNoRow // another channel's word is worth nothing here
+			}
+			if err != nil {
+				return err
+			}
+			s.settler.Rules.Told(a, n, s.now())
+			return tx.PutBill(a, s.settler.Rules.Wake(a))
+		})
+	}
+	if err != nil && !errors.Is(err, ErrNoRow) {
+		s.fail(w, err)
+		return
+	}
+	if !ours || err != nil {
+		// The statement of the day tells of it too; the channel must not send it for ever.
+		s.cfg.Log.Error("notice about a bill that is not known", "channel", r.PathValue("channel"))
+	}
+	w.Header().Set("Content-Type", n.AckType)
+	_, _ = w.Write(n.Ack)
+}
+
+// returnMoney orders back what was paid for cases whose record says so: nothing will be issued for it.
+func (s *Server) returnMoney(tx Tx, moved []CaseRow) error {
+	for _, c := range moved {
+		if c.State != wire.CaseRefundDue {
+			continue
+		}
+		all, err := tx.BillsOf(c.ID)
+		if err != nil {
+			return err
+		}
+		for _, b := range all {
+			if b.State != pay.BillPaid || b.Amount == 0 {
+				continue
+			}
+			a, err := tx.Bill(b.Number)
+			if err != nil {
+				return err
+			}
+			if err := s.settler.Rules.Return(a, a.Kept().Transaction, "unissued", "", s.now()); err != nil {
+				return err
+			}
+			if err := tx.PutBill(a, s.settler.Rules.Wake(a)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settle does what bills want done, until ctx ends. Every server does; a bill is leased by its row.
+func (s *Server) settle(ctx context.Context) {
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		n, err := s.settler.Turn(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("settling bills", "error", err)
+		}
+		if n > 0 && err == nil {
+			if ctx.Err() != nil {
+				return
+			}
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// compareStatements fetches channels' books of past days and compares them, one server at a time, until ctx ends.
+func (s *Server) compareStatements(ctx context.Context) {
+	tick := time.NewTicker(15 * time.Minute)
+	defer tick.Stop()
+	for {
+		if err := s.Compare(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("statements of payment channels", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Compare fetches the statements of the last week that are not compared yet.
+func (s *Server) Compare(ctx context.Context) error {
+	me, now := token(), s.now()
+	var mine bool
+	if err := s.store.Update(ctx, func(tx Tx) (err error) {
+		mine, err = tx.Claim("statements", me, now, now.Add(10*time.Minute))
+		return err
+	}); err != nil || !mine {
+		return err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = s.store.Update(end, func(tx Tx) error { return tx.Release("statements", me) }) // else it runs out by itself
+	}()
+	var failed error
+	for name := range s.cfg.Pay.Channels {
+		for back := statementFor; back >= 1; back-- {
+			day := pay.Day(now.Add(-statementAt - time.Duration(back)*24*time.Hour))
+			err := s.store.View(ctx, func(tx Tx) error { _, err := tx.Statement(name, day); return err })
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, ErrNoRow) {
+				return err
+			}
+			list, err := s.settler.Reconcile(ctx, name, day)
+			if errors.Is(err, pay.ErrAbsent) {
+				continue
+			}
+			if err == nil {
+				row := StatementRow{Channel: name, Day: day, Made: s.now(), Differences: list}
+				err = s.store.Update(ctx, func(tx Tx) error { return tx.PutStatement(row) })
+			}
+			if len(list) > 0 {
+				s.cfg.Log.Error("a channel's statement differs", "channel", name, "day", day, "differences", len(list))
+			}
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// BillsOnDesk are the accounts with open matters, the oldest matter first, at most 1,000.
+func BillsOnDesk(ctx context.Context, s Store) (all []*pay.Account, err error) {
+	err = s.View(ctx, func(tx Tx) error {
+		all = nil
+		numbers, err := tx.BillsOnDesk(1000)
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			a, err := tx.Bill(n)
+			if err != nil {
+				return err
+			}
+			all = append(all, a)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// StatementOf is what the comparison of a day came to. [ErrNoRow]: not compared yet.
+func StatementOf(ctx context.Context, s Store, channel, day string) (row StatementRow, err error) {
+	err = s.View(ctx, func(tx Tx) (err error) { row, err = tx.Statement(channel, day); return err })
+	return row, err
+}
+
+// ChangeBill is a person's decision about a bill; operator is who decided.
+func ChangeBill(ctx context.Context, s Store, number, operator string, fn func(*pay.Account, time.Time) error, now time.Time) error {
+	if !wire.Operator(operator) {
+		return fmt.Errorf("operator %.40q is not a name", operator)
+	}
+	return s.Update(ctx, func(tx Tx) error {
+		err := changeBill(tx, number, func(a *pay.Account) error { return fn(a, now.UTC().Truncate(time.Millisecond)) })
+		if err != nil {
+			return err
+		}
+		return addEvent(tx, SecurityEvent{At: now.UTC().Truncate(time.Millisecond), Event: "bill.decided", Who: operator, Why: "bill " + number})
+	})
+}
