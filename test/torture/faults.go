@@ -24,13 +24,17 @@ func between(r *rand.Rand, least, most time.Duration) time.Duration {
 	return least + time.Duration(r.Int64N(int64(most-least)))
 }
 
-// storm changes a gateway's weather until ctx ends.
+// storm changes a gateway's weather until ctx ends: each once in some order, and then by chance.
 func (c *crew) storm(ctx context.Context, r *rand.Rand) {
-	for {
+	for first := r.Perm(len(weathers)); ; {
 		if !sleep(ctx, between(r, 2*time.Second, 8*time.Second)) {
 			return
 		}
-		w := weathers[r.IntN(len(weathers))]
+		n := r.IntN(len(weathers))
+		if len(first) > 0 {
+			n, first = first[0], first[1:]
+		}
+		w := weathers[n]
 		c.gateway.be(w)
 		if !sleep(ctx, between(r, time.Second, 8*time.Second)) {
 			return
@@ -56,12 +60,23 @@ func (c *crew) suffer(ctx context.Context, r *rand.Rand) error {
 		// Disks that are set back, clones and clocks are no concern of a site, whose oracle wants nothing to go back at all.
 		return !c.run.opt.may(f.name) || c.run.opt.site != nil && f.name != "kill -9" && f.name != "power cut"
 	})
+	all = slices.DeleteFunc(all, func(f fault) bool { return f.weight == 0 })
 	sum := 0
 	for _, f := range all {
 		sum += f.weight
 	}
+	// Each once, in some order, and then by chance: in a short run chance alone leaves some out.
+	first := r.Perm(len(all))
 	for sleep(ctx, between(r, 500*time.Millisecond, 3*time.Second)) {
 		if sum == 0 {
+			continue
+		}
+		if len(first) > 0 {
+			f := all[first[0]]
+			first = first[1:]
+			if err := f.do(ctx, r); err != nil {
+				return fmt.Errorf("%s: %w", f.name, err)
+			}
 			continue
 		}
 		n := r.IntN(sum)
@@ -110,47 +125,65 @@ func (c *crew) fill(ctx context.Context, r *rand.Rand) error {
 	return err
 }
 
-// lie lets the disk ignore fsync for a while and then loses power. The platform is not set back meanwhile, nor until every machine has
-// met it again: then there would be neither a copy nor a witness.
+// lie lets the disk ignore fsync for a while and then loses power. The line brings only hellos meanwhile, so that what is promised
+// has its only copy on that disk; and power goes once every machine has shown how far it came, for nothing but a second witness
+// can notice that a disk which lied consistently is older than it said. The platform is not set back meanwhile, nor until every
+// machine has met it again.
 func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
 	c.run.history.RLock()
 	defer c.run.history.RUnlock()
-	c.run.did("lying disk")
-	from := map[*unit]int{}
-	for _, u := range c.units {
-		from[u] = c.run.oracle.count(u.name)
-	}
 	c.run.lying(c, true)
 	defer c.run.lying(c, false)
+	c.gateway.hold(mute)
+	defer c.gateway.release()
 	if _, err := c.disk.order("lie"); err != nil {
 		return err
 	}
 	sleep(ctx, between(r, time.Second, 6*time.Second))
+	for _, u := range c.units {
+		if _, err := c.ask(u, order{Do: "pause"}, "paused", "absent"); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.units {
+		heard, err := c.shown(ctx, u)
+		if err != nil {
+			return err
+		}
+		if !heard {
+			return c.callOff()
+		}
+	}
 	if _, err := c.disk.order("freeze"); err != nil {
 		return err
 	}
 	c.kill()
 	lies := map[*unit]*loss{}
 	for _, u := range c.units {
-		u.mu.Lock()
-		epoch := u.epoch
-		u.mu.Unlock()
-		lies[u] = c.run.oracle.lost(u.name, loss{from: from[u], epoch: epoch, how: "lying disk"})
+		// Pages that were durable before are written over too: whatever the platform does not hold may be gone.
+		lies[u] = c.run.oracle.lost(u.name, loss{how: "lying disk"})
 		c.run.oracle.swap(u.name)
 	}
-	if _, err := c.disk.order("drop"); err != nil {
+	lost, err := c.disk.order("drop")
+	if err != nil {
 		return err
+	}
+	if lost > 0 {
+		c.run.did("lying disk")
+	} else {
+		c.run.did("lie that cost nothing")
 	}
 	if err := c.launch(); err != nil {
 		return err
 	}
 	for _, u := range c.units {
-		word, err := c.ask(u, order{Do: "keeps", Cases: c.run.oracle.cases(u.name, lies[u])}, "keeps", "absent")
+		word, err := c.ask(u, order{Do: "keeps"}, "keeps", "absent")
 		if err != nil {
 			return err
 		}
 		c.run.oracle.kept(lies[u], word[2:])
 	}
+	c.gateway.release()
 	c.gateway.be(fair)
 	for _, u := range c.units {
 		for range 100 {
@@ -164,6 +197,42 @@ func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
 			if !sleep(ctx, 200*time.Millisecond) {
 				return nil
 			}
+		}
+	}
+	return nil
+}
+
+// shown waits until a machine that rests has shown the platform how far it came.
+func (c *crew) shown(ctx context.Context, u *unit) (bool, error) {
+	for range 75 {
+		word, err := c.ask(u, order{Do: "report"}, "waits", "absent")
+		if err != nil || word[0] == "absent" {
+			return true, err // nothing runs that could have promised anything
+		}
+		u.mu.Lock()
+		is := heads{u.epoch, u.acked + u.waiting}
+		u.mu.Unlock()
+		if c.gateway.lastHeard(u.Terminal) == is {
+			return true, nil
+		}
+		if !sleep(ctx, 200*time.Millisecond) {
+			break
+		}
+	}
+	return false, nil
+}
+
+// callOff ends a lie without a power cut.
+func (c *crew) callOff() error {
+	c.run.did("lie called off")
+	for _, o := range []string{"honest", "settle"} {
+		if _, err := c.disk.order(o); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.units {
+		if _, err := c.ask(u, order{Do: "resume"}, "paused", "absent"); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -214,15 +283,18 @@ func (c *crew) imageOf(u *unit) error {
 // rollback puts an old image back. It is done only when the platform has meanwhile heard more than the image holds: nothing
 // but a second witness can notice that a disk was set back, and here the platform is the only one.
 func (c *crew) rollback(_ context.Context, r *rand.Rand) error {
-	var u *unit
-	for range 8 {
-		if u = c.pick(r); u.image != nil {
-			break
+	var some []*unit
+	for _, u := range c.units {
+		u.mu.Lock()
+		if u.image != nil && u.image.dir != "" {
+			some = append(some, u)
 		}
+		u.mu.Unlock()
 	}
-	if u.image == nil {
+	if len(some) == 0 {
 		return nil
 	}
+	u := some[r.IntN(len(some))]
 	c.run.history.RLock()
 	defer c.run.history.RUnlock()
 	if err := c.stop(u); err != nil {
@@ -239,7 +311,7 @@ func (c *crew) rollback(_ context.Context, r *rand.Rand) error {
 		return c.begin(u)
 	}
 	c.run.did("rollback")
-	c.run.oracle.lost(u.name, loss{from: i.promises, epoch: epoch, how: "rollback"})
+	c.run.oracle.lost(u.name, loss{from: i.promises, how: "rollback"})
 	c.run.oracle.swap(u.name)
 	if err := copyDir(i.dir, u.Dir); err != nil {
 		return err
@@ -283,28 +355,44 @@ func (c *crew) clone(ctx context.Context, r *rand.Rand) error {
 	return c.stop(twin)
 }
 
-// strike does one fault after another to the city. What -restore promises happens at least once, at the latest in the end.
+// strike does one fault after another to the city: each once at the beginning, for by chance alone a short run may leave some out,
+// and then by chance. What -restore promises happens at least once, at the latest in the end.
 func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
-	backup, have := filepath.Join(r.dir, "backup"), time.Time{}
-	restores, due := r.opt.restore && r.city.store == "", true
+	backup := filepath.Join(r.dir, "backup")
+	restores, due, have := r.opt.restore && r.city.store == "", true, false
+	first := []string{"server kill"}
+	if restores {
+		first = []string{"backup", "server kill", "restore"}
+	} else if r.opt.outage != nil {
+		first = []string{"store kill", "server kill"}
+	}
 	for sleep(ctx, between(rnd, 4*time.Second, 12*time.Second)) {
-		n := rnd.IntN(10)
+		what, n := "server kill", rnd.IntN(10)
 		switch {
-		// The first backup and the first restore are certain: by chance alone a run may have neither.
-		case restores && (have.IsZero() || !due && n <= 1):
+		case len(first) > 0:
+			what, first = first[0], first[1:]
+		case restores && n <= 1:
+			what = "backup"
+		case restores && (due || n <= 3):
+			what = "restore"
+		case r.opt.outage != nil && n <= 3:
+			what = "store kill"
+		}
+		switch what {
+		case "backup":
 			r.did("platform backup")
 			r.city.close()
 			if err := r.city.backup(backup); err != nil {
 				return err
 			}
-			have = time.Now()
-		case restores && (due || n <= 3):
-			done, err := r.setBack(backup, have)
+			have = true
+		case "restore":
+			done, err := r.setBack(backup)
 			if err != nil {
 				return err
 			}
 			due = due && !done
-		case r.opt.outage != nil && n <= 3:
+		case "store kill":
 			r.did("store kill")
 			r.opt.outage()
 		default:
@@ -323,11 +411,11 @@ func (r *run) strike(ctx context.Context, rnd *rand.Rand) error {
 	if !restores || !due {
 		return nil
 	}
-	if have.IsZero() {
+	if !have {
 		r.violation("the run was too short to set the platform back: -restore=false, or a longer one")
 		return nil
 	}
-	_, err := r.setBack(backup, have)
+	_, err := r.setBack(backup)
 	return err
 }
 
@@ -370,7 +458,7 @@ func (r *run) unnoticed() bool {
 
 // setBack restores the platform from its backup, unless a disk was set back and nobody has noticed that yet: of such a record
 // no copy would be left, nor a witness.
-func (r *run) setBack(backup string, made time.Time) (done bool, err error) {
+func (r *run) setBack(backup string) (done bool, err error) {
 	r.history.Lock()
 	defer r.history.Unlock()
 	for patience := 100; r.unnoticed(); patience-- {
@@ -382,6 +470,10 @@ func (r *run) setBack(backup string, made time.Time) (done bool, err error) {
 	}
 	r.did("platform restore")
 	r.city.close()
+	// What an operator was told before does not come back by being told again.
+	if err := r.oracle.notice(context.Background(), r.city); err != nil {
+		return false, err
+	}
 	r.city.age.Add(1)
 	if err := r.city.restore(backup); err != nil {
 		return false, err
@@ -390,9 +482,6 @@ func (r *run) setBack(backup string, made time.Time) (done bool, err error) {
 		u.mu.Lock()
 		if u.image != nil {
 			u.image.dir = ""
-		}
-		if u.goneAt.After(made) {
-			r.oracle.lost(u.name, loss{to: u.gone, noticed: true, how: "recovered, then the platform was set back"})
 		}
 		u.mu.Unlock()
 	}

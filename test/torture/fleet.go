@@ -21,16 +21,11 @@ import (
 // unit is one machine as the parent knows it.
 type unit struct {
 	start
-	name  string
-	crew  *crew
-	ever  bool // it has been up once
-	heard chan []string
-	image *image
-	// Promises up to here had their records acknowledged, if at all, before the journal was recovered, which keeps nothing that
-	// was acknowledged.
-	gone   int
-	goneAt time.Time
-
+	name    string
+	crew    *crew
+	ever    bool // it has been up once
+	heard   chan []string
+	image   *image
 	mu      sync.Mutex
 	epoch   uint32
 	acked   uint64
@@ -186,7 +181,7 @@ func (c *crew) listen(out io.Reader, ended chan struct{}) {
 			continue
 		}
 		switch word[0] {
-		case "up", "damaged", "unstarted", "verified", "absent", "recovered", "unrecoverable", "keeps":
+		case "up", "damaged", "unstarted", "verified", "absent", "recovered", "unrecoverable", "keeps", "paused":
 			u.tell(word)
 		case "down", "waits":
 			u.note(word)
@@ -327,8 +322,6 @@ func (c *crew) mend(u *unit, why string, again bool) (bool, error) {
 	}
 	c.run.did("recovered")
 	c.run.oracle.swap(u.name)
-	u.gone = c.run.oracle.count(u.name)
-	u.goneAt = time.Now()
 	return true, nil
 }
 
@@ -343,7 +336,7 @@ func (c *crew) verified(u *unit) (bool, error) {
 // replace puts a new disk into a machine whose journal neither opens nor can be recovered.
 func (c *crew) replace(u *unit) error {
 	c.run.did("replaced")
-	c.run.oracle.lost(u.name, loss{noticed: true, how: "damaged"})
+	c.run.oracle.lost(u.name, loss{how: "replaced"})
 	c.run.oracle.swap(u.name)
 	u.image, u.ever = nil, false
 	old := fmt.Sprintf("%s.damaged-%d", u.Dir, time.Now().UnixNano())

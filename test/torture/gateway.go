@@ -5,9 +5,11 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -32,6 +34,7 @@ const (
 	lossy weather = "lossy" // answers get lost
 	twice weather = "twice" // requests arrive twice
 	late  weather = "late"  // requests arrive late, after the terminal gave up on them
+	mute  weather = "mute"  // hellos pass, and nothing that carries records; never by chance
 )
 
 var weathers = []weather{cut, stall, slow, lossy, twice, late}
@@ -50,6 +53,14 @@ type gateway struct {
 	stale  sync.WaitGroup // requests that are delivered later
 	ctx    context.Context
 	counts map[weather]int
+	heard  map[string]heads // terminal → what its last hello showed that was answered
+	held   bool             // be has no effect until it is released
+}
+
+// heads is where a terminal's lanes stand together.
+type heads struct {
+	epoch   uint32
+	records uint64
 }
 
 func newGateway(ctx context.Context, c *city, seed uint64) (*gateway, error) {
@@ -67,7 +78,7 @@ func newGateway(ctx context.Context, c *city, seed uint64) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{listener: l, city: c, errs: make(chan error, 1), rand: rand.New(rand.NewPCG(seed, 2)), ctx: ctx, counts: map[weather]int{},
+	g := &gateway{listener: l, city: c, errs: make(chan error, 1), rand: rand.New(rand.NewPCG(seed, 2)), ctx: ctx, counts: map[weather]int{}, heard: map[string]heads{},
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 8, ForceAttemptHTTP2: true},
@@ -80,7 +91,57 @@ func newGateway(ctx context.Context, c *city, seed uint64) (*gateway, error) {
 
 func (g *gateway) url() string { return "https://" + g.listener.Addr().String() }
 
-func (g *gateway) be(w weather) { g.now.Store(&w) }
+func (g *gateway) be(w weather) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.held {
+		g.now.Store(&w)
+	}
+}
+
+// hold keeps one weather until release.
+func (g *gateway) hold(w weather) {
+	g.be(w)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = true
+}
+
+func (g *gateway) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = false
+}
+
+// hear notes what a hello showed, once it was answered.
+func (g *gateway) hear(r *http.Request, body []byte) {
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return
+		}
+		if body, err = io.ReadAll(io.LimitReader(z, wire.MaxAnswerBytes)); err != nil {
+			return
+		}
+	}
+	var h wire.Hello
+	if json.Unmarshal(body, &h) != nil {
+		return
+	}
+	now := heads{epoch: h.Epoch}
+	for _, p := range h.Lanes {
+		now.records += p.Seq
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heard[h.Terminal] = now
+}
+
+func (g *gateway) lastHeard(terminal string) heads {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.heard[terminal]
+}
 
 func (g *gateway) close() error {
 	_ = g.server.Close()
@@ -113,8 +174,8 @@ func (g *gateway) did(w weather) {
 // ServeHTTP carries one request, in the weather of the moment.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	how, age := *g.now.Load(), g.city.age.Load()
-	if how == cut {
-		g.did(cut)
+	if how == cut || how == mute && r.URL.Path != wire.PathHello {
+		g.did(how)
 		panic(http.ErrAbortHandler)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBlobBytes))
@@ -148,6 +209,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.stale.Go(func() { _, _, _ = g.forward(g.ctx, r, body, age) })
 	}
 	resp, answer, err := g.forward(r.Context(), r, body, age)
+	if err == nil && resp.StatusCode == http.StatusOK && r.URL.Path == wire.PathHello {
+		g.hear(r, body)
+	}
 	if err != nil {
 		http.Error(w, "no answer from behind", http.StatusBadGateway)
 		return

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	_ "github.com/budayang/kiosk/platform" // brings the drivers of its stores
+	"github.com/budayang/kiosk/platform" // brings the drivers of its stores too
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -26,23 +26,69 @@ type held struct {
 // ledger is everything that the oracle compares.
 type ledger struct {
 	records []held
+	ids     map[string]bool
 	times   map[string]int    // case id → how often it was opened
 	effects map[string]string // effect → state
 	epochs  map[string]uint32 // terminal → epoch
 }
 
+// database is the store, for reading behind the platform's back.
+func (c *city) database() (*sql.DB, error) {
+	if strings.HasPrefix(c.store, "postgres") {
+		return sql.Open("pgx", c.store)
+	}
+	return sql.Open("sqlite", "file:"+filepath.Join(c.dir, sqliteFiles[0])+"?_pragma=busy_timeout(10000)")
+}
+
+// readNotices reads who said that records are lost: the platform's events, and the terminals' audit chains. SQLite's servers must
+// be dead.
+func readNotices(ctx context.Context, c *city) (all []notice, damaged []string, err error) {
+	db, err := c.database()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer db.Close()
+	number := func(s string) uint64 { n, _ := strconv.ParseUint(s, 10, 64); return n }
+	err = each(ctx, db, "security_events", func(row map[string]string) error {
+		if row["event"] != platform.EventGone {
+			return nil
+		}
+		n := notice{terminal: row["terminal"], what: row["event"]}
+		var known, held uint64
+		why := strings.ReplaceAll(row["why"], ",", "")
+		if _, err := fmt.Sscanf(why, "lane %s epoch %d: from %d on gone from the terminal known up to %d held up to %d", &n.lane, &n.epoch, &n.from, &known, &held); err != nil {
+			return fmt.Errorf("event %q: %w", row["why"], err)
+		}
+		all = append(all, n)
+		return nil
+	})
+	return all, damaged, errors.Join(err, each(ctx, db, "records WHERE type = '"+wire.TypeAudit+"'", func(row map[string]string) error {
+		var a wire.AuditEntry
+		if err := json.Unmarshal([]byte(row["body"]), &a); err != nil {
+			return err
+		}
+		n := notice{terminal: row["terminal"], lane: a.Fields["lane"], epoch: number(a.Fields["epoch"]), from: number(a.Fields["from"]), to: number(a.Fields["to"]), what: string(a.Event)}
+		switch a.Event {
+		case wire.EventLaneForked:
+			n.from = number(a.Fields["held"]) + 1
+			all = append(all, n)
+		case wire.EventRecordsLost:
+			all = append(all, n)
+		case wire.EventCaseDamaged:
+			damaged = append(damaged, a.Fields["case"])
+		}
+		return nil
+	}))
+}
+
 // readLedger reads the store; SQLite's servers must be dead.
 func readLedger(ctx context.Context, c *city) (l ledger, err error) {
-	driver, dsn := "sqlite", "file:"+filepath.Join(c.dir, sqliteFiles[0])+"?_pragma=busy_timeout(10000)"
-	if strings.HasPrefix(c.store, "postgres") {
-		driver, dsn = "pgx", c.store
-	}
-	db, err := sql.Open(driver, dsn)
+	db, err := c.database()
 	if err != nil {
 		return l, err
 	}
 	defer db.Close()
-	l = ledger{times: map[string]int{}, effects: map[string]string{}, epochs: map[string]uint32{}}
+	l = ledger{ids: map[string]bool{}, times: map[string]int{}, effects: map[string]string{}, epochs: map[string]uint32{}}
 	err = each(ctx, db, "records ORDER BY terminal, lane, epoch, seq", func(row map[string]string) error {
 		var h held
 		if err := json.Unmarshal([]byte(row["raw"]), &h.Record); err != nil {
@@ -52,7 +98,7 @@ func readLedger(ctx context.Context, c *city) (l ledger, err error) {
 			h.Body = json.RawMessage(b)
 		}
 		h.hash, h.outcome = row["hash"], row["outcome"]
-		l.records = append(l.records, h)
+		l.records, l.ids[h.ID] = append(l.records, h), true
 		return nil
 	})
 	return l, errors.Join(err,

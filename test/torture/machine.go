@@ -35,6 +35,9 @@ type machine struct {
 	link   *uplink.Uplink
 	clock  atomic.Int64
 	calm   atomic.Bool
+	paused atomic.Bool
+	busy   sync.Mutex // held while a citizen is served
+	epoch  uint32     // in which the places of what waits were last told
 	boot   string
 	end    context.CancelFunc
 	parts  sync.WaitGroup
@@ -55,6 +58,8 @@ func (w *worker) begin(name string, s start) *machine {
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	m.end = cancel
+	m.moved()
+	m.parts.Go(func() { m.tellMoves(ctx) })
 	if err := m.settle(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		w.say("trouble", name, oneWord(err))
 	}
@@ -88,19 +93,34 @@ func (s start) journal(now func() time.Time) journal.Options {
 	return journal.Options{Terminal: s.Terminal, No: s.No, KeyFile: filepath.Join(s.Dir, "journal.key"), Now: now}
 }
 
-// keeps says which of some cases are in the journal, and in what state.
-func (m *machine) keeps(cases []string) {
-	word := []any{"keeps", m.name}
-	for _, id := range cases {
-		c, err := m.j.Case(id)
-		switch {
-		case err == nil:
-			word = append(word, id+"="+string(c.State))
-		case !errors.Is(err, journal.ErrNotFound):
-			m.w.say("trouble", m.name, oneWord(err))
+// keeps says which records are in the journal, acknowledged or not, of this epoch or an earlier one.
+func (m *machine) keeps() {
+	var ids []string
+	lanes, err := m.j.Lanes()
+	if err != nil {
+		m.w.say("trouble", m.name, oneWord(err))
+	}
+	for _, l := range lanes {
+		if l.Lane != wire.LanePay && l.Lane != wire.LaneTx {
+			continue
+		}
+		for epoch := uint32(1); epoch <= l.Epoch; epoch++ {
+			for from := uint64(1); ; {
+				some, _, err := m.j.Range(epoch, l.Lane, from, 1<<40, 1000, 8<<20)
+				if err != nil && !errors.Is(err, journal.ErrNotFound) {
+					m.w.say("trouble", m.name, oneWord(err))
+				}
+				if len(some) == 0 {
+					break
+				}
+				for _, r := range some {
+					ids = append(ids, r.ID)
+				}
+				from = some[len(some)-1].Seq + 1
+			}
 		}
 	}
-	m.w.say(word...)
+	m.w.say("keeps", m.name, strings.Join(ids, ","))
 }
 
 func (m *machine) now() time.Time { return time.Now().Add(time.Duration(m.clock.Load())) }
@@ -215,10 +235,85 @@ func (m *machine) settle(ctx context.Context) error {
 	}})
 	for _, s := range all {
 		if s.Outcome == journal.EffectDone {
-			m.w.say("did", m.name, s.Effect.EffectName)
+			m.w.say("did", m.name, s.Effect.EffectName, m.places(s.Effect.Case))
 		}
 	}
 	return err
+}
+
+// pause keeps citizens away for a while; it is answered once nobody is being served.
+func (m *machine) pause(is bool) {
+	m.paused.Store(is)
+	m.busy.Lock()
+	defer m.busy.Unlock()
+	m.w.say("paused", m.name, is)
+}
+
+// places says where the records of a case lie in the lanes that carry it: "id@lane/epoch/seq" with commas between, "-" for nowhere.
+func (m *machine) places(caseID string) string {
+	lanes, err := m.j.Lanes()
+	if err != nil {
+		return "-"
+	}
+	var all []string
+	for _, l := range lanes {
+		if l.Lane != wire.LanePay && l.Lane != wire.LaneTx {
+			continue
+		}
+		from := uint64(1)
+		if l.Head > 60 {
+			from = l.Head - 60
+		}
+		some, _, err := m.j.Range(l.Epoch, l.Lane, from, l.Head, 100, 1<<20)
+		if err != nil {
+			continue
+		}
+		for _, r := range some {
+			if r.Case == caseID {
+				all = append(all, place(r.Header))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return "-"
+	}
+	return strings.Join(all, ",")
+}
+
+func place(h wire.Header) string { return fmt.Sprintf("%s@%s/%d/%d", h.ID, h.Lane, h.Epoch, h.Seq) }
+
+// tellMoves says where records lie that a new epoch took along.
+func (m *machine) tellMoves(ctx context.Context) {
+	for {
+		changed := m.j.Changed()
+		m.moved()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *machine) moved() {
+	lanes, err := m.j.Lanes()
+	if err != nil || lanes[0].Epoch == m.epoch {
+		return
+	}
+	var all []string
+	for _, lane := range []wire.Lane{wire.LanePay, wire.LaneTx} {
+		some, err := m.j.Pending(lane, 2000, 8<<20)
+		if err != nil {
+			return
+		}
+		for _, r := range some {
+			all = append(all, place(r.Header))
+		}
+	}
+	m.epoch = lanes[0].Epoch
+	if len(all) > 0 {
+		m.w.say("moved", m.name, strings.Join(all, ","))
+	}
 }
 
 // drive serves one citizen after the other.
@@ -230,10 +325,11 @@ func (m *machine) drive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if m.calm.Load() {
-			continue
+		m.busy.Lock()
+		if !m.calm.Load() && !m.paused.Load() {
+			m.serve(ctx, fmt.Sprintf("%s.%s.%d", m.name, m.boot, n))
 		}
-		m.serve(ctx, fmt.Sprintf("%s.%s.%d", m.name, m.boot, n))
+		m.busy.Unlock()
 	}
 }
 
@@ -272,7 +368,7 @@ func (m *machine) serve(ctx context.Context, visit string) {
 		m.refused(visit, err)
 		return
 	}
-	m.w.say("paid", m.name, visit, c.ID, c.ReceiptCode, amount)
+	m.w.say("paid", m.name, visit, c.ID, c.ReceiptCode, amount, m.places(c.ID))
 	if withInk {
 		m.w.say("inked", m.name, visit, ink)
 	}
@@ -290,7 +386,7 @@ func (m *machine) serve(ctx context.Context, visit string) {
 	if err != nil || e.State != journal.EffectDone {
 		return
 	}
-	m.w.say("did", m.name, name)
+	m.w.say("did", m.name, name, m.places(c.ID))
 	err = m.j.Update(func(tx *journal.Tx) error {
 		if err := tx.SetState(c.ID, journal.Delivered, ""); err != nil {
 			return err
@@ -299,7 +395,7 @@ func (m *machine) serve(ctx context.Context, visit string) {
 		return errors.Join(err, tx.SetState(c.ID, journal.Closed, ""))
 	})
 	if err == nil {
-		m.w.say("closed", m.name, c.ID)
+		m.w.say("closed", m.name, c.ID, m.places(c.ID))
 	}
 }
 

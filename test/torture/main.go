@@ -49,6 +49,7 @@ type options struct {
 	keep      bool
 	restore   bool
 	lies      int
+	all       bool
 	only      string
 	site      *site  // nil is this machine
 	outage    func() // takes a store away that is not SQLite, and gives it back; nil never does
@@ -108,7 +109,8 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
 	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
-	f.IntVar(&o.lies, "lies", 0, "weight of disks that say they synced and did not (power cuts have 6); not all that it finds is judged yet")
+	f.IntVar(&o.lies, "lies", 2, "weight of disks that say they synced and did not (power cuts have 6)")
+	f.BoolVar(&o.all, "all", false, "a fault that did not happen is a violation: the run was too short to show anything of it")
 	f.StringVar(&o.only, "only", "", "only these faults of machines and nodes, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {
 		return o, flag.ErrHelp

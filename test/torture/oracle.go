@@ -5,11 +5,14 @@ package main
 // A visit is tried, then either promised (its change is on disk), refused for certain, or in doubt: its process died before
 // it could say. What was promised must be held exactly once, with its amount; what was refused must not be held; what is in
 // doubt may be; what was never tried must not be. A promise may only be missing when its one copy was on a disk that was set
-// back or lied, and then the loss must have been noticed: by a new epoch after the disk came back, or by a journal that
-// refused to open.
+// back, lied or was replaced, and when each of its records that the platform does not hold lay at a place that somebody said is
+// lost: the platform, which saw the terminal come back with less (records.gone), or the terminal, which found another history at
+// the platform (lane.forked) or holes in its own (records.lost). A picture may also be missing where the terminal said that its
+// case was damaged. Anything else is a violation.
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -41,17 +44,35 @@ type visit struct {
 type promise struct {
 	machine string
 	n       int
+	records []string // ids of those that tell of it
 }
 
 // loss is a time in a machine's life whose promises may have had their only copy on a disk that is gone.
 type loss struct {
-	from, to int    // promises, counted per machine
-	epoch    uint32 // the machine's when the disk went
-	noticed  bool   // the journal refused to open
+	from, to int // promises, counted per machine
 	how      string
-	// Of a disk that lied: the cases that were found on it afterwards, and their states. It may have lost any of the others, and
-	// when database and spill are whole at the same older place only a platform that had heard more can tell.
-	found map[string]string
+	// Of a disk that lied: the records that were found on it afterwards. It may have lost any of the others.
+	found map[string]bool
+}
+
+// spot is a place in a lane.
+type spot struct {
+	lane  string
+	epoch uint64
+	seq   uint64
+}
+
+// notice is somebody's word that records are lost: of a terminal's lane in an epoch, from one place to another, 0 for as far as it
+// went.
+type notice struct {
+	terminal, lane string
+	epoch          uint64
+	from, to       uint64
+	what           string
+}
+
+func (n notice) covers(terminal string, s spot) bool {
+	return n.terminal == terminal && n.lane == s.lane && n.epoch == s.epoch && n.from <= s.seq && (n.to == 0 || s.seq <= n.to)
 }
 
 type oracle struct {
@@ -60,7 +81,10 @@ type oracle struct {
 	byCase   map[string]*visit
 	promises map[string]int // machine → count
 	losses   map[string][]*loss
-	epochs   map[string]uint32 // machine → epoch when all was drained
+	spots    map[string][]spot // record id → the places it had
+	notices  map[notice]bool
+	damaged  map[string]bool   // cases of which entries were lost, and somebody said so
+	terminal map[string]string // machine → the name it speaks under
 	problems []string
 	forgiven map[string]bool // machines whose disk lied: problems of their journals are theirs to find
 	replaced map[string]bool // terminals whose disk was set back or cloned: receipt codes may repeat
@@ -68,7 +92,7 @@ type oracle struct {
 
 func newOracle() *oracle {
 	return &oracle{visits: map[string]*visit{}, byCase: map[string]*visit{}, promises: map[string]int{}, losses: map[string][]*loss{},
-		epochs: map[string]uint32{}, forgiven: map[string]bool{}, replaced: map[string]bool{}}
+		spots: map[string][]spot{}, notices: map[notice]bool{}, damaged: map[string]bool{}, terminal: map[string]string{}, forgiven: map[string]bool{}, replaced: map[string]bool{}}
 }
 
 func (o *oracle) problem(format string, a ...any) {
@@ -91,21 +115,23 @@ func (o *oracle) hear(word []string) {
 		v := o.visits[word[2]]
 		v.said, v.caseID, v.receipt = "paid", word[3], word[4]
 		o.byCase[v.caseID] = v
-		o.promise(v, "paid", m)
+		o.promise(v, "paid", m, o.place(word[6:]))
 	case "inked":
 		v := o.visits[word[2]]
 		v.blob = word[3]
-		o.promise(v, "inked", m)
+		o.promise(v, "inked", m, v.promised["paid"].records)
 	case "did":
 		caseID, _, _ := strings.Cut(word[2], "/")
 		if v := o.byCase[caseID]; v != nil {
 			v.effect = word[2]
-			o.promise(v, "did", m)
+			o.promise(v, "did", m, o.place(word[3:]))
 		}
 	case "closed":
 		if v := o.byCase[word[2]]; v != nil {
-			o.promise(v, "closed", m)
+			o.promise(v, "closed", m, o.place(word[3:]))
 		}
+	case "moved":
+		o.place(word[2:])
 	case "refused", "unsure":
 		v := o.visits[word[2]]
 		v.said = word[0]
@@ -120,9 +146,52 @@ func (o *oracle) hear(word []string) {
 	}
 }
 
-func (o *oracle) promise(v *visit, what, machine string) {
+func (o *oracle) promise(v *visit, what, machine string, records []string) {
 	o.promises[machine]++
-	v.promised[what] = promise{machine, o.promises[machine]}
+	v.promised[what] = promise{machine, o.promises[machine], records}
+}
+
+// place notes where records lie, "id@lane/epoch/seq" with commas between, and returns their ids.
+func (o *oracle) place(words []string) (ids []string) {
+	if len(words) == 0 {
+		return nil
+	}
+	for _, w := range strings.Split(words[0], ",") {
+		id, at, found := strings.Cut(w, "@")
+		part := strings.Split(at, "/")
+		if !found || len(part) != 3 {
+			continue
+		}
+		s := spot{lane: part[0]}
+		s.epoch, _ = strconv.ParseUint(part[1], 10, 32)
+		s.seq, _ = strconv.ParseUint(part[2], 10, 64)
+		if !slices.Contains(o.spots[id], s) {
+			o.spots[id] = append(o.spots[id], s)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// speaks notes under which name a machine speaks.
+func (o *oracle) speaks(machine, terminal string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.terminal[machine] = terminal
+}
+
+// notice reads what was said of lost records.
+func (o *oracle) notice(ctx context.Context, c *city) error {
+	said, damaged, err := readNotices(ctx, c)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range said {
+		o.notices[n] = true
+	}
+	for _, id := range damaged {
+		o.damaged[id] = true
+	}
+	return err
 }
 
 // count is how many promises a machine made so far.
@@ -143,29 +212,15 @@ func (o *oracle) lost(machine string, l loss) *loss {
 	return &l
 }
 
-// cases are those of which a machine promised something in the time of a loss.
-func (o *oracle) cases(machine string, l *loss) (ids []string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id, v := range o.byCase {
-		for _, p := range v.promised {
-			if p.machine == machine && p.n > l.from && p.n <= l.to {
-				ids = append(ids, id)
-				break
-			}
-		}
-	}
-	return ids
-}
-
 // kept notes what was found on a disk that had lied.
-func (o *oracle) kept(l *loss, found []string) {
+func (o *oracle) kept(l *loss, words []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l.found = map[string]string{}
-	for _, f := range found {
-		id, state, _ := strings.Cut(f, "=")
-		l.found[id] = state
+	l.found = map[string]bool{}
+	if len(words) > 0 {
+		for _, id := range strings.Split(words[0], ",") {
+			l.found[id] = true
+		}
 	}
 }
 
@@ -183,26 +238,20 @@ func (o *oracle) forgive(machine string, is bool) {
 	o.forgiven[machine] = is
 }
 
-// final notes the epoch in which a machine ended.
-func (o *oracle) final(machine string, epoch uint32) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.epochs[machine] = epoch
-}
-
 // verdict is the comparison's result.
 type verdict struct {
-	visits, promised, refused, doubt, excused int
-	unheard                                   int // promises that a lying disk lost whole, database and spill, before anybody had heard of them
-	fenPromised, fenHeld                      int
-	codes                                     int // receipt codes given twice by machines whose disk was set back or cloned
-	violations                                []string
+	visits, promised, refused, doubt int
+	excused                          map[string]int // promises that went with a disk, by who said that their records are lost
+	fenPromised, fenHeld             int
+	codes                            int // receipt codes given twice by machines whose disk was set back or cloned
+	violations                       []string
 }
 
 // judge compares everything; worlds are the files in which acts were noted.
 func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v verdict) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	v.excused = map[string]int{}
 	bad := func(format string, a ...any) { v.violations = append(v.violations, fmt.Sprintf(format, a...)) }
 	for _, p := range o.problems {
 		bad("%s", p)
@@ -324,40 +373,67 @@ func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, open
 		if !was || is {
 			continue
 		}
-		if noticed, unheard := o.excused(x, what, p); noticed {
-			v.excused++
-			continue
-		} else if unheard {
-			v.unheard++
+		who, why := o.excused(x, what, p, l)
+		if why == "" {
+			v.excused[who]++
 			continue
 		}
-		bad("%s of %s (case %s) was promised and is not held (%s)", what, x.name, x.caseID, o.history(p))
+		bad("%s of %s (case %s) was promised and is not held: %s (%s)", what, x.name, x.caseID, why, o.history(p))
 	}
 }
 
-// excused finds the noticed loss in which a promise's only copy may have gone, or the lying disk on which it was not found while
-// the platform had not heard of it either. What was found on a disk that had lied is not lost.
-func (o *oracle) excused(x *visit, what string, p promise) (noticed, unheard bool) {
-	for _, loss := range o.losses[p.machine] {
-		if p.n <= loss.from || p.n > loss.to {
+// excused says who told that a promise's records are lost, or why the promise may not be missing.
+func (o *oracle) excused(x *visit, what string, p promise, l ledger) (who, why string) {
+	if len(p.records) == 0 {
+		return "", "nobody knows its records"
+	}
+	for _, id := range p.records {
+		if l.ids[id] {
 			continue
 		}
-		state, found := loss.found[x.caseID]
-		switch {
-		case found && (what == "paid" || what == "inked" || state == "CLOSED"):
-		case loss.noticed || o.epochs[p.machine] > loss.epoch:
-			noticed = true
-		case loss.found != nil:
-			unheard = true
+		if !o.gone(p, id) {
+			return "", fmt.Sprintf("record %s is not there, and no disk was lost that alone had it", id)
+		}
+		said := o.told(o.terminal[p.machine], id)
+		if said == "" {
+			return "", fmt.Sprintf("nobody told that record %s is lost, which lay at %v", id, o.spots[id])
+		}
+		who = max(who, said)
+	}
+	switch {
+	case who != "":
+		return who, ""
+	case what == "inked" && o.damaged[x.caseID]:
+		return "case.damaged", ""
+	}
+	return "", "the platform holds all its records"
+}
+
+// gone finds a disk that was lost and may have had the only copy of a promise's record. What was found on a disk that had lied was
+// not lost with it.
+func (o *oracle) gone(p promise, id string) bool {
+	return slices.ContainsFunc(o.losses[p.machine], func(l *loss) bool { return p.n > l.from && p.n <= l.to && !l.found[id] })
+}
+
+// told says who told that a record is lost from one of its places, the last one that it had if there is a choice.
+func (o *oracle) told(terminal, id string) string {
+	for i, s := range slices.Backward(o.spots[id]) {
+		for n := range o.notices {
+			if n.covers(terminal, s) {
+				if i < len(o.spots[id])-1 {
+					return n.what + " at an earlier place"
+				}
+				return n.what
+			}
 		}
 	}
-	return noticed, unheard
+	return ""
 }
 
 func (o *oracle) history(p promise) string {
 	t := fmt.Sprintf("promise %d of %s", p.n, p.machine)
 	for _, loss := range o.losses[p.machine] {
-		t += fmt.Sprintf("; %s: %d to %d in epoch %d", loss.how, loss.from, loss.to, loss.epoch)
+		t += fmt.Sprintf("; %s: %d to %d", loss.how, loss.from, loss.to)
 	}
 	return t
 }

@@ -150,6 +150,7 @@ func (r *run) newUnit(c *crew, name, terminal, no string) (*unit, error) {
 	r.mu.Lock()
 	r.units[name] = u
 	r.mu.Unlock()
+	r.oracle.speaks(name, terminal)
 	return u, u.install()
 }
 
@@ -339,9 +340,6 @@ func (c *crew) empty(ctx context.Context, units []*unit) error {
 		if word[0] != "verified" || word[3] != "0" || word[4] != "0" {
 			c.run.violation("journal of %s: %s", u.name, strings.Join(word, " "))
 		}
-		u.mu.Lock()
-		c.run.oracle.final(u.name, u.epoch)
-		u.mu.Unlock()
 	}
 	return nil
 }
@@ -383,6 +381,9 @@ func (r *run) judge(ctx context.Context) (int, error) {
 			l, err = readLedger(ctx, r.city)
 		}
 	}
+	if err == nil {
+		err = r.oracle.notice(ctx, r.city)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -408,9 +409,13 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	} else {
 		r.opt.site.tell(r)
 	}
-	fmt.Fprintf(r.out, "visits: %d; promised %d, refused %d, in doubt %d; %d promises went with a disk, each noticed\n",
-		v.visits, v.promised, v.refused, v.doubt, v.excused)
-	fmt.Fprintf(r.out, "%d promises went with a disk that lied before anybody else had heard of them\n", v.unheard)
+	fmt.Fprintf(r.out, "visits: %d; promised %d, refused %d, in doubt %d\n", v.visits, v.promised, v.refused, v.doubt)
+	fmt.Fprintf(r.out, "promises that went with a disk, by who told that their records are lost: %s; %d notices in all\n", list(v.excused), len(r.oracle.notices))
+	if missing := r.missing(weather); r.opt.all && len(missing) > 0 {
+		v.violations = append(v.violations, "never happened in this run: "+strings.Join(missing, ", "))
+	} else if len(missing) > 0 {
+		fmt.Fprintf(r.out, "never happened in this run: %s\n", strings.Join(missing, ", "))
+	}
 	fmt.Fprintf(r.out, "money: %d fen paid, %d fen at the platform; %d records held\n", v.fenPromised, v.fenHeld, len(l.records))
 	fmt.Fprintf(r.out, "receipt codes given twice after a disk was copied: %d\n", v.codes)
 	fmt.Fprintf(r.out, "memory: %d MiB at most, all processes together\n", r.peak>>20)
@@ -435,6 +440,40 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	}
 	fmt.Fprintf(r.out, "violations: %d\n", len(v.violations))
 	return len(v.violations), nil
+}
+
+// missing are the faults that should be in a run and did not happen.
+func (r *run) missing(weather map[string]int) (all []string) {
+	if r.opt.site != nil {
+		return nil // which says itself what it did
+	}
+	must := []string{"clock", "clone", "image", "rollback", "other version", "server kill"}
+	if slices.ContainsFunc(r.crews, func(c *crew) bool { return c.disk == nil }) {
+		must = append(must, "kill -9")
+	}
+	if slices.ContainsFunc(r.crews, func(c *crew) bool { return c.disk != nil }) {
+		must = append(must, "power cut", "disk full")
+		if r.opt.lies > 0 {
+			must = append(must, "lying disk")
+		}
+	}
+	if r.opt.outage != nil {
+		must = append(must, "store kill")
+	}
+	if r.opt.restore && r.city.store == "" {
+		must = append(must, "platform restore")
+	}
+	for _, m := range must {
+		if r.counts[m] == 0 {
+			all = append(all, m)
+		}
+	}
+	for _, w := range weathers {
+		if weather[string(w)] == 0 {
+			all = append(all, string(w))
+		}
+	}
+	return all
 }
 
 func list(counts map[string]int) string {

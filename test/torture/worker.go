@@ -17,11 +17,10 @@ import (
 
 // order is what the parent tells a worker, one JSON line each.
 type order struct {
-	Do      string        `json:"do"` // start, recover, stop, clock, calm, report, verify, keeps
+	Do      string        `json:"do"` // start, recover, stop, clock, calm, pause, resume, report, verify, keeps
 	Machine string        `json:"machine,omitempty"`
 	Start   *start        `json:"start,omitempty"`
 	Clock   time.Duration `json:"clock,omitempty"`
-	Cases   []string      `json:"cases,omitempty"`
 }
 
 // start is everything a machine needs.
@@ -109,12 +108,14 @@ func (w *worker) obey(o order) {
 		m.clock.Store(int64(o.Clock))
 	case "calm":
 		m.calm.Store(true)
+	case "pause", "resume":
+		m.pause(o.Do == "pause")
 	case "report":
 		m.report()
 	case "verify":
 		m.verify()
 	case "keeps":
-		m.keeps(o.Cases)
+		m.keeps()
 	}
 }
 

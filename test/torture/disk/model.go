@@ -83,6 +83,30 @@ func (d *Disk) Fill(full bool) { d.mu.Lock(); d.full = full; d.mu.Unlock() }
 // Lie lets fsync do nothing and say that it did, or ends that.
 func (d *Disk) Lie(lies bool) { d.mu.Lock(); d.lies = lies; d.mu.Unlock() }
 
+// Settle makes everything durable: a disk that lied and got away with it.
+func (d *Disk) Settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seen := map[*node]bool{}
+	var walk func(n *node)
+	walk = func(n *node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if !n.dir {
+			n.size = int64(len(n.data))
+			clear(n.before)
+			return
+		}
+		n.durable, n.undone = maps.Clone(n.entries), nil
+		for _, e := range n.entries {
+			walk(e)
+		}
+	}
+	walk(d.root)
+}
+
 // Drop loses what a power cut loses, and gives power again. It tells how many sectors and directory changes were lost.
 func (d *Disk) Drop() (lost int) {
 	d.mu.Lock()

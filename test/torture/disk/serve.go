@@ -31,7 +31,7 @@ func Usable() error {
 }
 
 // Serve mounts the disk and obeys orders, one a line, each answered with a line: "freeze", "drop", "full", "room", "lie",
-// "honest". It returns when orders end, after unmounting.
+// "honest", "settle". It returns when orders end, after unmounting.
 func Serve(dir string, d *Disk, orders io.Reader, answers io.Writer) error {
 	never := time.Duration(0)
 	server, err := fs.Mount(dir, &inode{d: d, n: d.root}, &fs.Options{
@@ -53,6 +53,8 @@ func Serve(dir string, d *Disk, orders io.Reader, answers io.Writer) error {
 			lost = d.Drop()
 		case "full", "room":
 			d.Fill(order == "full")
+		case "settle":
+			d.Settle()
 		case "lie", "honest":
 			d.Lie(order == "lie")
 		default:
