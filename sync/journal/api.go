@@ -149,7 +149,7 @@ type Outcome struct {
 	Number string
 	Case   State  // the case's state afterwards ("" leaves it)
 	Why    string // why the case has this state
-	// Also runs in the same transaction, for whatever belongs together with the outcome; may be nil.
+	// Also runs in the same transaction, which may come after Do has returned [ErrFull], for whatever belongs together with the outcome; may be nil.
 	Also func(tx *Tx) error
 }
 

@@ -83,6 +83,14 @@ func (tx *Tx) note(o op) {
 // [ErrDisk] when the disk failed: then nobody can say whether the change is there, and the journal takes no other until it is
 // opened again.
 func (j *Journal) Update(fn func(tx *Tx) error) error {
+	err := j.update(fn)
+	if err == nil {
+		j.payOwed()
+	}
+	return err
+}
+
+func (j *Journal) update(fn func(tx *Tx) error) error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	if err := j.writable(); err != nil {

@@ -25,6 +25,9 @@ func (n EffectName) String() string { return fmt.Sprintf("%s/%s/%04d", n.Case, n
 // nothing (not sent, failed). act may note facts that must survive a crash; a note that cannot be written is an error to act,
 // which must then not go on. An act that panics leaves the effect without outcome.
 //
+// An outcome for which there is no room ([ErrFull]) is written after the first change for which there is room again; until then, or
+// until a restart asks, the effect is unsettled.
+//
 // What happened is recorded even when the case's state does not allow the state that the outcome asks for: the effect gets its
 // outcome, the case keeps its state, and Do returns the effect together with [ErrState]. A ctx that has ended already is
 // returned before anything is intended; after that act alone decides what its end means.
@@ -108,7 +111,46 @@ func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Contex
 	if err == nil {
 		j.crash(crashEffectEnded)
 	}
+	if errors.Is(err, ErrFull) {
+		j.owe(in.EffectName, out)
+	}
 	return ended, err
+}
+
+// owe keeps an outcome for which there was no room. It is known here and nowhere else: the first change for which there is room
+// again is followed by it.
+func (j *Journal) owe(name EffectName, out Outcome) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.owed == nil {
+		j.owed = map[EffectName]Outcome{}
+	}
+	j.owed[name] = out
+}
+
+// payOwed writes outcomes that are owed, one change each, until there is no room again.
+func (j *Journal) payOwed() {
+	for {
+		var name EffectName
+		var out Outcome
+		j.mu.Lock()
+		found := false
+		for name, out = range j.owed {
+			found = true
+			delete(j.owed, name)
+			break
+		}
+		j.mu.Unlock()
+		if !found {
+			return
+		}
+		if _, err := j.end(name, out, true); errors.Is(err, ErrFull) {
+			j.owe(name, out)
+			return
+		} else if err != nil {
+			j.opt.Log.Error("an outcome that was owed", "effect", name.String(), "error", err)
+		}
+	}
 }
 
 // setActing marks an effect as being done here, so that Settle leaves it to whoever does it.

@@ -91,6 +91,7 @@ type Journal struct {
 	changed chan struct{}
 	clock   clock
 	acting  map[EffectName]bool     // effects that are being done in this process
+	owed    map[EffectName]Outcome  // outcomes for which there was no room
 	loose   map[wire.Hash]looseBlob // blobs on disk that no change refers to yet
 }
 

@@ -3,6 +3,7 @@ package journal_test
 // Room: compaction, shares of lanes, telemetry.
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -103,5 +104,49 @@ func TestTelemetryIsARing(t *testing.T) {
 	must(t, err)
 	if g.Waiting == 0 || g.Used <= 0 || g.Quota <= g.Used || g.Oldest < 0 || g.Disk <= 0 {
 		t.Errorf("%+v", g)
+	}
+}
+
+// An outcome for which there was no room is not left to the next restart: it follows the first change that finds room.
+func TestAnOutcomeWithoutRoomIsWrittenLater(t *testing.T) {
+	j := journaltest.Open(t, journal.Options{MaxSize: 24 << 20})
+	c := openCase(t, j.Journal)
+	fill := func() {
+		for _, size := range []int{60 << 10, 20 << 10} {
+			detail := strings.Repeat("x", size)
+			for {
+				err := j.Update(func(tx *journal.Tx) error {
+					_, err := tx.Emit(wire.LaneCtl, "", wire.TypeDevices, 1, detail)
+					return err
+				})
+				if err != nil {
+					wants(t, err, journal.ErrFull)
+					break
+				}
+			}
+		}
+	}
+	_, err := j.Do(t.Context(), journal.Intent{EffectName: name(c.ID, 1), Kind: "k", Case: journal.Printing},
+		func(context.Context, func(k, v string) error) journal.Outcome {
+			fill()
+			return journal.Outcome{State: journal.EffectDone, Detail: strings.Repeat("x", 60<<10), Case: journal.Printed}
+		})
+	wants(t, err, journal.ErrFull)
+	is := func(want journal.EffectState) {
+		t.Helper()
+		all, err := j.Effects(c.ID)
+		if err != nil || len(all) != 1 || all[0].State != want {
+			t.Errorf("%+v, %v, want %s", all, err, want)
+		}
+	}
+	is(journal.EffectIntended)
+	ackAll(t, j.Journal)
+	if _, _, err := j.Trim(time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	openCase(t, j.Journal)
+	is(journal.EffectDone)
+	if got, err := j.Case(c.ID); err != nil || got.State != journal.Printed {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
