@@ -15,9 +15,10 @@ import (
 // Shown is how far a terminal's lanes had come in an epoch when it last said hello or delivered something. The zero value is that of
 // one that never did, or of a program that does not name its run.
 type Shown struct {
-	Epoch uint32               `json:"epoch,omitempty"`
-	Lanes map[wire.Lane]uint64 `json:"lanes,omitempty"`
-	Runs  []Run                `json:"runs,omitempty"` // newest first
+	Epoch  uint32               `json:"epoch,omitempty"`
+	Lanes  map[wire.Lane]uint64 `json:"lanes,omitempty"`
+	Change uint64               `json:"change,omitempty"`
+	Runs   []Run                `json:"runs,omitempty"` // newest first
 }
 
 // Run is one run of a terminal's program and how long it had lasted at its latest hello.
@@ -35,7 +36,7 @@ func (s Shown) stale(h wire.Hello) bool {
 }
 
 // gone are the places that were shown, or delivered, and that the terminal of this hello does not have. When one lane has less,
-// the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
+// or the journal has had fewer changes, the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
 func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 	if h.Boot == "" || s.Epoch == 0 {
 		return nil
@@ -43,11 +44,12 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 	less := false
 	for _, lane := range wire.Lanes {
 		ours, known := cameTo(h, s.Epoch, lane)
+		less = less || ours.Change > 0 && ours.Change < s.Change
 		if !known {
 			return nil
 		}
-		g := wire.Range{Epoch: s.Epoch, Lane: lane, From: ours + 1}
-		if top := s.Lanes[lane]; ours < top {
+		g := wire.Range{Epoch: s.Epoch, Lane: lane, From: ours.Seq + 1}
+		if top := s.Lanes[lane]; ours.Seq < top {
 			g.To, less = top, true
 		}
 		all = append(all, g)
@@ -59,21 +61,21 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 }
 
 // cameTo is how far a terminal's lane came in an epoch, as its hello says.
-func cameTo(h wire.Hello, epoch uint32, lane wire.Lane) (seq uint64, known bool) {
+func cameTo(h wire.Hello, epoch uint32, lane wire.Lane) (at wire.Left, known bool) {
 	switch {
 	case epoch == h.Epoch:
-		return h.Lanes[lane].Seq, true
+		return wire.Left{Seq: h.Lanes[lane].Seq, Change: h.Change}, true
 	case epoch > h.Epoch:
-		return 0, true
+		return wire.Left{Change: h.Change}, true
 	}
 	last := uint32(0)
 	for _, l := range h.Left {
 		if l.Epoch == epoch && l.Lane == lane {
-			return l.Seq, true
+			return l, true
 		}
 		last = max(last, l.Epoch)
 	}
-	return 0, last > 0 && epoch > last // it went past that epoch without ever having been in it
+	return wire.Left{}, last > 0 && epoch > last // it went past that epoch without ever having been in it
 }
 
 // show notes a hello.
@@ -88,7 +90,7 @@ func (s *Shown) show(h wire.Hello) {
 	}
 	runs := slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool { return r.Boot == h.Boot })
 	runs = append([]Run{{clip(h.Boot, 64), h.MS}}, runs...)
-	*s = Shown{h.Epoch, lanes, runs[:min(len(runs), mostRuns)]}
+	*s = Shown{h.Epoch, lanes, h.Change, runs[:min(len(runs), mostRuns)]}
 }
 
 // deliver notes how far a lane is held.

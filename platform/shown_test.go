@@ -80,6 +80,38 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 	}
 }
 
+// A change that is about no record is seen to be gone too, by the number of changes.
+func TestFewerChangesAreAForkToo(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	hello := func(boot string, epoch uint32, change uint64, left ...wire.Left) (w wire.Welcome) {
+		t.Helper()
+		out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Boot: boot, MS: 1, Change: change, Left: left,
+			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 8}}})
+		if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
+			t.Fatalf("%d %s", out.Code, out.Body)
+		}
+		return w
+	}
+	hello("a", 1, 90)
+	hello("b", 1, 90)
+	if w := hello("c", 1, 91); w.Epoch != 1 || len(gone(t, s)) > 0 {
+		t.Errorf("epoch %d, %q", w.Epoch, gone(t, s))
+	}
+	if w := hello("d", 1, 89); w.Epoch != 2 || len(gone(t, s)) != 4 {
+		t.Errorf("epoch %d, %q", w.Epoch, gone(t, s))
+	}
+	// A recovered journal has had changes since; it tells how many it had when it left the epoch.
+	hello("d", 2, 95)
+	var left []wire.Left
+	for _, l := range wire.Lanes {
+		left = append(left, wire.Left{Epoch: 2, Lane: l, Seq: 8, Change: 94})
+	}
+	if w := hello("e", 3, 99, left...); w.Epoch != 4 || len(gone(t, s)) != 8 {
+		t.Errorf("epoch %d, %q", w.Epoch, gone(t, s))
+	}
+}
+
 // gone are the events about records that are gone, oldest first.
 func gone(t *testing.T, s *Server) (all []string) {
 	t.Helper()

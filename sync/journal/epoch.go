@@ -277,7 +277,7 @@ func (tx *Tx) leave() (epoch uint32, err error) {
 			return 0, err
 		}
 		epoch = max(epoch, st.Epoch)
-		left = append(left, wire.Left{Epoch: st.Epoch, Lane: lane, Seq: st.Head})
+		left = append(left, wire.Left{Epoch: st.Epoch, Lane: lane, Seq: st.Head, Change: tx.tx.Bucket(bucketChange).Sequence()})
 	}
 	earlier, err := leftOf(tx.tx)
 	if err != nil {
@@ -307,6 +307,15 @@ func (j *Journal) Left() (left []wire.Left, err error) {
 		return err
 	})
 	return left, err
+}
+
+// Change is how many changes the journal has had.
+func (j *Journal) Change() (n uint64, err error) {
+	err = j.view(func(tx *bolt.Tx) error {
+		n = tx.Bucket(bucketChange).Sequence()
+		return nil
+	})
+	return n, err
 }
 
 // Boot names this run of the program and tells how long it has lasted.

@@ -155,7 +155,7 @@ func TestAForkTellsHowFarTheOtherHistoryGoes(t *testing.T) {
 	}
 	left, err := j.Left()
 	must(t, err)
-	if len(left) != 4 || left[2] != (wire.Left{Epoch: 1, Lane: wire.LaneTx, Seq: 1}) {
+	if len(left) != 4 || left[2] != (wire.Left{Epoch: 1, Lane: wire.LaneTx, Seq: 1, Change: 1}) {
 		t.Errorf("%+v", left)
 	}
 	for epoch := uint32(3); epoch < 9; epoch++ {

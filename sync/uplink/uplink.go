@@ -460,10 +460,14 @@ func (u *Uplink) greet(ctx context.Context) error {
 
 // hello shows where the lanes stand, and also what was acknowledged when past is true.
 func (u *Uplink) hello(ctx context.Context, past bool) (lanes []journal.LaneStatus, w wire.Welcome, err error) {
+	change, err := u.opt.Journal.Change() // before the lanes, so that it is never ahead of what they show
+	if err != nil {
+		return lanes, w, err
+	}
 	if lanes, err = u.opt.Journal.Lanes(); err != nil {
 		return lanes, w, err
 	}
-	h := wire.Hello{Terminal: u.opt.Client.id.Terminal, Software: u.opt.Software, Lanes: map[wire.Lane]wire.LanePoint{}}
+	h := wire.Hello{Change: change, Terminal: u.opt.Client.id.Terminal, Software: u.opt.Software, Lanes: map[wire.Lane]wire.LanePoint{}}
 	for _, l := range lanes {
 		h.Epoch = l.Epoch
 		h.Lanes[l.Lane] = wire.LanePoint{Seq: l.Head, Hash: l.HeadHash}

@@ -68,6 +68,7 @@ type Hello struct {
 	// line brought late from a terminal that comes back with less than it had. Without them it does not compare hellos.
 	Boot    string   `json:"boot,omitempty"`
 	MS      int64    `json:"boot_ms,omitempty"`
+	Change  uint64   `json:"change,omitempty"`   // counts the changes of the journal, whatever they were about
 	Inbox   uint64   `json:"inbox,omitempty"`    // number of the last message that was taken
 	InboxID string   `json:"inbox_id,omitempty"` // and its id
 	Applied *Applied `json:"applied,omitempty"`

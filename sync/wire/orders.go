@@ -58,6 +58,8 @@ type Left struct {
 	Epoch uint32 `json:"epoch"`
 	Lane  Lane   `json:"lane"`
 	Seq   uint64 `json:"seq"`
+	// Change is how many changes the journal had had.
+	Change uint64 `json:"change,omitempty"`
 }
 
 // ConfigDocument is a terminal's whole configuration. A revision is a name, not an order: rolling back is sending an
