@@ -92,3 +92,9 @@ func SpillCases(path string) (ids []string) {
 	}
 	return ids
 }
+
+// Ahead says whether a database's meta pages are further than anything in its spill.
+func Ahead(path string) bool {
+	s, err := readSpill(spillPath(path))
+	return err == nil && txidOf(path) > s.bolt
+}
