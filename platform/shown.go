@@ -15,10 +15,19 @@ import (
 // Shown is how far a terminal's lanes had come in an epoch when it last said hello or delivered something. The zero value is that of
 // one that never did, or of a program that does not name its run.
 type Shown struct {
-	Epoch  uint32               `json:"epoch,omitempty"`
-	Lanes  map[wire.Lane]uint64 `json:"lanes,omitempty"`
-	Change uint64               `json:"change,omitempty"`
-	Runs   []Run                `json:"runs,omitempty"` // newest first
+	Epoch  uint32                       `json:"epoch,omitempty"`
+	Lanes  map[wire.Lane]wire.LanePoint `json:"lanes,omitempty"`
+	Change uint64                       `json:"change,omitempty"`
+	Runs   []Run                        `json:"runs,omitempty"` // newest first
+}
+
+// before are the places that a hello's lanes had shown before in the same epoch, for the terminal to compare: one that has grown
+// past them since its disk was set back is seen by nobody else.
+func (s Shown) before(h wire.Hello) map[wire.Lane]wire.LanePoint {
+	if h.Boot == "" || s.Epoch != h.Epoch {
+		return nil
+	}
+	return s.Lanes
 }
 
 // Run is one run of a terminal's program and how long it had lasted at its latest hello.
@@ -49,7 +58,7 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 			return nil
 		}
 		g := wire.Range{Epoch: s.Epoch, Lane: lane, From: ours.Seq + 1}
-		if top := s.Lanes[lane]; ours.Seq < top {
+		if top := s.Lanes[lane].Seq; ours.Seq < top {
 			g.To, less = top, true
 		}
 		all = append(all, g)
@@ -84,9 +93,9 @@ func (s *Shown) show(h wire.Hello) {
 		*s = Shown{}
 		return
 	}
-	lanes := map[wire.Lane]uint64{}
+	lanes := map[wire.Lane]wire.LanePoint{}
 	for _, lane := range wire.Lanes {
-		lanes[lane] = h.Lanes[lane].Seq
+		lanes[lane] = h.Lanes[lane]
 	}
 	runs := slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool { return r.Boot == h.Boot })
 	runs = append([]Run{{clip(h.Boot, 64), h.MS}}, runs...)
@@ -94,14 +103,16 @@ func (s *Shown) show(h wire.Hello) {
 }
 
 // deliver notes how far a lane is held.
-func (s *Shown) deliver(epoch uint32, lane wire.Lane, seq uint64) {
+func (s *Shown) deliver(epoch uint32, lane wire.Lane, p wire.LanePoint) {
 	switch {
 	case s.Epoch == 0 || s.Epoch > epoch:
 		return
 	case s.Epoch < epoch || s.Lanes == nil:
-		s.Epoch, s.Lanes = epoch, map[wire.Lane]uint64{}
+		s.Epoch, s.Lanes = epoch, map[wire.Lane]wire.LanePoint{}
 	}
-	s.Lanes[lane] = max(s.Lanes[lane], seq)
+	if s.Lanes[lane].Seq < p.Seq {
+		s.Lanes[lane] = p
+	}
 }
 
 // EventGone is the security event about records that a terminal had and has no more.

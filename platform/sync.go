@@ -43,8 +43,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		out.Fork, out.Want = nil, nil
 		stale := t.Shown.stale(h)
 		gone = nil
+		out.Shown = nil
 		if !stale {
-			gone = t.Shown.gone(h)
+			gone, out.Shown = t.Shown.gone(h), t.Shown.before(h)
 		}
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(id, lane)
@@ -228,7 +229,7 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (wire.Ack, error) {
 			return ack, err
 		}
 		t.Seen = s.now()
-		t.Shown.deliver(b.Epoch, b.Lane, row.Seq)
+		t.Shown.deliver(b.Epoch, b.Lane, wire.LanePoint{Seq: row.Seq, Hash: row.Hash})
 		return ack, tx.PutTerminal(t)
 	})
 }

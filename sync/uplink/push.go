@@ -36,6 +36,8 @@ func (u *Uplink) compare(lanes []journal.LaneStatus, w wire.Welcome) error {
 		p := w.Lanes[l.Lane] // a lane not shown holds nothing in this epoch
 		switch {
 		case w.Epoch < epoch || stopped[l.Lane]:
+		case u.outgrown(l, w.Shown[l.Lane]):
+			return u.begin(l, u.foreign(lanes, w), fmt.Errorf("at %d, which was shown before: %w", w.Shown[l.Lane].Seq, journal.ErrFork))
 		case p.Seq == l.Acked && p.Seq < l.Head && !wire.SameHistory(l.AckedHash, p.Hash):
 			return u.begin(l, u.foreign(lanes, w), fmt.Errorf("at %d: %w", p.Seq, journal.ErrFork))
 		case p.Seq > l.Head, p.Seq == l.Head && !wire.SameHistory(l.HeadHash, p.Hash), p.Seq == l.Acked && !wire.SameHistory(l.AckedHash, p.Hash):
@@ -77,6 +79,12 @@ func (u *Uplink) begin(l journal.LaneStatus, held map[wire.Lane]uint64, why erro
 	return u.opt.Journal.NewEpochForked(l.Epoch+1, nil, held)
 }
 
+// outgrown says that a lane stood at another place before than its history says: the disk was set back and has grown past that place.
+func (u *Uplink) outgrown(l journal.LaneStatus, shown wire.LanePoint) bool {
+	ours, err := u.opt.Journal.HashAt(l.Lane, shown.Seq)
+	return err == nil && shown.Seq <= l.Head && !wire.SameHistory(ours, shown.Hash)
+}
+
 // foreign is how far the platform's history goes, lane by lane, when in some lane it is not ours; nil when it may be.
 func (u *Uplink) foreign(lanes []journal.LaneStatus, w wire.Welcome) map[wire.Lane]uint64 {
 	held, other := map[wire.Lane]uint64{}, false
@@ -84,7 +92,7 @@ func (u *Uplink) foreign(lanes []journal.LaneStatus, w wire.Welcome) map[wire.La
 		p := w.Lanes[l.Lane]
 		held[l.Lane] = p.Seq
 		ours, err := u.opt.Journal.HashAt(l.Lane, p.Seq)
-		other = other || p.Seq > l.Head || err == nil && !wire.SameHistory(ours, p.Hash)
+		other = other || p.Seq > l.Head || err == nil && !wire.SameHistory(ours, p.Hash) || u.outgrown(l, w.Shown[l.Lane])
 	}
 	if !other {
 		return nil

@@ -104,11 +104,14 @@ type Welcome struct {
 	// Want names, for each lane and epoch of the hello's past whose record the platform does not hold, the last place that it
 	// holds there instead, 0 when it holds nothing. A terminal takes what it has beyond that along into the epoch that is
 	// ordered with it.
-	Want      []Place   `json:"want,omitempty"`
-	Time      time.Time `json:"time"`
-	Catalogue int64     `json:"catalogue"` // current revision
-	Inbox     uint64    `json:"inbox"`     // newest message number
-	Limits    Limits    `json:"limits"`
+	Want []Place `json:"want,omitempty"`
+	// Shown is where the lanes stood in this epoch when the terminal last showed or delivered something. Another hash there on the
+	// terminal's side is a fork: its disk was set back and has grown since.
+	Shown     map[Lane]LanePoint `json:"shown,omitempty"`
+	Time      time.Time          `json:"time"`
+	Catalogue int64              `json:"catalogue"` // current revision
+	Inbox     uint64             `json:"inbox"`     // newest message number
+	Limits    Limits             `json:"limits"`
 }
 
 // Limits are the platform's wishes.
