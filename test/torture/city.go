@@ -55,7 +55,7 @@ func newCity(o options, dir string) (*city, error) {
 		return nil, err
 	}
 	if o.site != nil {
-		c.house, c.serves, c.addresses = o.site.pg.City, o.site.pg.Store(), o.site.pg.Servers()
+		c.house, c.serves, c.addresses = o.site.city, o.site.store, o.site.servers
 		c.servers = make([]*exec.Cmd, len(c.addresses))
 	}
 	for len(c.servers) < o.servers {

@@ -51,7 +51,8 @@ type options struct {
 	lies      int
 	all       bool
 	only      string
-	site      *site  // nil is this machine
+	site      *site // nil is this machine
+	houses    bool
 	outage    func() // takes a store away that is not SQLite, and gives it back; nil never does
 }
 
@@ -108,12 +109,16 @@ func parse(args []string, complaints io.Writer) (o options, err error) {
 	f.StringVar(&o.store, "store", "", `URL of the platform's store, or "postgres" for one of its own that is killed as well, or "cluster" for three nodes that fail over, in namespaces; empty is SQLite in its directory`)
 	f.StringVar(&o.dir, "dir", "", "where everything lives; empty makes a temporary directory")
 	f.BoolVar(&o.keep, "keep", false, "keep the directory")
+	f.BoolVar(&o.houses, "houses", false, "terminals and platform in network namespaces of their own, on a slow, lossy line that is cut (SQLite; with -store cluster always)")
 	f.BoolVar(&o.restore, "restore", true, "restore the platform from old backups too (SQLite only)")
 	f.IntVar(&o.lies, "lies", 2, "weight of disks that say they synced and did not (power cuts have 6)")
 	f.BoolVar(&o.all, "all", false, "a fault that did not happen is a violation: the run was too short to show anything of it")
 	f.StringVar(&o.only, "only", "", "only these faults of machines and nodes, with commas between; empty is all")
 	if err = f.Parse(args); err != nil {
 		return o, flag.ErrHelp
+	}
+	if o.houses && o.store != "" && o.store != "cluster" {
+		return o, errors.New("in houses the store is SQLite or the cluster")
 	}
 	if f.NArg() > 0 || o.terminals < 1 || o.workers < 1 || o.servers < 1 {
 		return o, errors.New("terminals, workers and servers are positive, and there are no other arguments")

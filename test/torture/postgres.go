@@ -15,10 +15,10 @@ import (
 
 // tortureOn runs once over the store that was asked for.
 func tortureOn(ctx context.Context, o options, out io.Writer) (n int, err error) {
-	switch o.store {
-	case "postgres":
-	case "cluster":
+	switch {
+	case o.store == "cluster", o.houses && o.store == "":
 		return tortureSite(ctx, o, out)
+	case o.store == "postgres":
 	default:
 		return torture(ctx, o, out)
 	}

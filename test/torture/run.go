@@ -142,7 +142,7 @@ func (r *run) newUnit(c *crew, name, terminal, no string) (*unit, error) {
 	if c.gateway != nil {
 		url = c.gateway.url()
 	} else {
-		url = r.opt.site.pg.Platform()
+		url = r.opt.site.platform
 	}
 	u := &unit{name: name, crew: c, heard: make(chan []string, 256), start: start{Terminal: terminal, No: no, Dir: filepath.Join(home, name),
 		Identity: filepath.Join(r.dir, "identity", name), World: filepath.Join(r.dir, "world", name), URL: url,
@@ -376,7 +376,7 @@ func (r *run) judge(ctx context.Context) (int, error) {
 	}
 	r.city.close()
 	l, err := readLedger(ctx, r.city)
-	for try := 0; err != nil && r.opt.site != nil && try < 5; try++ { // what was done to the nodes may still have them change places
+	for try := 0; err != nil && r.opt.site != nil && r.opt.site.pg != nil && try < 5; try++ { // what was done to the nodes may still have them change places
 		if err = r.opt.site.pg.Whole(ctx, time.Minute); err == nil {
 			l, err = readLedger(ctx, r.city)
 		}

@@ -1,8 +1,8 @@
 package main
 
-// A site of several hosts: the terminals in a hall, the platform's servers in the city, and PostgreSQL on three nodes with Patroni,
-// each in a network namespace. The line from the hall is slow and lossy and is cut; the primary is killed, frozen and parted from the
-// others again and again, and commits that wait for a standby are cancelled.
+// A site of several hosts: the terminals in a hall, the platform's servers in the city, and perhaps PostgreSQL on three nodes with
+// Patroni, each in a network namespace. The line from the hall is slow and lossy and is cut; the primary is killed, frozen and parted
+// from the others again and again, and commits that wait for a standby are cancelled.
 //
 // What a terminal was acknowledged must not be lost even for a moment. A terminal whose records the platform does not hold any more
 // sends them again by itself, so that the end would look well: here it is a violation that it has to.
@@ -30,9 +30,12 @@ import (
 var theLine = cluster.Line{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.01}
 
 type site struct {
-	town *cluster.Town
-	pg   *cluster.Cluster
-	hall *cluster.House
+	town       *cluster.Town
+	hall, city *cluster.House
+	pg         *cluster.Cluster // nil: the platform keeps its data in SQLite
+	servers    []string         // where they listen
+	platform   string           // where terminals find one
+	store      string           // what servers are told of it
 
 	apart sync.Mutex // held while the hall is cut off, and while it is measured when acks come again
 
@@ -48,11 +51,8 @@ type failover struct {
 	led, acked    time.Duration // from the fault to the new primary, and to the first ack after it
 }
 
-// tortureSite runs once on a site of its own.
+// tortureSite runs once on a site of its own, with the three nodes or with SQLite.
 func tortureSite(ctx context.Context, o options, out io.Writer) (n int, err error) {
-	if err := cluster.Lacking(); err != nil {
-		return 0, err
-	}
 	// Other users pass through to their directories; a socket's path is short.
 	dir, err := os.MkdirTemp("", "budayang-cluster-")
 	if err != nil {
@@ -69,16 +69,26 @@ func tortureSite(ctx context.Context, o options, out io.Writer) (n int, err erro
 	if s.hall, err = s.town.Build("hall", "10.77.0.30"); err != nil {
 		return 0, err
 	}
-	fmt.Fprintf(out, "site: three nodes, the city, the hall; logs in %s\n", dir)
-	if s.pg, err = cluster.Start(ctx, s.town, dir); err != nil {
-		return 0, err
+	if o.store == "cluster" {
+		fmt.Fprintf(out, "site: three nodes, the city, the hall; logs in %s\n", dir)
+		if s.pg, err = cluster.Start(ctx, s.town, dir); err != nil {
+			return 0, err
+		}
+		if err := os.Setenv("PGPASSFILE", s.pg.PassFile()); err != nil {
+			return 0, err
+		}
+		_, s.first = s.pg.Primary(ctx)
+		s.city, s.servers, s.platform, s.store, o.store = s.pg.City, s.pg.Servers(), s.pg.Platform(), s.pg.Store(), s.pg.Behind()
+	} else {
+		fmt.Fprintln(out, "site: the city and the hall")
+		if s.city, err = s.town.Build("city", "10.77.0.20"); err != nil {
+			return 0, err
+		}
+		s.servers = []string{s.city.Address + ":8443"}
+		s.platform = "https://" + s.servers[0]
 	}
-	if err := os.Setenv("PGPASSFILE", s.pg.PassFile()); err != nil {
-		return 0, err
-	}
-	_, s.first = s.pg.Primary(ctx)
 	s.town.Wire("hall", theLine)
-	o.site, o.store, o.servers, o.restore = s, s.pg.Behind(), len(s.pg.Servers()), false
+	o.site, o.servers, o.restore = s, len(s.servers), false
 	return torture(ctx, o, out)
 }
 
@@ -129,6 +139,9 @@ func (s *site) blows() []blow {
 
 // strike does one thing after another to the nodes until ctx ends.
 func (s *site) strike(ctx context.Context, r *run, rnd *rand.Rand) error {
+	if s.pg == nil {
+		return nil
+	}
 	var next []blow
 	for sleep(ctx, between(rnd, time.Second, 4*time.Second)) {
 		if err := s.pg.Whole(ctx, 2*time.Minute); ctx.Err() != nil {
@@ -292,11 +305,19 @@ func (s *site) heal(ctx context.Context, r *run) error {
 			r.city.kill(i)
 		}
 	}
+	if s.pg == nil {
+		return nil
+	}
 	return s.pg.Whole(ctx, 3*time.Minute)
 }
 
 // tell says what the site went through, and holds the run to it.
 func (s *site) tell(r *run) {
+	carried, lost, cut := s.town.Frames()
+	fmt.Fprintf(r.out, "frames: %d carried, %d lost on the hall's line, %d dropped at cuts\n", carried, lost, cut)
+	if s.pg == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
@@ -306,14 +327,18 @@ func (s *site) tell(r *run) {
 	for _, f := range s.failovers {
 		led, acked = max(led, f.led), max(acked, f.acked)
 	}
-	carried, lost, cut := s.town.Frames()
 	fmt.Fprintf(r.out, "failovers: %d, timelines %d to %d; at most %.1f s to a new primary, %.1f s to the first ack after it\n",
 		len(s.failovers), s.first, last, led.Seconds(), acked.Seconds())
-	fmt.Fprintf(r.out, "frames: %d carried, %d lost on the hall's line, %d dropped at cuts\n", carried, lost, cut)
 }
 
 // missing says what must have happened in a run on a site and did not.
 func (s *site) missing(ctx context.Context) (bad []string) {
+	if _, lost, cut := s.town.Frames(); lost == 0 || cut == 0 {
+		bad = append(bad, fmt.Sprintf("the hall's line lost %d frames, and %d were dropped at cuts", lost, cut))
+	}
+	if s.pg == nil {
+		return bad
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, last := s.pg.Primary(ctx); len(s.failovers) == 0 || last-s.first < len(s.failovers) {

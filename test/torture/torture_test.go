@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/platform/pgtest"
+	"github.com/budayang/kiosk/test/cluster"
 )
 
 // The test binary is also the worker and the disk that a run starts.
@@ -66,6 +67,27 @@ func TestNothingIsLostOnPostgres(t *testing.T) {
 	t.Setenv("PGPASSFILE", pg.PassFile())
 	tortured(t, options{time: 60 * time.Second, terminals: 24, workers: 4, servers: 2, store: pg.Address(pg.Create(t)),
 		outage: func() { pg.Kill(t); pg.Resume(t) }})
+}
+
+// The terminals in one network namespace and the platform in another, with delay, loss and partitions between them.
+func TestNothingIsLostBetweenTwoHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	if err := cluster.Usable(); err != nil {
+		if os.Getenv("BUDAYANG_REQUIRE_PEERS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	o := options{time: 25 * time.Second, drain: 3 * time.Minute, terminals: 16, workers: 2, servers: 1, every: 2 * time.Second, houses: true,
+		seed: uint64(time.Now().UnixNano()), platform: build(t, "platform", "./cmd/platform", ""), dir: t.TempDir(), keep: true}
+	var said bytes.Buffer
+	n, err := tortureOn(context.Background(), o, &said)
+	t.Log(said.String())
+	if err != nil || n != 0 || !strings.HasSuffix(said.String(), "\nviolations: 0\n") {
+		t.Errorf("%d violations, %v", n, err)
+	}
 }
 
 // A build in which both sides compare sequences and no hashes forgets records that were never delivered, once a disk was set
