@@ -53,6 +53,7 @@ type crew struct {
 
 	cmd   *exec.Cmd
 	mu    sync.Mutex
+	died  time.Time // when the worker was killed last
 	in    io.WriteCloser
 	ended chan struct{} // the worker's last word was heard
 }
@@ -354,6 +355,9 @@ func (c *crew) stop(u *unit) error {
 
 // kill ends the worker as kill -9 does, and waits until everything it said was heard.
 func (c *crew) kill() {
+	c.mu.Lock()
+	c.died = time.Now()
+	c.mu.Unlock()
 	_ = c.cmd.Process.Kill()
 	<-c.ended
 	_ = c.cmd.Wait()

@@ -97,7 +97,11 @@ func (s *site) hear(r *run, u *unit, word []string) {
 	line := strings.Join(word, " ")
 	for _, lost := range []string{"platform_lost_records", "platform_lost_a_picture", "orders_a_new_epoch", "has_forked", "does_not_fit", "no_going_on", "quarantined"} {
 		if strings.Contains(line, lost) {
-			r.violation("what %s was acknowledged is not what the platform holds, or is held twice: %s", u.name, line)
+			u.crew.mu.Lock()
+			since := time.Since(u.crew.died)
+			u.crew.mu.Unlock()
+			r.violation("what %s was acknowledged is not what the platform holds, or is held twice: %s (its worker was killed %.1f s before, disk that loses power: %v)",
+				u.name, line, since.Seconds(), u.crew.disk != nil)
 		}
 	}
 }
