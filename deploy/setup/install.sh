@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what Budayang needs from Debian or Ubuntu, and nothing that is there already.
 #
-#   deploy/setup/install.sh build     to compile the terminal (C compiler, OpenGL and X11 headers)
+#   deploy/setup/install.sh build     to compile the terminal (C compiler, OpenGL, X11 and libusb headers)
 #   deploy/setup/install.sh run       to show it (X server without a display, window manager, Mesa, a Chinese font)
 #   deploy/setup/install.sh package   to check Debian packages, and to boot a machine that has them (lintian, debootstrap, QEMU)
 #   deploy/setup/install.sh cross-arm64   to compile the terminal for arm64 on another machine
@@ -13,7 +13,7 @@
 # It may be run again at any time. It says what it installs, and uses sudo only when it is not root.
 set -euo pipefail
 
-build=(gcc pkg-config libc6-dev libgl1-mesa-dev xorg-dev ca-certificates git)
+build=(gcc pkg-config libc6-dev libgl1-mesa-dev libusb-1.0-0-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
 test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm)
 lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)

@@ -2,7 +2,7 @@
 //
 //	serial:/dev/serial/by-id/usb-…?baud=115200&parity=none&data=8&stop=1&flow=none
 //	tcp:192.0.2.7:9100
-//	usb:0400:c35a            (its place; opening it is refused until the USB bus is built in)
+//	usb:0400:c35a, usb:0416:5011:SERIAL, usb:0416:5011?port=1-2.3   (package devices/bus/usb, which a program has or has not)
 //	ipp://printer.local/ipp/print, ipps://…                    (these and the next are parsed here, opened by their drivers)
 //	v4l2:/dev/v4l/by-path/…, http://camera.local/stream, https://…, file:/srv/pictures
 //
@@ -80,11 +80,27 @@ const (
 	FlowXonXoff = "xonxoff" // the device may stop us; we never send XON or XOFF into binary output
 )
 
+// Framings of an identity-card reader on USB.
+const (
+	FramingSplit = "split" // head and body of a frame on pipes of their own
+	FramingWhole = "whole" // whole frames on one pair of pipes
+)
+
+// USBAddress says which device is meant, and how to speak to it where that must be said.
+type USBAddress struct {
+	Vendor, Product uint16
+	Serial          string // "" is any
+	Port            string // as sysfs names it, "1-2.3"; "" is any
+	Interface       int    // -1 lets the bus choose
+	Framing         string // "" finds out
+}
+
 // A URI names a device. Address is a path, host:port, vid:pid[:serial] or the whole URI for ipp and http.
 type URI struct {
 	Scheme  string
 	Address string
-	Line    Line // serial only
+	Line    Line       // serial only
+	USB     USBAddress // usb only
 	text    string
 }
 
@@ -94,7 +110,10 @@ func (u URI) String() string { return u.text }
 // Bauds are the speeds a serial line can be set to.
 var Bauds = []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600}
 
-var usbID = regexp.MustCompile(`^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:[\x21-\x7e]{1,126})?$`)
+var (
+	usbID   = regexp.MustCompile(`^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::([\x20-\x7e]{1,126}))?$`)
+	usbPort = regexp.MustCompile(`^[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}$`)
+)
 
 // Parse reads a device URI. Its errors say what was expected.
 func Parse(text string) (URI, error) {
@@ -117,9 +136,7 @@ func Parse(text string) (URI, error) {
 		}
 		u.Address = net.JoinHostPort(host, port)
 	case USB:
-		if !usbID.MatchString(rest) {
-			return URI{}, errors.New(`vendor and product in hex, "usb:0400:c35a" or "usb:0400:c35a:SERIAL"`)
-		}
+		return parseUSB(u, rest)
 	case IPP, IPPS:
 		p, err := url.Parse(text)
 		if err != nil || p.Host == "" || p.User != nil {
@@ -193,6 +210,76 @@ func parseSerial(u URI, rest string) (URI, error) {
 	return u, nil
 }
 
+func parseUSB(u URI, rest string) (URI, error) {
+	address, query, _ := strings.Cut(rest, "?")
+	address, err := url.PathUnescape(address)
+	m := usbID.FindStringSubmatch(address)
+	if err != nil || m == nil {
+		return URI{}, errors.New(`vendor and product in hex, "usb:0400:c35a" or "usb:0400:c35a:SERIAL"`)
+	}
+	vendor, _ := strconv.ParseUint(m[1], 16, 16)
+	product, _ := strconv.ParseUint(m[2], 16, 16)
+	u.Address, u.USB = address, USBAddress{Vendor: uint16(vendor), Product: uint16(product), Serial: m[3], Interface: -1}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return URI{}, errors.New(`settings such as "?port=1-2.3"`)
+	}
+	for k, vs := range values {
+		v := vs[len(vs)-1]
+		switch k {
+		case "port":
+			if !usbPort.MatchString(v) {
+				return URI{}, errors.New(`a port as the system names it, "port=1-2.3"`)
+			}
+			u.USB.Port = v
+		case "interface":
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 0 || n > 31 {
+				return URI{}, errors.New("interface=0 to interface=31")
+			}
+			u.USB.Interface = n
+		case "framing":
+			if v != FramingSplit && v != FramingWhole {
+				return URI{}, errors.New("framing=split or framing=whole")
+			}
+			u.USB.Framing = v
+		default:
+			return URI{}, fmt.Errorf("the settings port, interface and framing, not %q", k)
+		}
+	}
+	return u, nil
+}
+
+// Multi is a bus with more than one pair of pipes (USB). Whoever opened it closes it, and the pairs with it.
+type Multi interface {
+	Bus
+	// Pair is the line over two bulk endpoints of the same interface, by their addresses. [devices.ErrUnusable] if the device
+	// has no such endpoints.
+	Pair(in, out byte) (Bus, error)
+}
+
+// PrinterPort is what USB's printer class (7/1) has beside its line of bytes.
+type PrinterPort interface {
+	// DeviceID is the IEEE 1284 text, "MFG:…;MDL:…;CMD:…;".
+	DeviceID() (string, error)
+	// PortStatus is what a parallel port would say.
+	PortStatus() (PortStatus, error)
+	// SoftReset empties the device's buffers and frees stuck pipes.
+	SoftReset() error
+}
+
+// PortStatus of a printer; a device that knows nothing better answers that all is well.
+type PortStatus struct{ PaperOut, Selected, Error bool }
+
+// Identified is a bus that knows who hangs on it before any driver asked.
+type Identified interface{ Identity() devices.Identity }
+
+var openUSB func(ctx context.Context, u URI) (Bus, error)
+
+// RegisterUSB is called by package devices/bus/usb when a program links it: C code and libusb come with it, so that not every
+// program has it.
+func RegisterUSB(open func(ctx context.Context, u URI) (Bus, error)) { openUSB = open }
+
 // Open opens the line that a URI names. Errors wrap [devices.ErrNoDevice] when nothing is there (and the system's own error,
 // for the technician), [devices.ErrBusy] when another program holds it.
 func Open(ctx context.Context, u URI) (Bus, error) {
@@ -201,6 +288,10 @@ func Open(ctx context.Context, u URI) (Bus, error) {
 		return openSerial(u)
 	case TCP:
 		return openTCP(ctx, u)
+	case USB:
+		if openUSB != nil {
+			return openUSB(ctx, u)
+		}
 	}
 	return nil, fmt.Errorf("%s: %w", u.Scheme, ErrNotBuilt)
 }

@@ -28,6 +28,18 @@ func TestParse(t *testing.T) {
 	if u, err := Parse("tcp:printer:9100"); err != nil || u.Address != "printer:9100" {
 		t.Errorf("%+v, %v", u, err)
 	}
+	if u, err := Parse("usb:0416:5011:SN%2F1?port=1-2.3&interface=1"); err != nil || u.USB != (USBAddress{0x0416, 0x5011, "SN/1", "1-2.3", 1, ""}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if u, err := Parse("usb:0400:C35A?framing=split"); err != nil || u.USB != (USBAddress{0x0400, 0xC35A, "", "", -1, FramingSplit}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	for _, bad := range []string{"usb:0400", "usb:0400:c35", "usb:0400:c35a:", "usb:0400:c35a?port=/etc", "usb:0400:c35a?port=1-2&port=x",
+		"usb:0400:c35a?interface=-1", "usb:0400:c35a?framing=both", "usb:0400:c35a?speed=1", "usb:0400:c35a:%01"} {
+		if u, err := Parse(bad); err == nil {
+			t.Errorf("%q was accepted: %+v", bad, u)
+		}
+	}
 	for _, bad := range []string{"", "serial", "serial:ttyS0", "serial:/dev/x?baud=12", "serial:/dev/x?bauds=9600", "tcp:host", "tcp:host:0",
 		"tcp::9100", "usb:04b8", "ipp:///x", "ipp://user@host/x", "v4l2:video0", "com:1", "serial:/dev/x?flow=maybe", strings.Repeat("a:", 600)} {
 		if u, err := Parse(bad); err == nil {
@@ -267,7 +279,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 }
 
 func FuzzURI(f *testing.F) {
-	for _, s := range []string{"serial:/dev/ttyS0?baud=9600", "tcp:h:1", "usb:0400:c35a:S", "ipp://h/p", "v4l2:/dev/video0", "serial:/d?%zz"} {
+	for _, s := range []string{"serial:/dev/ttyS0?baud=9600", "tcp:h:1", "usb:0400:c35a:S", "usb:0416:5011?port=1-2.3&interface=0&framing=split", "ipp://h/p", "v4l2:/dev/video0", "serial:/d?%zz"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -12,13 +12,14 @@ import (
 // maxUnread bounds what is kept of a device that talks while nobody listens; the oldest bytes go first.
 const maxUnread = 256 << 10
 
-// source is what lies below the pump.
-type source interface {
-	// receive blocks until bytes come. It returns 0, nil now and then, and an error when the line is dead.
-	receive(p []byte) (int, error)
+// A Source is what lies below a [Pump].
+type Source interface {
+	// Receive blocks until bytes come. It may return 0, nil, and returns an error when the line is dead.
+	Receive(p []byte) (int, error)
 }
 
-type pump struct {
+// A Pump keeps a read of its Source pending and what came, up to 256 KiB. It is the reading half of every [Bus].
+type Pump struct {
 	mu   sync.Mutex
 	buf  []byte
 	err  error
@@ -26,17 +27,18 @@ type pump struct {
 	done chan struct{} // closed when the goroutine ended
 }
 
-func newPump(s source) *pump {
-	p := &pump{more: make(chan struct{}, 1), done: make(chan struct{})}
+// NewPump begins to read.
+func NewPump(s Source) *Pump {
+	p := &Pump{more: make(chan struct{}, 1), done: make(chan struct{})}
 	go p.run(s)
 	return p
 }
 
-func (p *pump) run(s source) {
+func (p *Pump) run(s Source) {
 	defer close(p.done)
 	chunk := make([]byte, 4096)
 	for {
-		n, err := s.receive(chunk)
+		n, err := s.Receive(chunk)
 		p.mu.Lock()
 		if n > 0 {
 			p.buf = append(p.buf, chunk[:n]...)
@@ -58,7 +60,7 @@ func (p *pump) run(s source) {
 	}
 }
 
-func (p *pump) wake() {
+func (p *Pump) wake() {
 	select {
 	case p.more <- struct{}{}:
 	default:
@@ -66,7 +68,7 @@ func (p *pump) wake() {
 }
 
 // take returns what is there, then the line's error.
-func (p *pump) take(to []byte) (int, error) {
+func (p *Pump) take(to []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.buf) > 0 {
@@ -78,20 +80,21 @@ func (p *pump) take(to []byte) (int, error) {
 }
 
 // forget drops the first n bytes and leaves no copy of them: they may be of a citizen's card.
-func (p *pump) forget(n int) {
+func (p *Pump) forget(n int) {
 	rest := copy(p.buf, p.buf[n:])
 	clear(p.buf[rest:])
 	p.buf = p.buf[:rest]
 }
 
-// dead is the line's error, if it has one.
-func (p *pump) dead() error {
+// Dead is the line's error, nil while it lives.
+func (p *Pump) Dead() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
 }
 
-func (p *pump) fail(err error) {
+// Fail ends the line with an error, if it has none yet: readers get it after what had come.
+func (p *Pump) Fail(err error) {
 	p.mu.Lock()
 	if p.err == nil {
 		p.err = err
@@ -100,8 +103,11 @@ func (p *pump) fail(err error) {
 	p.wake()
 }
 
+// Done is closed when the source is not read any more.
+func (p *Pump) Done() <-chan struct{} { return p.done }
+
 // Read implements [Bus].
-func (p *pump) Read(ctx context.Context, to []byte) (int, error) {
+func (p *Pump) Read(ctx context.Context, to []byte) (int, error) {
 	if len(to) == 0 {
 		return 0, nil
 	}
@@ -115,20 +121,20 @@ func (p *pump) Read(ctx context.Context, to []byte) (int, error) {
 			if n, err := p.take(to); n > 0 || err != nil {
 				return n, err
 			}
-			return 0, ended(ctx)
+			return 0, Ended(ctx)
 		}
 	}
 }
 
 // Drain implements [Bus].
-func (p *pump) Drain() {
+func (p *Pump) Drain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget(len(p.buf))
 }
 
-// ended is a context's end in the words of a bus: a deadline is silence, a cancellation stays one.
-func ended(ctx context.Context) error {
+// Ended is a context's end in the words of a bus: a deadline is silence, a cancellation stays one.
+func Ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrTimeout
 	}

@@ -35,7 +35,7 @@ const (
 )
 
 type serialBus struct {
-	*pump
+	*Pump
 	port *serial.Port
 	side int // a second descriptor for termios and questions
 
@@ -75,7 +75,7 @@ func openSerial(u URI) (Bus, error) {
 	_ = unix.IoctlSetInt(side, unix.TIOCEXCL, 0)
 	_ = unix.IoctlSetInt(side, unix.TCFLSH, unix.TCIOFLUSH)
 	b := &serialBus{port: port, side: side, writing: make(chan []byte), wrote: make(chan writeResult, 1), quit: make(chan struct{})}
-	b.pump = newPump(b)
+	b.Pump = NewPump(b)
 	go b.write()
 	return b, nil
 }
@@ -107,8 +107,8 @@ func setLine(fd int, flow string) error {
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
-// receive implements source.
-func (b *serialBus) receive(p []byte) (int, error) {
+// Receive implements [Source].
+func (b *serialBus) Receive(p []byte) (int, error) {
 	began := time.Now()
 	n, err := b.port.Read(p)
 	select {
@@ -160,11 +160,11 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 	defer b.writeMu.Unlock()
 	total := 0
 	for total < len(p) {
-		if err := b.dead(); err != nil {
+		if err := b.Dead(); err != nil {
 			return total, err
 		}
 		if ctx.Err() != nil {
-			return total, ended(ctx)
+			return total, Ended(ctx)
 		}
 		// The piece is copied: when ctx ends first, the goroutine may still hold it.
 		piece := append([]byte(nil), p[total:min(len(p), total+writePiece)]...)
@@ -173,14 +173,14 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 		case <-b.quit:
 			return total, ErrClosed
 		case <-ctx.Done():
-			return total, ended(ctx)
+			return total, Ended(ctx)
 		}
 		select {
 		case r := <-b.wrote:
 			total += r.n
 			if r.err != nil {
 				err := fmt.Errorf("%w: %v", ErrHangup, r.err)
-				b.fail(err)
+				b.Fail(err)
 				return total, err
 			}
 		case <-b.quit:
@@ -191,7 +191,7 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 			select {
 			case r := <-b.wrote:
 				if total += r.n; r.err == nil {
-					return total, ended(ctx)
+					return total, Ended(ctx)
 				}
 			case <-time.After(stallPatienceSerial):
 			case <-b.quit:
@@ -200,8 +200,8 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 			// The device stopped reading in the middle of a piece. How much it took, nobody can say, so the line is done
 			// for: the next opening begins anew.
 			_ = unix.IoctlSetInt(b.side, unix.TCFLSH, unix.TCOFLUSH)
-			b.fail(fmt.Errorf("bus: writing stalled: %w", devices.ErrSilent))
-			return total, ended(ctx)
+			b.Fail(fmt.Errorf("bus: writing stalled: %w", devices.ErrSilent))
+			return total, Ended(ctx)
 		}
 	}
 	return total, nil
@@ -211,7 +211,7 @@ func (b *serialBus) Write(ctx context.Context, p []byte) (int, error) {
 func (b *serialBus) Close() error {
 	b.once.Do(func() {
 		close(b.quit)
-		b.fail(ErrClosed)
+		b.Fail(ErrClosed)
 		_ = unix.IoctlSetInt(b.side, unix.TIOCNXCL, 0)
 		_ = unix.IoctlSetInt(b.side, unix.TCFLSH, unix.TCIOFLUSH)
 		closed := make(chan struct{})

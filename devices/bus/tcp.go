@@ -22,7 +22,7 @@ const (
 )
 
 type tcpBus struct {
-	*pump
+	*Pump
 	conn *net.TCPConn
 	once sync.Once
 }
@@ -36,12 +36,12 @@ func openTCP(ctx context.Context, u URI) (Bus, error) {
 	conn := c.(*net.TCPConn)
 	_ = conn.SetNoDelay(true)
 	b := &tcpBus{conn: conn}
-	b.pump = newPump(b)
+	b.Pump = NewPump(b)
 	return b, nil
 }
 
-// receive implements source.
-func (b *tcpBus) receive(p []byte) (int, error) {
+// Receive implements [Source].
+func (b *tcpBus) Receive(p []byte) (int, error) {
 	n, err := b.conn.Read(p)
 	switch {
 	case err == nil:
@@ -56,11 +56,11 @@ func (b *tcpBus) receive(p []byte) (int, error) {
 
 // Write implements [Bus].
 func (b *tcpBus) Write(ctx context.Context, p []byte) (int, error) {
-	if err := b.dead(); err != nil {
+	if err := b.Dead(); err != nil {
 		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, ended(ctx)
+		return 0, Ended(ctx)
 	}
 	deadline := time.Now().Add(stallPatience)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
@@ -74,23 +74,23 @@ func (b *tcpBus) Write(ctx context.Context, p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		b.fail(fmt.Errorf("bus: writing stalled: %w", devices.ErrSilent))
+		b.Fail(fmt.Errorf("bus: writing stalled: %w", devices.ErrSilent))
 		if ctx.Err() != nil {
-			return n, ended(ctx)
+			return n, Ended(ctx)
 		}
 		return n, ErrTimeout
 	case errors.Is(err, net.ErrClosed):
 		return n, ErrClosed
 	}
 	err = fmt.Errorf("%w: %v", ErrHangup, err)
-	b.fail(err)
+	b.Fail(err)
 	return n, err
 }
 
 // Close implements [Bus].
 func (b *tcpBus) Close() error {
 	b.once.Do(func() {
-		b.fail(ErrClosed)
+		b.Fail(ErrClosed)
 		_ = b.conn.Close()
 		<-b.done
 	})
