@@ -155,6 +155,10 @@ func kind(t reflect.Type) (expected string, fits func(any) bool) {
 		}
 	case t.Kind() == reflect.Int:
 		return "a whole number", is[int64]
+	case t.Kind() == reflect.Float64:
+		return "a number", func(v any) bool { return is[int64](v) || is[float64](v) }
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Float64: // one that may be left out
+		return kind(t.Elem())
 	case t.Kind() == reflect.String:
 		return "a word in quotes", is[string]
 	case t.Kind() == reflect.Bool:

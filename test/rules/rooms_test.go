@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"test":                {"*"},
 	"ui":                  {"ui", "service", "devices", "slip", "idnum", "assets"},
 	"service":             {"service", "devices", "sync/journal", "slip", "idnum", "assets"},
-	"service/photo":       {},
+	"service/photo":       {"devices/profile"},
 	"devices":             {"slip", "idnum"},
 	"devices/bus":         {"devices", "slip", "idnum"},
 	"devices/supervisor":  {"devices", "devices/bus", "slip", "idnum"},
