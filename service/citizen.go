@@ -235,6 +235,21 @@ type Wait struct {
 	CancelAfter time.Duration
 }
 
+// Pay shows what is to be paid and the code for it. That it was paid ends it through ctx. While it stands nobody is timed out
+// before Until. Answered by Cancelled, or by Next ("I have paid"), after which it comes again with Confirming.
+type Pay struct {
+	Page
+	Title      Text
+	Amount     string // yuan, "10.00"
+	Reason     Text   // of the amount
+	QR         string // text of the code
+	Number     string // of the bill (缴款码)
+	Cash       Text   // where the fee is taken in cash; may be the zero Text
+	Until      time.Time
+	Confirming bool // the payment is being confirmed: nobody should pay again
+	Changed    bool // the amount is another than the one shown before
+}
+
 // TakeCard asks to take the identity card away; the reader answers through ctx. Louder after Seconds.
 type TakeCard struct {
 	Page
@@ -372,6 +387,7 @@ func (Review) Name() string       { return "review" }
 func (Result) Name() string       { return "result" }
 func (Guide) Name() string        { return "guide" }
 func (Wait) Name() string         { return "wait" }
+func (Pay) Name() string          { return "pay" }
 func (TakeCard) Name() string     { return "take-card" }
 func (TakeOutput) Name() string   { return "take-output" }
 func (Done) Name() string         { return "done" }

@@ -25,6 +25,7 @@ type Config struct {
 	Journal  *journal.Journal
 	Devices  devices.Set
 	Platform Platform
+	Cashier  Cashier // nil: nothing can be paid here
 	Site     Site
 	Timeouts Timeouts
 	Now      func() time.Time // nil means time.Now
@@ -67,6 +68,10 @@ type Timeouts struct {
 	DeviceUp    time.Duration // 30 s: waiting for a device at start
 	Grace       time.Duration // 20 s: how long what was begun may go on when the program is told to stop
 	LookForCard time.Duration // 2 s: asking the reader once
+	PayPoll     time.Duration // 2 s: between questions whether a bill is paid
+	PayConfirm  time.Duration // 20 s: waiting for the platform's last word of a bill that ended
+	PayAgain    time.Duration // 10 s: between questions about bills that nobody waits for here
+	PayLate     time.Duration // 3 h: for how long a bill that ended unpaid is asked about
 }
 
 func or[V comparable](v, def V) V {
@@ -87,6 +92,8 @@ func (t Timeouts) withDefaults() Timeouts {
 		CardGiveUp: or(t.CardGiveUp, 10*time.Minute), Rate: or(t.Rate, 20*time.Second),
 		DeviceUp: or(t.DeviceUp, 30*time.Second), Grace: or(t.Grace, 20*time.Second),
 		LookForCard: or(t.LookForCard, 2*time.Second),
+		PayPoll:     or(t.PayPoll, 2*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
+		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
 	}
 }
 
@@ -101,6 +108,7 @@ type Engine struct {
 	visited  atomic.Bool // somebody was served since the start
 	changeMu sync.Mutex
 	change   chan struct{}
+	owing    owing
 }
 
 // ErrServing: an engine serves one citizen at a time.
@@ -155,6 +163,9 @@ func (e *Engine) Serve(ctx context.Context, c Citizen) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { e.watch(ctx) })
+	if e.cfg.Cashier != nil {
+		watching.Go(func() { e.askBills(ctx) })
+	}
 	for {
 		due, err := e.between(ctx, c)
 		if err != nil {

@@ -145,6 +145,10 @@ func (j *Journey) finish() {
 		return
 	}
 	switch j.kase.State {
+	case journal.Paid:
+		if !j.item.makes() {
+			j.state(journal.Closed, "paid")
+		}
 	case journal.Delivered, journal.Accepted:
 		j.state(journal.Closed, "done")
 		if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {

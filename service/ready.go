@@ -66,7 +66,7 @@ func (e *Engine) Ready(it *Item) (bool, Text) {
 func (e *Engine) scene(it *Item) Scene {
 	return Scene{
 		Item: it, Now: e.now(), Link: e.cfg.Platform.Link(), Catalogue: e.cfg.Platform.Catalogue(),
-		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(),
+		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(), Pays: e.cfg.Cashier != nil,
 	}
 }
 

@@ -38,6 +38,7 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 	defer enough()
 	settled, err := e.cfg.Journal.Settle(ctx, map[string]journal.Settler{
 		kindDocument: func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleDocument(asked, up, ef) },
+		kindPay:      func(ctx context.Context, ef journal.Effect) journal.Outcome { return e.settlePay(asked, ef) },
 		kindReceipt:  func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleReceipt(asked, up, ef) },
 	})
 	report := Report{Settled: settled}
@@ -132,7 +133,12 @@ func (e *Engine) place(ctx context.Context, c journal.Case) (journal.State, stri
 		return journal.PayUnknown, "interrupted while paying"
 	case journal.PayFailed:
 		return journal.Cancelled, "interrupted, not paid"
-	case journal.Paid, journal.Bound, journal.Refunding:
+	case journal.Paid:
+		if it, known := e.Items().Item(c.Item); known && !it.makes() {
+			return journal.Closed, "interrupted after the payment"
+		}
+		return journal.Manual, "interrupted with money of the citizen's"
+	case journal.Bound, journal.Refunding:
 		return journal.Manual, "interrupted with money or a blank of the citizen's"
 	case journal.Refunded:
 		return journal.Closed, "interrupted after the refund"

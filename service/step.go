@@ -34,6 +34,7 @@ type Scene struct {
 	Catalogue Catalogue
 	Devices   devices.Set
 	Full      bool // the journal takes no new business
+	Pays      bool // there is a cashier
 }
 
 // kind is one kind of step.
@@ -63,6 +64,7 @@ func init() {
 		"query":    {make: func() Step { return new(queryStep) }, commits: true, online: true, after: []string{"verify"}},
 		"result":   {make: func() Step { return new(resultStep) }, after: []string{"query"}},
 		"submit":   {make: func() Step { return new(submitStep) }, commits: true, after: []string{"review"}},
+		"pay":      {make: func() Step { return new(payStep) }, commits: true, online: true, after: []string{"review"}},
 		"print":    {make: func() Step { return new(printStep) }, commits: true, online: true, after: []string{"verify", "review"}},
 		"receipt":  {make: func() Step { return new(receiptStep) }, after: []string{"commit"}},
 		"deliver":  {make: func() Step { return new(deliverStep) }, after: []string{"print"}},

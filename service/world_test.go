@@ -358,6 +358,8 @@ type world struct {
 	plat    *fakePlatform
 	journal *journal.Journal
 	engine  *service.Engine
+	till    *fakeTill     // set before start where something is paid
+	more    service.Items // beside the items of the assets
 	reached func(string)
 	sound   func() // ends every test
 }
@@ -406,16 +408,19 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.journal = j
-	w.engine, err = service.New(service.Config{
-		Items: items(w.t), Journal: j, Devices: w.set, Platform: w.plat, Now: now,
+	cfg := service.Config{
+		Items: append(items(w.t), w.more...), Journal: j, Devices: w.set, Platform: w.plat, Now: now,
 		Site: service.Site{Name: service.Words{"zh": "样例市民之家", "en": "Sample Citizens' House"}, Terminal: "03"},
 		Reached: func(p string) {
 			if w.reached != nil {
 				w.reached(p)
 			}
 		},
-	})
-	if err != nil {
+	}
+	if w.till != nil {
+		cfg.Cashier = w.till
+	}
+	if w.engine, err = service.New(cfg); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -115,11 +115,41 @@ func (c city) Issue(ctx context.Context, kind, key string, token service.Token, 
 	return service.Document{Number: d.Number, Pages: d.Pages, SHA256: d.SHA256.String(), PDF: d.PDF, Verify: d.Verify}, nil
 }
 
+// Bill implements service.Cashier.
+func (c city) Bill(ctx context.Context, caseID, item string, token service.Token) (service.Bill, error) {
+	return c.billed(c.client.Bill(ctx, wire.BillRequest{Case: caseID, Item: item, Token: token.Value}))
+}
+
+// BillNow implements service.Cashier.
+func (c city) BillNow(ctx context.Context, number string) (service.Bill, error) {
+	return c.billed(c.client.BillNow(ctx, number))
+}
+
+// CancelBill implements service.Cashier.
+func (c city) CancelBill(ctx context.Context, number string) (service.Bill, error) {
+	return c.billed(c.client.CancelBill(ctx, number))
+}
+
+// billed puts a bill into the engine's words.
+func (c city) billed(b wire.Bill, err error) (service.Bill, error) {
+	if err != nil {
+		return service.Bill{}, c.failure(err)
+	}
+	out := service.Bill{Number: b.Number, Amount: b.Amount, Reason: b.Reason, State: service.BillState(b.State), Why: b.Why, QR: b.QR, Expires: b.Expires}
+	if len(b.Cash) > 0 {
+		out.Cash = service.Worded(b.Cash)
+	}
+	for _, f := range b.Refunds {
+		out.Refunds = append(out.Refunds, service.BillRefund{Why: f.Why, State: f.State})
+	}
+	return out, nil
+}
+
 // meanings are the platform's codes in the engine's words.
 var meanings = map[string]error{
 	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
 	"E-CODE-LOCKED": service.ErrLocked, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
-	"E-BACKEND": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
+	"E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
 }
 
 // failure puts an error into the engine's words, with the code for the desk.

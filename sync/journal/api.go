@@ -207,6 +207,7 @@ The methods, in one place (bodies are in the files of their concern):
 
 	func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Context, note func(k, v string) error) Outcome) (Effect, error)
 	func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled, error)
+	func (j *Journal) Resettle(ctx context.Context, kind string, ask Settler) ([]Settled, error)   what stayed unknown
 
 	func (j *Journal) Case(id string) (Case, error)
 	func (j *Journal) CaseByReceipt(code string) (Case, error)

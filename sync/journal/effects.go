@@ -189,11 +189,16 @@ func (tx *Tx) mayAttempt(n EffectName) error {
 }
 
 // end writes an outcome. An outcome that was written before stays.
-func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err error) {
+func (j *Journal) end(name EffectName, out Outcome, settled bool) (Effect, error) {
+	return j.endFrom(EffectIntended, name, out, settled)
+}
+
+// endFrom writes an outcome over the state that an effect must have for that.
+func (j *Journal) endFrom(from EffectState, name EffectName, out Outcome, settled bool) (e Effect, err error) {
 	if out.State == "" || out.State == EffectIntended {
 		out.State, out.Detail = EffectUnknown, strings.TrimSpace("no outcome was given "+out.Detail)
 	}
-	e, err = j.tryEnd(name, out, settled)
+	e, err = j.tryEnd(from, name, out, settled)
 	if !errors.Is(err, ErrState) || out.Case == "" {
 		return e, err
 	}
@@ -210,19 +215,19 @@ func (j *Journal) end(name EffectName, out Outcome, settled bool) (e Effect, err
 	}
 	without := out
 	without.Case = ""
-	if e, err = j.tryEnd(name, without, settled); err != nil {
+	if e, err = j.tryEnd(from, name, without, settled); err != nil {
 		return e, err
 	}
 	return e, refused
 }
 
-func (j *Journal) tryEnd(name EffectName, out Outcome, settled bool) (e Effect, err error) {
+func (j *Journal) tryEnd(from EffectState, name EffectName, out Outcome, settled bool) (e Effect, err error) {
 	err = j.Update(func(tx *Tx) error {
 		e, err = readEffect(tx.tx, name)
 		if err != nil {
 			return err
 		}
-		if e.State != EffectIntended {
+		if e.State != from {
 			return nil
 		}
 		e.State, e.Detail, e.Number, e.Settled, e.Ended = out.State, out.Detail, out.Number, settled, j.now()
@@ -276,6 +281,40 @@ func (j *Journal) Settle(ctx context.Context, by map[string]Settler) ([]Settled,
 			return all, errors.Join(append(failed, context.Cause(ctx))...)
 		}
 		ended, err := j.end(e.EffectName, out, true)
+		if err != nil {
+			failed = append(failed, err)
+			if !errors.Is(err, ErrState) {
+				continue
+			}
+		}
+		c, err := j.Case(e.Case)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all = append(all, Settled{ended, ended.State, c.State})
+	}
+	return all, errors.Join(failed...)
+}
+
+// Resettle asks again about the effects of a kind whose outcome is unknown. An answer that is still unknown changes nothing; a
+// certain one becomes the effect's outcome, once, and what a person decided meanwhile stays. Like Settle it asks and never acts.
+func (j *Journal) Resettle(ctx context.Context, kind string, ask Settler) ([]Settled, error) {
+	open, err := j.effects(func(e Effect) bool { return e.Kind == kind && e.State == EffectUnknown })
+	if err != nil {
+		return nil, err
+	}
+	var all []Settled
+	var failed []error
+	for _, e := range open {
+		if ctx.Err() != nil {
+			return all, errors.Join(append(failed, context.Cause(ctx))...)
+		}
+		out := ask(ctx, e)
+		if out.State == "" || out.State == EffectIntended || out.State == EffectUnknown {
+			continue
+		}
+		ended, err := j.endFrom(EffectUnknown, e.EffectName, out, true)
 		if err != nil {
 			failed = append(failed, err)
 			if !errors.Is(err, ErrState) {

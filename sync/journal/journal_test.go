@@ -259,6 +259,44 @@ func TestAPanicLeavesTheEffectOpenUntilSettled(t *testing.T) {
 	}
 }
 
+// TestWhatStayedUnknownIsAskedAgain: a certain answer is taken once, and never over what a person decided.
+func TestWhatStayedUnknownIsAskedAgain(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	c := openCase(t, j.Journal)
+	in := journal.Intent{EffectName: name(c.ID, 1), Kind: "pay", Case: journal.Printing}
+	unknown := journal.Outcome{State: journal.EffectUnknown, Case: journal.PrintUnknown}
+	if _, err := j.Do(t.Context(), in, func(context.Context, func(k, v string) error) journal.Outcome { return unknown }); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	ask := func(out journal.Outcome) []journal.Settled {
+		t.Helper()
+		got, err := j.Resettle(t.Context(), "pay", func(context.Context, journal.Effect) journal.Outcome { asked++; return out })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for _, nothing := range []journal.Outcome{unknown, {}, {State: journal.EffectIntended}} {
+		if got := ask(nothing); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	if got, err := j.Resettle(t.Context(), "other", func(context.Context, journal.Effect) journal.Outcome {
+		t.Error("asked about another kind")
+		return unknown
+	}); err != nil || len(got) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	done := journal.Outcome{State: journal.EffectDone, Case: journal.Printed, Number: "N1"}
+	if got := ask(done); len(got) != 1 || got[0].Outcome != journal.EffectDone || got[0].Case != journal.Printed || !got[0].Effect.Settled {
+		t.Errorf("%+v", got)
+	}
+	if got := ask(journal.Outcome{State: journal.EffectFailed, Case: journal.Manual}); len(got) != 0 || asked != 4 {
+		t.Errorf("asked %d times: %+v", asked, got)
+	}
+}
+
 func TestSettleLeavesAloneWhatIsBeingDone(t *testing.T) {
 	j := journaltest.Open(t, opt)
 	c := openCase(t, j.Journal)

@@ -14,7 +14,7 @@ const (
 	Approved State = "APPROVED"
 	// Consumables are set aside, by quantity, for a while.
 	Reserved State = "RESERVED"
-	// There is a bill; it has not been shown.
+	// There is a bill; it has not been shown. One of nothing is paid at once.
 	BillCreated State = "BILL_CREATED"
 	// The bill was shown; money may be moving.
 	PayPending State = "PAY_PENDING"
@@ -77,7 +77,7 @@ var states = map[State]stateRule{
 	AuditWait:    {final: false, desk: false, next: []State{Approved, Rejected, Cancelled, Abandoned, Expired, Manual}},
 	Approved:     {final: false, desk: false, next: []State{Reserved, BillCreated, Printing, Cancelled, Abandoned, Expired, Manual}},
 	Reserved:     {final: false, desk: false, next: []State{BillCreated, Bound, Printing, Cancelled, Abandoned, Expired, Manual}},
-	BillCreated:  {final: false, desk: false, next: []State{PayPending, Cancelled, Abandoned, Expired, Manual}},
+	BillCreated:  {final: false, desk: false, next: []State{PayPending, Paid, Cancelled, Abandoned, Expired, Manual}},
 	PayPending:   {final: false, desk: false, next: []State{Paid, PayFailed, PayUnknown, BillCreated, Cancelled, Expired, Manual}},
 	Paid:         {final: false, desk: false, next: []State{Bound, Printing, Delivered, Closed, PaidTwice, RefundDue, ReissueDue, Manual}},
 	Bound:        {final: false, desk: false, next: []State{Printing, Spoiled, ReissueDue, RefundDue, Manual}},

@@ -428,6 +428,37 @@ func (c *Client) Lease(ctx context.Context, r wire.LeaseRequest) (l wire.Lease, 
 	return l, nil
 }
 
+// Bill asks for the bill of a case: the same one until it is closed or its payment went back.
+func (c *Client) Bill(ctx context.Context, r wire.BillRequest) (b wire.Bill, err error) {
+	return c.bill(ctx, http.MethodPost, "", r, func(b wire.Bill) bool { return b.Case == r.Case && b.Item == r.Item })
+}
+
+// BillNow says how a bill stands.
+func (c *Client) BillNow(ctx context.Context, number string) (wire.Bill, error) {
+	return c.bill(ctx, http.MethodGet, "/"+url.PathEscape(number), nil, func(b wire.Bill) bool { return b.Number == number })
+}
+
+// CancelBill ends a bill; the answer says whether it was paid meanwhile.
+func (c *Client) CancelBill(ctx context.Context, number string) (wire.Bill, error) {
+	return c.bill(ctx, http.MethodPost, "/"+url.PathEscape(number)+"/cancel", struct{}{}, func(b wire.Bill) bool { return b.Number == number })
+}
+
+// bill believes an answer only when it is about what was asked and can be shown.
+func (c *Client) bill(ctx context.Context, method, path string, in any, about func(wire.Bill) bool) (b wire.Bill, err error) {
+	if err := c.call(ctx, method, wire.PathBills+path, nil, in, &b, false); err != nil {
+		return b, err
+	}
+	switch b.State {
+	case wire.BillOpen, wire.BillClosing, wire.BillClosed, wire.BillPaid, wire.BillDisputed, wire.BillReturning, wire.BillReturned:
+	default:
+		return wire.Bill{}, fmt.Errorf("%w: bill in state %.20q", ErrGarbled, b.State)
+	}
+	if b.Number == "" || len(b.Number) > 32 || b.Amount < 0 || len(b.QR) > 1024 || !about(b) {
+		return wire.Bill{}, fmt.Errorf("%w: another bill than asked for, or one that cannot be shown", ErrGarbled)
+	}
+	return b, nil
+}
+
 // Catalogue fetches what changes without a new program.
 func (c *Client) Catalogue(ctx context.Context) (out wire.Catalogue, err error) {
 	err = c.call(ctx, http.MethodGet, wire.PathCatalogue, nil, nil, &out, false)

@@ -1,0 +1,558 @@
+// The step that takes money: the platform makes the bill and knows the channels; the terminal shows the code, asks, and writes
+// down what became of it.
+
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// A Cashier is the platform's side of money. Errors are those of [Platform].
+type Cashier interface {
+	// Bill asks for the bill of a case: the same one however often, until it certainly takes no money.
+	Bill(ctx context.Context, caseID, item string, token Token) (Bill, error)
+	// BillNow says how a bill stands.
+	BillNow(ctx context.Context, number string) (Bill, error)
+	// CancelBill ends a bill; the answer says whether it was paid meanwhile.
+	CancelBill(ctx context.Context, number string) (Bill, error)
+}
+
+// BillState is where a bill stands.
+type BillState string
+
+// Bill states.
+const (
+	BillOpen      BillState = "open"
+	BillClosing   BillState = "closing" // may still turn out to be paid
+	BillClosed    BillState = "closed"  // not paid, and cannot be
+	BillPaid      BillState = "paid"
+	BillDisputed  BillState = "disputed" // a person decides
+	BillReturning BillState = "returning"
+	BillReturned  BillState = "returned"
+)
+
+// Bill is a bill as the platform tells it.
+type Bill struct {
+	Number  string
+	Amount  int64  // fen, ≥ 0
+	Reason  string // standard, half, exempt
+	State   BillState
+	Why     string // closed: cancelled, expired, amount, refused
+	QR      string
+	Expires time.Time
+	Cash    Text
+	Refunds []BillRefund
+}
+
+// BillRefund is money that goes back.
+type BillRefund struct{ Why, State string } // late, twice, unissued, wrong; due, asked, done, refused, by-hand
+
+const kindPay = "pay"
+
+// payIntent is what stands in the journal before a bill is asked for.
+type payIntent struct {
+	Item string `json:"item"`
+}
+
+// billNote is the note of the effect that names its bill.
+const billNote = "bill"
+
+// billStep is what stands in the case once it has a bill.
+type billStep struct {
+	Number  string    `json:"number"`
+	Amount  int64     `json:"amount"` // fen
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"`
+}
+
+// payStep takes the fee of an item. Where no step before it opened the case, it does.
+type payStep struct {
+	Settings `yaml:",inline"`
+	Title    Words `yaml:"title"`
+}
+
+func (s *payStep) check() error { return s.Title.check("title", true) }
+
+// Ready: platform and cashier must be there.
+func (s *payStep) Ready(sc Scene) Text {
+	if !sc.Pays {
+		return T("svc.why.no-pay")
+	}
+	return onlineWhy(sc)
+}
+
+// mostBills bounds how often another bill follows because the amount changed.
+const mostBills = 3
+
+// Run asks for the bill and waits for the money. Whoever leaves leaves the case behind; what becomes of it is asked later.
+func (s *payStep) Run(ctx context.Context, j *Journey) error {
+	if why := s.Ready(j.e.scene(j.item)); !why.IsZero() {
+		return &Referral{What: why, Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NOT-READY"}
+	}
+	if !j.opened {
+		if err := j.open(journal.Accepted, "fee", nil); err != nil {
+			return err
+		}
+	}
+	for n := 1; ; n++ {
+		p := payment{step: s, j: j, changed: n > 1}
+		_, err := j.e.cfg.Journal.Do(ctx, journal.Intent{EffectName: journal.EffectName{Case: j.kase.ID, Step: kindPay, Attempt: n},
+			Kind: kindPay, Case: journal.BillCreated, Body: payIntent{j.item.Code}}, p.act)
+		if c, cerr := j.e.cfg.Journal.Case(j.kase.ID); cerr == nil {
+			j.kase = c
+		}
+		j.e.owing.add(j.kase.ID)
+		if err != nil {
+			return fmt.Errorf("pay: %w", err)
+		}
+		switch {
+		case p.bill.State == BillPaid:
+			return nil
+		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < mostBills:
+			continue
+		}
+		return p.ended()
+	}
+}
+
+// payment is one bill before one citizen.
+type payment struct {
+	step    *payStep
+	j       *Journey
+	changed bool
+	bill    Bill
+	shown   bool  // the code was on the screen
+	err     error // why nobody waits any more
+}
+
+// act is the effect: from the bill to what became of it.
+func (p *payment) act(ctx context.Context, note func(k, v string) error) journal.Outcome {
+	j := p.j
+	if p.err = p.create(ctx); p.err != nil {
+		// Whatever the platform made, nobody saw a code of it: no money can move.
+		return journal.Outcome{State: journal.EffectFailed, Detail: "no bill", Case: journal.Cancelled, Why: "no bill"}
+	}
+	j.e.reached("pay.billed")
+	if p.err = note(billNote, p.bill.Number); p.err == nil {
+		p.err = j.e.cfg.Journal.Update(func(tx *journal.Tx) error {
+			err := tx.RecordStep(j.kase.ID, kindPay, billStep{p.bill.Number, p.bill.Amount, p.bill.Reason, p.bill.Expires})
+			if err == nil && p.bill.State == BillOpen {
+				err = tx.SetState(j.kase.ID, journal.PayPending, "bill "+p.bill.Number)
+			}
+			return err
+		})
+	}
+	if p.err != nil {
+		return journal.Outcome{State: journal.EffectFailed, Detail: "bill could not be kept, nor shown", Case: journal.Cancelled, Why: "not shown"}
+	}
+	if p.bill.State == BillOpen {
+		p.shown = true
+		p.err = p.show(ctx)
+		j.e.reached("pay.shown")
+	}
+	return outcomeOf(p.bill, p.shown)
+}
+
+// outcomeOf says what the journal keeps of a bill.
+func outcomeOf(b Bill, shown bool) journal.Outcome {
+	switch b.State {
+	case BillPaid:
+		out := journal.Outcome{State: journal.EffectDone, Number: b.Number, Case: journal.Paid, Why: "bill " + b.Number}
+		return out
+	case BillClosed:
+		to := journal.PayFailed
+		if !shown {
+			to = journal.Cancelled
+		}
+		return journal.Outcome{State: journal.EffectFailed, Number: b.Number, Detail: ascii(b.Why), Case: to, Why: b.Why}
+	case BillDisputed:
+		return journal.Outcome{State: journal.EffectUnknown, Number: b.Number, Detail: "another amount came", Case: journal.Manual, Why: "another amount was paid than asked for"}
+	case BillReturning, BillReturned:
+		return journal.Outcome{State: journal.EffectFailed, Number: b.Number, Detail: "paid, and goes back", Case: journal.Manual, Why: "the payment goes back"}
+	}
+	if !shown {
+		return journal.Outcome{State: journal.EffectFailed, Number: b.Number, Detail: "code was not shown", Case: journal.Cancelled, Why: "code was not shown"}
+	}
+	return journal.Outcome{State: journal.EffectUnknown, Number: b.Number, Detail: "not known whether it was paid", Case: journal.PayUnknown, Why: "not known whether it was paid"}
+}
+
+// create asks for the bill and waits for its code. Asking again gives the same bill.
+func (p *payment) create(ctx context.Context) (err error) {
+	j, c := p.j, p.j.e.cfg.Cashier
+	for try := 1; ; try++ {
+		p.bill, err = await(ctx, j, j.e.t.Cancel, T("svc.wait.bill"), func(ctx context.Context) (Bill, error) {
+			b, err := c.Bill(ctx, j.kase.ID, j.item.Code, j.v.token)
+			// The bill before ends first, or the channel has not given the code yet.
+			for err == nil && (b.State == BillClosing || b.State == BillOpen && b.QR == "") && pause(ctx, j.e.t.PayPoll) {
+				if b.State == BillClosing {
+					b, err = c.Bill(ctx, j.kase.ID, j.item.Code, j.v.token)
+				} else {
+					b, err = c.BillNow(ctx, b.Number)
+				}
+			}
+			if err == nil && ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return b, err
+		})
+		passing := errors.Is(err, ErrLinkDown) || errors.Is(err, ErrPlatformBusy) || errors.Is(err, ErrInProgress) || errors.Is(err, ErrPlatform)
+		if err == nil || !passing || try >= j.e.t.IssueTries || !pause(ctx, j.e.t.IssuePause) {
+			return err
+		}
+	}
+}
+
+// show keeps the code on the screen until the platform knows, the citizen gives up, or its time is over. What is left in bill is
+// the platform's last word.
+func (p *payment) show(ctx context.Context) error {
+	j := p.j
+	confirming := false
+	for p.bill.State == BillOpen && j.e.now().Before(p.bill.Expires) {
+		askCtx, came := context.WithCancelCause(ctx)
+		var polling sync.WaitGroup
+		var last Bill
+		polling.Go(func() { last = p.follow(askCtx, p.bill.Expires); came(errCame) })
+		page := j.page()
+		page.Back = false
+		a, err := j.c.Ask(askCtx, Pay{Page: page, Title: p.step.Title.Text(), Amount: yuan(p.bill.Amount), Reason: reasonText(p.bill.Reason),
+			QR: p.bill.QR, Number: p.bill.Number, Cash: p.bill.Cash, Until: p.bill.Expires, Confirming: confirming, Changed: p.changed})
+		came(nil)
+		polling.Wait()
+		p.bill = last
+		switch {
+		case p.bill.State != BillOpen, ctx.Err() == nil && errors.Is(context.Cause(askCtx), errCame):
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !errors.Is(err, ErrBack):
+			return err // nobody is there; the screen is wiped, and the bill is asked about later
+		case err == nil:
+			switch a.(type) {
+			case Next:
+				confirming = true
+				continue
+			case Cancelled:
+			default:
+				return fmt.Errorf("%w: %T to pay", ErrAnswer, a)
+			}
+			fallthrough
+		default:
+			return p.cancel(ctx)
+		}
+	}
+	if p.bill.State == BillOpen || p.bill.State == BillClosing {
+		_, err := p.confirm(ctx, func(ctx context.Context) (Bill, error) { return p.bill, nil })
+		return err
+	}
+	return nil
+}
+
+// follow asks until the bill is not open any more, its time is over, or ctx ends, and returns the last that was heard.
+func (p *payment) follow(ctx context.Context, until time.Time) Bill {
+	last := p.bill
+	for pause(ctx, p.j.e.t.PayPoll) && p.j.e.now().Before(until) {
+		b, err := p.j.e.cfg.Cashier.BillNow(ctx, last.Number)
+		if err != nil {
+			continue // nobody knows; the code stays, as the money may be moving
+		}
+		if b.QR == "" {
+			b.QR = last.QR
+		}
+		last = b
+		if last.State != BillOpen {
+			break
+		}
+	}
+	return last
+}
+
+// cancel ends the bill for a citizen who does not want to pay.
+func (p *payment) cancel(ctx context.Context) error {
+	b, err := p.confirm(ctx, func(ctx context.Context) (Bill, error) { return p.j.e.cfg.Cashier.CancelBill(ctx, p.bill.Number) })
+	if err == nil && b.State == BillClosed {
+		return errGivenUp
+	}
+	return err
+}
+
+// confirm waits for the platform's last word of a bill that ends.
+func (p *payment) confirm(ctx context.Context, first func(context.Context) (Bill, error)) (Bill, error) {
+	j := p.j
+	limit, stop := context.WithTimeout(ctx, j.e.t.PayConfirm)
+	defer stop()
+	b, err := await(limit, j, j.e.t.Quiet, T("svc.wait.pay"), func(ctx context.Context) (Bill, error) {
+		b, err := first(ctx)
+		for (err != nil || b.State == BillOpen || b.State == BillClosing) && pause(ctx, j.e.t.PayPoll) {
+			if err != nil {
+				b, err = first(ctx)
+			} else {
+				b, err = j.e.cfg.Cashier.BillNow(ctx, p.bill.Number)
+			}
+		}
+		return b, err
+	})
+	if err == nil {
+		p.bill = b
+	}
+	switch {
+	case ctx.Err() != nil:
+		return p.bill, ctx.Err()
+	case errors.Is(err, ErrLeft), errors.Is(err, ErrTimedOut):
+		return p.bill, err
+	}
+	return p.bill, nil // what is not known stands in the bill
+}
+
+// ended says to the citizen, or to whoever comes back, how it ended.
+func (p *payment) ended() error {
+	j := p.j
+	switch {
+	case errors.Is(p.err, ErrLeft), errors.Is(p.err, ErrTimedOut), errors.Is(p.err, context.Canceled):
+		return p.err
+	case j.kase.State == journal.PayFailed && errors.Is(p.err, errGivenUp):
+		j.state(journal.Cancelled, "citizen")
+		return errGivenUp
+	case j.kase.State == journal.PayFailed && p.bill.Why == "expired":
+		j.state(journal.Expired, "not paid in time")
+		return refer("pay-expired", "E-PAY-EXPIRED", nil)
+	case j.kase.State == journal.PayFailed:
+		j.state(journal.Cancelled, "not paid")
+		return refer("pay-failed", "E-PAY-FAILED", nil)
+	case j.kase.State == journal.Cancelled:
+		if errors.Is(p.err, errGivenUp) {
+			return errGivenUp
+		}
+		return refer("no-bill", "E-NO-BILL", p.err)
+	}
+	return refer("pay-unknown", "E-PAY-UNKNOWN", p.err, "number", p.bill.Number)
+}
+
+// yuan is an amount as people write it.
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+func reasonText(r string) Text {
+	switch r {
+	case "half":
+		return T("svc.pay.reason.half")
+	case "exempt":
+		return T("svc.pay.reason.exempt")
+	}
+	return T("svc.pay.reason.standard")
+}
+
+// makes says whether the item has an output after its payment.
+func (it *Item) makes() bool {
+	return slices.ContainsFunc(it.Steps, func(n Named) bool { return n.Kind == "print" })
+}
+
+// settlePay asks what became of a bill that a restart interrupted. It never makes one: without a number no code was on a screen.
+func (e *Engine) settlePay(ctx context.Context, ef journal.Effect) journal.Outcome {
+	c, err := e.cfg.Journal.Case(ef.Case)
+	shown := err != nil || c.State != journal.BillCreated
+	number := ef.Notes[billNote]
+	if number == "" {
+		return outcomeOf(Bill{}, shown)
+	}
+	e.owing.add(ef.Case)
+	b := Bill{Number: number, State: BillOpen}
+	if e.cfg.Cashier != nil {
+		ctx, stop := context.WithTimeout(ctx, e.t.PayConfirm)
+		defer stop()
+		if now, err := e.cfg.Cashier.BillNow(ctx, number); err == nil {
+			b = now
+		}
+	}
+	return outcomeOf(b, shown)
+}
+
+// owing are the cases whose bills are asked about though nobody waits for them here.
+type owing struct {
+	mu   sync.Mutex
+	ids  map[string]bool
+	read time.Time // when the journal was last read for them
+}
+
+func (o *owing) add(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ids == nil {
+		o.ids = map[string]bool{}
+	}
+	o.ids[id] = true
+}
+
+func (o *owing) drop(id string) { o.mu.Lock(); defer o.mu.Unlock(); delete(o.ids, id) }
+
+func (o *owing) all() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(maps.Keys(o.ids))
+}
+
+// owingEvery is how often the journal is read for bills to ask about: people at the desk change cases too.
+const owingEvery = 10 * time.Minute
+
+// askBills asks about bills that nobody waits for, until ctx ends.
+func (e *Engine) askBills(ctx context.Context) {
+	for {
+		e.AskBills(ctx)
+		if !pause(ctx, e.t.PayAgain) {
+			return
+		}
+	}
+}
+
+// AskBills asks once about every bill whose end matters and is not known, and writes down what it hears. It never pays, and
+// moves no money: the platform does.
+func (e *Engine) AskBills(ctx context.Context) {
+	if e.cfg.Platform.Link() != LinkUp {
+		return
+	}
+	if now := e.now(); now.Sub(e.owing.read) >= owingEvery {
+		all, err := e.cfg.Journal.Cases(func(c journal.Case) bool { _, owes := e.owes(c); return owes })
+		if err != nil {
+			e.log.Error("bills", "err", err)
+			return
+		}
+		for _, c := range all {
+			e.owing.add(c.ID)
+		}
+		e.owing.read = now
+	}
+	ids := e.owing.all()
+	if len(ids) == 0 {
+		return
+	}
+	settled, err := e.cfg.Journal.Resettle(ctx, kindPay, func(ctx context.Context, ef journal.Effect) journal.Outcome {
+		if c, err := e.cfg.Journal.Case(ef.Case); err != nil || c.State != journal.PayUnknown {
+			return journal.Outcome{} // a person decided
+		}
+		return e.settlePay(ctx, ef)
+	})
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("bills", "err", err)
+	}
+	for _, s := range settled {
+		if err := e.paidAlone(s); err != nil {
+			e.log.Error("bill", "case", s.Effect.Case, "err", err)
+		}
+	}
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return
+		}
+		c, err := e.cfg.Journal.Case(id)
+		if err != nil {
+			e.owing.drop(id)
+			continue
+		}
+		b, owes := e.owes(c)
+		if !owes {
+			e.owing.drop(id)
+			continue
+		}
+		now, err := e.cfg.Cashier.BillNow(ctx, b.Number)
+		if err != nil {
+			continue
+		}
+		if err := e.heard(c, now); err != nil {
+			e.log.Error("bill", "case", c.ID, "err", err)
+		}
+	}
+}
+
+// paidAlone puts a case where it belongs whose payment was found when nobody was there: done, or with a person.
+func (e *Engine) paidAlone(s journal.Settled) error {
+	if s.Case != journal.Paid {
+		return nil
+	}
+	return e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		c, err := tx.Case(s.Effect.Case)
+		if err != nil || c.State != journal.Paid {
+			return err
+		}
+		if it, known := e.Items().Item(c.Item); known && !it.makes() {
+			return tx.SetState(c.ID, journal.Closed, "paid after the citizen had left")
+		}
+		return tx.SetState(c.ID, journal.Manual, "paid after the citizen had left")
+	})
+}
+
+// owes says whether the end of a case's bill still matters here.
+func (e *Engine) owes(c journal.Case) (b billStep, owes bool) {
+	raw, has := c.Steps[kindPay]
+	if !has || json.Unmarshal(raw, &b) != nil || b.Number == "" || b.Amount == 0 {
+		return b, false
+	}
+	switch c.State {
+	case journal.PayUnknown, journal.PayFailed, journal.PaidLate, journal.RefundDue, journal.Refunding:
+		return b, true
+	case journal.Cancelled, journal.Expired:
+		return b, e.now().Before(b.Expires.Add(e.t.PayLate))
+	}
+	return b, false
+}
+
+// heard writes down what the platform says of the bill of a case that nobody waits for.
+func (e *Engine) heard(c journal.Case, b Bill) error {
+	type move struct {
+		to  journal.State
+		why string
+	}
+	var way []move
+	back := func(why ...string) (state string) {
+		for _, f := range b.Refunds {
+			if slices.Contains(why, f.Why) {
+				state = f.State
+			}
+		}
+		return state
+	}
+	switch c.State {
+	case journal.PayFailed:
+		way = append(way, move{journal.Expired, "not paid"})
+	case journal.Cancelled, journal.Expired:
+		if back("late") != "" {
+			way = append(way, move{journal.PaidLate, "paid after the case had ended"})
+		}
+	case journal.PaidLate:
+		if back("late") != "" {
+			way = append(way, move{journal.RefundDue, "paid late"})
+		}
+	case journal.RefundDue:
+		// The platform has heard of it by the case's own record, or ordered it itself.
+		if state := back("late", "unissued"); state != "" {
+			way = append(way, move{journal.Refunding, "the platform pays back"})
+		}
+	case journal.Refunding:
+		switch back("late", "unissued") {
+		case "done", "by-hand":
+			way = append(way, move{journal.Refunded, "paid back"}, move{journal.Closed, "paid back"})
+		case "refused":
+			way = append(way, move{journal.RefundFailed, "the channel does not pay back"})
+		}
+	}
+	if len(way) == 0 {
+		return nil
+	}
+	return e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		now, err := tx.Case(c.ID)
+		if err != nil || now.State != c.State {
+			return err // somebody else moved it
+		}
+		for _, m := range way {
+			if err := tx.SetState(c.ID, m.to, m.why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
