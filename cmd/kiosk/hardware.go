@@ -81,6 +81,8 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
 	case "megatec":
 		return ups.Open(ctx, b)
+	case "nut":
+		return ups.OpenNUT(ctx, b, cmp.Or(d.Name, "ups"))
 	case "code":
 		p, err := scanner.LoadProfile(cmp.Or(d.Profile, "generic-cr"))
 		if err != nil {

@@ -2,6 +2,7 @@ package ups
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/budayang/kiosk/devices"
@@ -42,5 +43,36 @@ func FuzzQ1(f *testing.F) {
 		if p := a.status(); p.InputVolts > 600 || p.InputVolts < devices.Unmeasured || (p.Power == devices.PowerGood) != (a.mains && !a.low && !a.failed && !a.goingToOff) {
 			t.Fatalf("%+v", p)
 		}
+	})
+}
+
+func FuzzNUT(f *testing.F) {
+	f.Add("BEGIN LIST VAR ups\nVAR ups ups.status \"OL CHRG\"\nVAR ups battery.charge \"100\"\nEND LIST VAR ups")
+	f.Add("ERR DATA-STALE")
+	f.Add("ERR UNKNOWN-UPS")
+	f.Add("BEGIN LIST VAR ups\nVAR ups device.model \"a \\\"b\\\" \\\\\"\nVAR ups ups.status \"OB LB FSD\"\nEND LIST VAR ups")
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := parseVariables("ups", strings.Split(text, "\n"))
+		if err != nil {
+			if !errors.Is(err, devices.ErrProtocol) && !errors.Is(err, devices.ErrUnusable) && !errors.Is(err, errStale) {
+				t.Fatal(err)
+			}
+			if v.flags != nil {
+				t.Fatal("something was read of an answer that was refused")
+			}
+			return
+		}
+		p := v.status()
+		for name, n := range map[string]float64{"input.voltage": p.InputVolts, "ups.load": p.LoadPercent, "battery.voltage": p.BatteryVolts,
+			"battery.charge": p.ChargePercent, "battery.runtime": p.RuntimeSeconds} {
+			if n != devices.Unmeasured && (n < 0 || n > nutFigures[name] || n != n) {
+				t.Fatalf("%s is %v", name, n)
+			}
+		}
+		if p.Power == devices.PowerGood && !v.flags["OL"] {
+			t.Fatalf("good without a word of the mains: %v", v.flags)
+		}
+		v.reasons()
+		v.identity()
 	})
 }

@@ -100,6 +100,7 @@ type Device struct {
 	Driver      string   `toml:"driver"`
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
 	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers: a model's profile
+	Name        string   `toml:"name"`         // UPS of NUT: its name in ups.conf; "ups" when not said
 	Media       string   `toml:"media"`        // document printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
 	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
@@ -141,7 +142,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleReceiptPrinter:  {"escpos"},
 	devices.RoleDocumentPrinter: {"ipp"},
 	devices.RoleCodeScanner:     {"code"},
-	devices.RoleUPS:             {"megatec"},
+	devices.RoleUPS:             {"megatec", "nut"},
 	devices.RoleCardDispenser:   {"card"},
 	devices.RoleCamera:          {"video"},
 }
@@ -153,6 +154,7 @@ var schemes = map[string][]string{
 	"ipp":     {"ipp", "ipps"},
 	"code":    {"serial", "tcp"},
 	"megatec": {"serial", "tcp"},
+	"nut":     {"tcp"},
 	"card":    {"serial", "tcp"},
 	"video":   camera.Schemes(),
 }
