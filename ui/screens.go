@@ -24,6 +24,8 @@ func (p *page) screen(x any) {
 		p.ink(x)
 	case service.Review:
 		p.review(x)
+	case service.Pay:
+		p.pay(x)
 	case service.Result:
 		p.result(x)
 	case service.Guide:

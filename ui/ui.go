@@ -83,6 +83,7 @@ type Terminal struct {
 	deadline  time.Time // of the standing prompt's context
 	clock     *canvas.Text
 	countdown *canvas.Text
+	expiry    *canvas.Text // of a code that is to be paid
 
 	mu  sync.Mutex
 	now string // language, for the engine's goroutine
@@ -296,8 +297,8 @@ func (t *Terminal) Run(ctx context.Context) {
 // patient says whether the standing prompt waits for a person who may have left.
 func (t *Terminal) patient() bool {
 	switch t.prompt.(type) {
-	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput:
-		return false
+	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput, service.Pay:
+		return false // a payment may be under way in somebody's hand: the page goes when its code does
 	}
 	return t.answers != nil
 }
@@ -314,6 +315,12 @@ func (t *Terminal) tick() {
 	if w, waits := t.prompt.(service.Wait); waits && !t.state.late && w.CancelAfter > 0 && now.Sub(t.shownAt) >= w.CancelAfter {
 		t.state.late = true
 		t.build()
+	}
+	if x, pays := t.prompt.(service.Pay); pays && t.expiry != nil {
+		if s := t.payLeft(x, now); t.expiry.Text != s {
+			t.expiry.Text = s
+			t.expiry.Refresh()
+		}
 	}
 	if !t.patient() {
 		return
