@@ -26,6 +26,13 @@ func SpillSure(j *Journal) (last, sure uint64) {
 	return j.spill.last, j.spill.sure
 }
 
+// Break has the journal know of a disk error, as after a commit whose sync failed.
+func Break(j *Journal, err error) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.failed = err
+}
+
 // WrappedKey is a case's data key as it lies in the file.
 func WrappedKey(j *Journal, id string) (b []byte) {
 	_ = j.db.View(func(tx *bolt.Tx) error {

@@ -376,6 +376,24 @@ func (j *Journal) view(do func(tx *bolt.Tx) error) error {
 	return j.db.View(do)
 }
 
+// settled is view of what is on the disk, for what leaves the machine: bbolt shows a reader a change whose last sync is under way, or
+// failed. Was it sent and then lost to a power cut, the platform would hold more than we do, which looks like a disk that was set back.
+func (j *Journal) settled(do func(tx *bolt.Tx) error) error {
+	j.writing.Lock()
+	j.swap.RLock()
+	defer j.swap.RUnlock()
+	tx, err := (*bolt.Tx)(nil), j.failed
+	if err == nil {
+		tx, err = j.db.Begin(false)
+	}
+	j.writing.Unlock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	return do(tx)
+}
+
 // Changed is closed after the next change.
 func (j *Journal) Changed() <-chan struct{} {
 	j.mu.Lock()

@@ -660,3 +660,50 @@ func TestMeta(t *testing.T) {
 		}
 	}
 }
+
+// A power cut takes back a change whose sync is not done; nobody may have sent it by then.
+func TestNothingLeavesBeforeItIsOnTheDisk(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	c := openCase(t, j.Journal)
+	ackAll(t, j.Journal)
+	begun, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- j.Update(func(tx *journal.Tx) error {
+			close(begun)
+			<-goOn
+			_, err := tx.Emit(wire.LaneTx, c.ID, wire.TypeRating, 1, wire.Rating{Item: "SB-P", Version: "1", Level: "5"})
+			return err
+		})
+	}()
+	<-begun
+	type sent struct {
+		records []wire.Record
+		err     error
+	}
+	leaves := make(chan sent, 1)
+	go func() {
+		rs, err := j.Pending(wire.LaneTx, 10, 1<<20)
+		leaves <- sent{rs, err}
+	}()
+	early := false
+	select {
+	case <-leaves:
+		early = true
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(goOn)
+	must(t, <-done)
+	if early {
+		t.Fatal("records leave while a change is under way")
+	}
+	if s := <-leaves; s.err != nil || len(s.records) != 1 {
+		t.Errorf("%d records, %v", len(s.records), s.err)
+	}
+	broken := fmt.Errorf("%w: sync", journal.ErrDisk)
+	journal.Break(j.Journal, broken)
+	defer journal.Break(j.Journal, nil)
+	_, err := j.Pending(wire.LaneTx, 10, 1<<20)
+	wants(t, err, journal.ErrDisk)
+	_, _, err = j.Range(1, wire.LaneTx, 1, 10, 10, 1<<20)
+	wants(t, err, journal.ErrDisk)
+}

@@ -187,9 +187,9 @@ func (j *Journal) Lanes() (all []LaneStatus, err error) {
 
 // Pending returns the next records of a lane, with their bodies opened: at most so many, and no more than so many bytes of
 // bodies (but always at least one). [ErrNotFound] says that the next one's body was destroyed: the platform held it once and
-// has lost it; only a new epoch goes on from there.
+// has lost it; only a new epoch goes on from there. It waits for a change under way, and after a disk error there is nothing.
 func (j *Journal) Pending(lane wire.Lane, records, size int) (all []wire.Record, err error) {
-	err = j.view(func(tx *bolt.Tx) error {
+	err = j.settled(func(tx *bolt.Tx) error {
 		st, err := readLane(tx, lane)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ import (
 // destroyed counts those before it that cannot be sent any more, because they were forgotten or the key to their body was
 // destroyed. Nothing at all means that none is left.
 func (j *Journal) Range(epoch uint32, lane wire.Lane, from, to uint64, records, size int) (all []wire.Record, destroyed uint64, err error) {
-	err = j.view(func(tx *bolt.Tx) error {
+	err = j.settled(func(tx *bolt.Tx) error {
 		st, err := readLane(tx, lane)
 		if err != nil {
 			return err
