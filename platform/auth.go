@@ -79,10 +79,46 @@ func terminalOf(ctx context.Context) string { t, _ := ctx.Value(caller{}).(strin
 // authenticated lets a request through when it comes over the terminal's own TLS certificate, and the terminal is known, in
 // good standing, and signed it, freshly and for the first time. The handler gets the body, whole and unpacked.
 func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
+	return s.admitted(limit, false, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		fresh, err := s.firstSeen(r.Context(), nonceOf(r.Context()))
+		if err == nil && !fresh {
+			err = errReplay
+		}
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		h(w, r, body)
+	})
+}
+
+// authenticatedWithin is authenticated but for one thing: that the request was not seen before is found out in the transaction in
+// which the handler does what it does, by calling [Server.spend]. So a request costs one commit less, and nothing is changed by
+// one that is seen again.
+func (s *Server) authenticatedWithin(limit int, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return s.admitted(limit, false, h)
 }
 
-// admitted is authenticated; renewing lets certificates through that have expired, are unknown to the store, or missing: the
+// nonceKey is where the context has what makes a request unlike any other.
+type nonceKey struct{}
+
+func nonceOf(ctx context.Context) string { n, _ := ctx.Value(nonceKey{}).(string); return n }
+
+// spend notes a request in the transaction that does what it asks for. What did not come as a request, such as a file, has
+// nothing to spend.
+func (s *Server) spend(ctx context.Context, tx Tx) error {
+	n := nonceOf(ctx)
+	if n == "" {
+		return nil
+	}
+	fresh, err := tx.UseNonce(n, s.now().Add(2*wire.MaxSkew))
+	if err == nil && !fresh {
+		err = errReplay
+	}
+	return err
+}
+
+// admitted leaves the question whether the request was seen before to its handler; renewing lets certificates through that have expired, are unknown to the store, or missing: the
 // known key's signature must do.
 func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -129,15 +165,6 @@ func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, 
 			s.refuse(w, e, why)
 			return
 		}
-		fresh, err := s.firstSeen(r.Context(), c.terminal, c.nonce)
-		if err != nil {
-			s.fail(w, err)
-			return
-		}
-		if !fresh {
-			s.refuse(w, errReplay, "request was seen before")
-			return
-		}
 		if next && !renewing {
 			if err := s.promote(r.Context(), c.terminal); err != nil {
 				s.fail(w, err)
@@ -149,7 +176,8 @@ func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, 
 			s.refuse(w, errTooLarge, err.Error())
 			return
 		}
-		h(w, r.WithContext(context.WithValue(r.Context(), caller{}, c.terminal)), body)
+		ctx := context.WithValue(context.WithValue(r.Context(), caller{}, c.terminal), nonceKey{}, c.terminal+" "+c.nonce)
+		h(w, r.WithContext(ctx), body)
 	}
 }
 

@@ -3,6 +3,8 @@ package platform
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
+	"io"
 	"testing"
 
 	"github.com/budayang/kiosk/idnum"
@@ -26,3 +28,21 @@ func bomb(t testing.TB) []byte {
 	}
 	return b.Bytes()
 }
+
+// bytesOf is a body as it is sent.
+func bytesOf(t testing.TB, in any) []byte {
+	t.Helper()
+	switch v := in.(type) {
+	case nil:
+		return nil
+	case []byte:
+		return v
+	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func reader(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }

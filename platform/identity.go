@@ -302,6 +302,9 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	row := CertificateRow{Fingerprint: fingerprint(cert.Raw), Terminal: id, Keys: a.keys(), From: cert.NotBefore, Until: cert.NotAfter}
 	err = s.store.Update(r.Context(), func(tx Tx) error {
+		if err := s.spend(r.Context(), tx); err != nil {
+			return err
+		}
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err

@@ -68,6 +68,7 @@ func TestContractOverPostgres(t *testing.T) {
 	t.Run("rotation", TestRotation)
 	t.Run("another terminal", TestNothingOfAnotherTerminal)
 	t.Run("refusals", TestRefusalsAreSummedUp)
+	t.Run("seen once", TestARequestIsSeenOnce)
 	t.Run("telemetry", TestTelemetryIsTakenAndItsLossCounted)
 	t.Run("signing in", TestSigningIn)
 	t.Run("sessions", TestSessionsEnd)

@@ -15,10 +15,10 @@ import (
 )
 
 // firstSeen notes a request and says whether it is new to every server.
-func (s *Server) firstSeen(ctx context.Context, terminal, nonce string) (fresh bool, err error) {
+func (s *Server) firstSeen(ctx context.Context, nonce string) (fresh bool, err error) {
 	until := s.now().Add(2 * wire.MaxSkew)
 	err = s.store.Update(ctx, func(tx Tx) (err error) {
-		fresh, err = tx.UseNonce(terminal+" "+nonce, until)
+		fresh, err = tx.UseNonce(nonce, until)
 		return err
 	})
 	return fresh, err

@@ -36,6 +36,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 	var gone []wire.Range
 	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
 	err := s.telling(r.Context(), func(tx Tx) error {
+		if err := s.spend(r.Context(), tx); err != nil {
+			return err
+		}
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err
@@ -179,6 +182,9 @@ func (s *Server) taking(ctx context.Context, b wire.Batch, do func(Tx, checked) 
 		return ack, err
 	}
 	err = s.store.Update(ctx, func(tx Tx) (err error) {
+		if err = s.spend(ctx, tx); err != nil {
+			return err
+		}
 		if c.terminal, err = tx.Terminal(b.Terminal); err != nil {
 			return err
 		}

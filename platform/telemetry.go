@@ -41,6 +41,9 @@ func (s *Server) telemetry(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	var held wire.SamplesHeld
 	err := s.store.Update(r.Context(), func(tx Tx) error {
+		if err := s.spend(r.Context(), tx); err != nil {
+			return err
+		}
 		t, err := tx.Terminal(id)
 		if err != nil {
 			return err
