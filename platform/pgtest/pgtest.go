@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -312,4 +313,75 @@ func unprivileged() (uid, gid int, err error) {
 		}
 	}
 	return 0, 0, errors.New("no user postgres or nobody to run PostgreSQL as")
+}
+
+// Dump writes a database into a file with pg_dump, as an operator does, and returns its bytes.
+func (c *Cluster) Dump(t testing.TB, database string) []byte {
+	t.Helper()
+	file := filepath.Join(c.Dir, "dump")
+	c.run(t, "pg_dump", "-Fc", "-f", file, "-d", c.line(t, database))
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Restore makes a database of what Dump wrote, here or in another cluster, and returns its name.
+func (c *Cluster) Restore(t testing.TB, dump []byte) (database string) {
+	t.Helper()
+	database = c.Create(t)
+	c.write(t, "restored", string(dump), 0o644)
+	c.run(t, "pg_restore", "--no-owner", "--exit-on-error", "-d", c.line(t, database), filepath.Join(c.Dir, "restored"))
+	return database
+}
+
+// line is a connection string for PostgreSQL's own tools, with the password in a file that their user may read.
+func (c *Cluster) line(t testing.TB, database string) string {
+	t.Helper()
+	secret, err := os.ReadFile(c.PassFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write(t, "toolpass", string(secret), 0o600)
+	file := filepath.Join(c.Dir, "toolpass")
+	if c.as != nil {
+		if err := os.Chown(file, int(c.as.Credential.Uid), int(c.as.Credential.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprintf("host=%s user=budayang dbname=%s passfile=%s", c.Dir, database, file)
+}
+
+// CPU is the processor time that the server and its processes have used since it was started.
+func (c *Cluster) CPU(t testing.TB) (sum time.Duration) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		// proc(5): pid (comm) state ppid … utime stime cutime cstime in hundredths of a second
+		pid, rest, _ := strings.Cut(string(b), " (")
+		fields := strings.Fields(rest[strings.LastIndexByte(rest, ')')+1:])
+		if own := strconv.Itoa(c.server.Process.Pid); len(fields) < 15 || pid != own && fields[1] != own {
+			continue
+		}
+		own := []string{fields[11], fields[12]}
+		if pid == strconv.Itoa(c.server.Process.Pid) {
+			own = fields[11:15] // with those that ended
+		}
+		for _, f := range own {
+			n, err := strconv.ParseInt(f, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += time.Duration(n) * 10 * time.Millisecond
+		}
+	}
+	return sum
 }

@@ -69,7 +69,7 @@ func dirtied() (n int64) {
 }
 
 // BenchmarkBacklog writes what a terminal writes in thirty days without a platform, 70 cases a day, and then drains it: bytes
-// of database and spill for each case, before and after.
+// of database and spill for each case, before, after, and after a compaction; then what is written while nothing happens.
 func BenchmarkBacklog(b *testing.B) {
 	for b.Loop() {
 		j := journaltest.Open(b, journal.Options{})
@@ -107,6 +107,12 @@ func BenchmarkBacklog(b *testing.B) {
 		b.ReportMetric(float64(full)/cases, "bytes/case")
 		b.ReportMetric(float64(full)/(1<<20), "full-MiB")
 		b.ReportMetric(float64(size())/(1<<20), "drained-MiB")
+		_, _, err = j.Compact()
+		must(b, err)
+		b.ReportMetric(float64(size())/(1<<20), "compacted-MiB")
+		before := dirtied()
+		time.Sleep(2 * time.Second)
+		b.ReportMetric(float64(dirtied()-before)/2, "idle-disk-bytes/s")
 		j.Shut()
 	}
 }
@@ -197,6 +203,8 @@ func BenchmarkCaseUpdate(b *testing.B) {
 	b.ReportMetric(per(ours)/per(bare+logged), "of-bbolt+log")
 	b.ReportMetric(float64(oursWritten)/float64(n), "disk-bytes/update")
 	b.ReportMetric(float64(bareWritten)/float64(n), "bbolt-disk-bytes/update")
+	b.ReportMetric(float64(oursWritten)/float64(n)/float64(len(value)), "disk-bytes/value-byte")
+	b.ReportMetric(float64(oursWritten)/float64(max(1, bareWritten)), "disk-bytes/bbolt's")
 	b.ReportMetric(per(ours)/per(sqlite), "of-sqlite")
 	b.ReportMetric(per(ours)/per(disk), "of-2fsync")
 }
