@@ -220,6 +220,7 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 		}
 	}
 	var c changes
+	var sum Tally
 	foreign := 0
 	for i, ok := range added {
 		switch {
@@ -228,6 +229,13 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 			continue
 		case told[i] != nil:
 			told[i](&c)
+		}
+		sum.Records++
+		switch {
+		case rows[i].Outcome == wire.Quarantined:
+			sum.Quarantined++
+		case rs[i].Type == wire.TypeCaseOpened:
+			sum.Cases++
 		}
 		if reason := rows[i].Reason; reason == foreignCase || reason == foreignLease {
 			foreign++
@@ -238,6 +246,14 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 		if err := addEvent(tx, e); err != nil {
 			return nil, err
 		}
+	}
+	for _, r := range c.ratings {
+		if r.Level != "" {
+			sum.Ratings++
+		}
+	}
+	if err := tx.Tally(rs[0].Terminal, sum); err != nil {
+		return nil, err
 	}
 	if err := c.write(tx); err != nil {
 		return nil, err

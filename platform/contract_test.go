@@ -497,6 +497,7 @@ func TestPushIsExactlyOnce(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].Times != 1 || all[0].State != "CLOSED" {
 		t.Errorf("%+v %v", all, err)
 	}
+	tallied(t, s)
 	// a gap is refused, and so is another history
 	p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "skipped"})
 	gap := p.batch(p.record(wire.TypeAudit, "", wire.AuditEntry{Event: "after"}))
@@ -519,6 +520,29 @@ func TestPushIsExactlyOnce(t *testing.T) {
 	if !wire.Verify(&s.keys.sign.PublicKey, ack.SigningBytes(), ack.Signature) {
 		t.Error("ack is not signed")
 	}
+	p.last = odd.Records[1].Header
+	rated := p.batch(p.record(wire.TypeRating, id, wire.Rating{Level: "5", At: time.Now()}), p.record(wire.TypeRating, id, wire.Rating{At: time.Now()}))
+	for range 2 {
+		if w := p.do("POST", wire.PathPush, rated); w.Code != 200 {
+			t.Fatal(w.Body)
+		}
+	}
+	if sum := tallied(t, s); sum != (Tally{Records: 6, Quarantined: 2, Cases: 1, Ratings: 1}) {
+		t.Errorf("%+v", sum)
+	}
+}
+
+// tallied is what the overview counts, which is what there is.
+func tallied(t *testing.T, s *Server) (sum Tally) {
+	t.Helper()
+	n, err := s.Received(t.Context())
+	if err == nil {
+		err = s.store.View(t.Context(), func(tx Tx) (err error) { sum, err = tx.Tallies(); return err })
+	}
+	if want := (Tally{int64(n.Records), int64(n.Quarantined), int64(n.Cases), int64(n.Ratings), int64(n.Documents)}); err != nil || sum != want {
+		t.Errorf("counted %+v, there are %+v, %v", sum, want, err)
+	}
+	return sum
 }
 
 func TestErrorCodesDocumentIsNotStale(t *testing.T) {

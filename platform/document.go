@@ -86,7 +86,10 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 		if d.Signature, err = s.keys.signature(p, d.SigningBytes()); err != nil {
 			return err
 		}
-		return tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)})
+		if err := tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)}); err != nil {
+			return err
+		}
+		return tx.Tally(terminalOf(ctx), Tally{Documents: 1})
 	})
 	if errors.Is(err, ErrHeld) {
 		// Another server thought this one dead: the document that is held is the document.

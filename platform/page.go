@@ -3,11 +3,13 @@ package platform
 // The page at /: terminals and arriving cases, live, in Chinese and English. And the public page that verifies a certificate.
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/assets"
@@ -98,11 +100,11 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 
 // overview is the page's data: nothing personal but masked names.
 type overview struct {
-	CasesTotal  int            `json:"cases_total"`
-	Records     int            `json:"records"`
-	Documents   int            `json:"documents"`
-	Ratings     int            `json:"ratings"`
-	Quarantined int            `json:"quarantined"`
+	CasesTotal  int64          `json:"cases_total"`
+	Records     int64          `json:"records"`
+	Documents   int64          `json:"documents"`
+	Ratings     int64          `json:"ratings"`
+	Quarantined int64          `json:"quarantined"`
 	Terminals   []terminalLine `json:"terminals"`
 	Cases       []caseLine     `json:"cases"`
 }
@@ -139,12 +141,36 @@ type caseLine struct {
 // linkLost is how long a terminal may be silent; it beats every few seconds.
 const linkLost = 20 * time.Second
 
+// overviewLife is how old the overview may be that is answered: everybody who looks at once costs one look at the store.
+const overviewLife = 2 * time.Second
+
+// looked is the last overview.
+type looked struct {
+	mu sync.Mutex
+	at time.Time
+	overview
+}
+
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
+	s.looked.mu.Lock()
+	defer s.looked.mu.Unlock()
+	if age := time.Since(s.looked.at); age < 0 || age >= overviewLife {
+		o, err := s.look(r.Context())
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		s.looked.at, s.looked.overview = time.Now(), o
+	}
+	answer(w, http.StatusOK, s.looked.overview)
+}
+
+func (s *Server) look(ctx context.Context) (overview, error) {
 	o := overview{Terminals: []terminalLine{}, Cases: []caseLine{}}
 	now := s.now()
-	err := s.store.View(r.Context(), func(tx Tx) error {
+	err := s.store.View(ctx, func(tx Tx) error {
 		o.Terminals, o.Cases = o.Terminals[:0], o.Cases[:0]
-		n, err := tx.Count()
+		n, err := tx.Tallies()
 		if err != nil {
 			return err
 		}
@@ -180,11 +206,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) {
 		}
 		return err
 	})
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	answer(w, http.StatusOK, o)
+	return o, err
 }
 
 var verifyTemplate = template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">

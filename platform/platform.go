@@ -73,6 +73,7 @@ type Server struct {
 
 	watch watch
 
+	looked   looked
 	backends []*backend
 	doubt    chan struct{} // a token when a back end did not answer a query
 	gate     gate

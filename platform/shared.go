@@ -91,7 +91,7 @@ func (s *Server) sameKeys(ctx context.Context) error {
 
 const sweepEvery = time.Minute
 
-// sweep forgets what ran out, until ctx ends. Codes of the last hour stay: they count against the next.
+// sweep forgets what ran out and closes days, until ctx ends. Codes of the last hour stay: they count against the next.
 func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -104,6 +104,9 @@ func (s *Server) sweep(ctx context.Context) {
 		before := s.now().Add(-time.Hour)
 		if err := s.store.Update(ctx, func(tx Tx) error { return tx.Sweep(before) }); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("sweeping the store", "error", err)
+		}
+		if err := s.closeDay(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("the day's root over the audit chains", "error", err)
 		}
 	}
 }

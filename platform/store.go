@@ -55,7 +55,10 @@ type Tx interface {
 	PutTerminal(Terminal) error
 	Terminals() ([]Terminal, error)
 
-	Count() (Counts, error)
+	Count() (Counts, error) // looks at whole tables
+	// Tally adds to what is counted of a terminal, and Tallies is the sum over all.
+	Tally(terminal string, add Tally) error
+	Tallies() (Tally, error)
 
 	Document(key string) (DocumentRow, error)
 	DocumentByNumber(number string) (DocumentRow, error)
@@ -158,7 +161,10 @@ type TokenRow struct {
 	Until                          time.Time
 }
 
-// Counts are totals for the page and the dock.
+// Tally is what the overview counts. Cases are openings that were accepted, ratings those with a level.
+type Tally struct{ Records, Quarantined, Cases, Ratings, Documents int64 }
+
+// Counts are totals for the dock and for tests.
 type Counts struct {
 	Terminals, Cases, Records, Duplicates, Quarantined, Documents, Ratings, Hotline int
 }

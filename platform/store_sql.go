@@ -159,6 +159,27 @@ func (t *sqlTx) Count() (c Counts, err error) {
 	return c, err
 }
 
+func (t *sqlTx) Tally(terminal string, add Tally) error {
+	if add == (Tally{}) {
+		return nil
+	}
+	return t.exec(`INSERT INTO tallies (terminal, records, quarantined, cases, ratings, documents) VALUES (?,?,?,?,?,?)
+		ON CONFLICT (terminal) DO UPDATE SET records = tallies.records + excluded.records,
+		quarantined = tallies.quarantined + excluded.quarantined, cases = tallies.cases + excluded.cases,
+		ratings = tallies.ratings + excluded.ratings, documents = tallies.documents + excluded.documents`,
+		terminal, add.Records, add.Quarantined, add.Cases, add.Ratings, add.Documents)
+}
+
+func (t *sqlTx) Tallies() (s Tally, err error) {
+	var records, quarantined, cases, ratings, documents *int64
+	err = t.row(`SELECT CAST(SUM(records) AS BIGINT), CAST(SUM(quarantined) AS BIGINT), CAST(SUM(cases) AS BIGINT),
+		CAST(SUM(ratings) AS BIGINT), CAST(SUM(documents) AS BIGINT) FROM tallies`, nil, &records, &quarantined, &cases, &ratings, &documents)
+	if err == nil && records != nil {
+		s = Tally{*records, *quarantined, *cases, *ratings, *documents}
+	}
+	return s, err
+}
+
 func (t *sqlTx) document(where string, arg string) (d DocumentRow, err error) {
 	var request, sum, issued string
 	err = t.row(`SELECT key, request, number, kind, pages, sha256, pdf, verify, issued, signature, person, terminal FROM documents WHERE `+where,

@@ -228,6 +228,28 @@ func storeSuite(t *testing.T, e anEngine) {
 		})
 	})
 
+	t.Run("what is counted adds up", func(t *testing.T) {
+		s := begin(t)
+		view(t, s, func(tx Tx) error {
+			if sum, err := tx.Tallies(); err != nil || sum != (Tally{}) {
+				t.Errorf("%+v, %v", sum, err)
+			}
+			return nil
+		})
+		for range 2 {
+			update(t, s, func(tx Tx) error {
+				return errors.Join(tx.Tally("T1", Tally{1, 2, 3, 4, 5}), tx.Tally("T2", Tally{Records: 1 << 40}), tx.Tally("T3", Tally{}))
+			})
+		}
+		view(t, s, func(tx Tx) error {
+			sum, err := tx.Tallies()
+			if want := (Tally{2 + 2<<40, 4, 6, 8, 10}); err != nil || sum != want {
+				t.Errorf("%+v, want %+v, %v", sum, want, err)
+			}
+			return nil
+		})
+	})
+
 	t.Run("owners of cases", func(t *testing.T) {
 		s := begin(t)
 		ids := []string{"none"}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +11,30 @@ import (
 
 // auditCmd is `platform audit`.
 type auditCmd struct {
-	Verify auditVerifyCmd `cmd:"" help:"Verify the audit chains of all terminals as they lie in the store."`
+	Verify auditVerifyCmd `cmd:"" help:"Verify the audit chains of all terminals, and the daily roots over them, as they lie in the store."`
+	Roots  auditRootsCmd  `cmd:"" help:"Print the daily roots over all audit chains, to be kept elsewhere."`
+}
+
+// auditRootsCmd is `platform audit roots`.
+type auditRootsCmd struct {
+	theStore
+	Last int `default:"31" help:"How many days."`
+}
+
+// Run prints one line a day.
+func (c auditRootsCmd) Run(ctx context.Context, io stdio) error {
+	store, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := platform.AuditRoots(ctx, store, min(max(1, c.Last), 3660))
+	if err = errors.Join(err, store.Close()); err != nil {
+		return err
+	}
+	for _, r := range all {
+		fmt.Fprintln(io.out, r.Line())
+	}
+	return nil
 }
 
 // auditVerifyCmd is `platform audit verify`.
@@ -48,7 +72,15 @@ func (c auditVerifyCmd) Run(ctx context.Context, io stdio) error {
 			wrong++
 		}
 	}
-	fmt.Fprintf(io.out, "%d terminals, %d findings\n", len(all), wrong)
+	days, problems, err := platform.VerifyAuditRoots(ctx, store, keys)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintf(io.out, "bad   %s\n", p)
+	}
+	wrong += len(problems)
+	fmt.Fprintf(io.out, "%d terminals, %d daily roots, %d findings\n", len(all), days, wrong)
 	if wrong > 0 {
 		return fmt.Errorf("audit chains: %d findings", wrong)
 	}

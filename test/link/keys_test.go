@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/platform/pgtest"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -63,10 +64,40 @@ func (x *terminal) copies(t *testing.T, id string) (all []wire.SealedRecord) {
 // The promise about erasure: after acknowledgement and retention nobody at the terminal opens a case any more; the platform
 // still does, until it has said that its backup holds it; then nobody.
 func TestErasureEndsWithThePlatformsBackup(t *testing.T) {
-	store, err := platform.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "platform.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Run("sqlite", func(t *testing.T) {
+		store, err := platform.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "platform.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		erasureEnds(t, store, func() platform.Store {
+			file := filepath.Join(t.TempDir(), "backup.db")
+			if err := platform.BackUp(t.Context(), store, file); err != nil {
+				t.Fatal(err)
+			}
+			backup, err := platform.OpenSQLiteBackup(t.Context(), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return backup
+		})
+	})
+	// With PostgreSQL's own tools, read back into another cluster.
+	t.Run("postgres", func(t *testing.T) {
+		live, spare := pgtest.Start(t), pgtest.Start(t)
+		opened := func(place string) platform.Store {
+			s, err := platform.OpenPostgres(t.Context(), place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		name := live.Create(t)
+		erasureEnds(t, opened(live.URL(name)), func() platform.Store { return opened(spare.URL(spare.Restore(t, live.Dump(t, name)))) })
+	})
+}
+
+// erasureEnds plays it over a store; copied backs it up and reads the backup back.
+func erasureEnds(t *testing.T, store platform.Store, copied func() platform.Store) {
 	c := newCityOn(t, store)
 	x, orders := obedient(t, c)
 	written := x.open(t, "before-enrolment")
@@ -95,17 +126,10 @@ func TestErasureEndsWithThePlatformsBackup(t *testing.T) {
 	if _, err := c.AnnounceBackup(t.Context(), store, "test"); !errors.Is(err, platform.ErrBackup) {
 		t.Errorf("the live store: %v", err)
 	}
-	file := filepath.Join(t.TempDir(), "backup.db")
-	if err := platform.BackUp(t.Context(), store, file); err != nil {
-		t.Fatal(err)
-	}
+	backup := copied()
+	defer backup.Close()
 	later := x.open(t, "after-the-backup")
 	eventually(t, "outbox empty", x.drained)
-	backup, err := platform.OpenSQLiteBackup(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer backup.Close()
 	r, err := c.AnnounceBackup(t.Context(), backup, "test")
 	if err != nil || r.Told != 1 || len(r.Differs) != 0 || r.Taken.IsZero() {
 		t.Fatalf("%+v, %v", r, err)
