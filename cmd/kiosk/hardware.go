@@ -12,6 +12,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/bus/usb"
 	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
@@ -29,6 +30,15 @@ func openDevice(ctx context.Context, c config.Config, role devices.Role) (device
 		return nil, fmt.Errorf("%s: not configured: %w", role, devices.ErrNoDevice)
 	}
 	return opener{}.open(ctx, role, d)
+}
+
+// present says whether a device on USB is plugged in, without touching it; nil for what hangs elsewhere.
+func present(uri string) func() bool {
+	u, err := bus.Parse(uri)
+	if err != nil || u.Scheme != bus.USB {
+		return nil
+	}
+	return func() bool { return usb.Present(u.USB) }
 }
 
 // opener makes drivers. report, which may be nil, gets what a driver sees while it works.
@@ -60,7 +70,7 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device) (devices.Device, error) {
 	switch d.Driver {
 	case "sam":
-		opt := idcard.Options{Fingerprint: d.Fingerprint, Address: true, Baud: u.Line.Baud}
+		opt := idcard.Options{Fingerprint: d.Fingerprint, Address: true, Baud: u.Line.Baud, Framing: u.USB.Framing}
 		if len(d.PhotoHelper) > 0 {
 			opt.Photo = idcard.Helper{Command: d.PhotoHelper, Timeout: 3 * time.Second}
 		}

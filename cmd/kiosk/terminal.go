@@ -21,6 +21,7 @@ import (
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/bus/usb"
 	"github.com/budayang/kiosk/devices/supervisor"
 	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
@@ -129,7 +130,7 @@ func (t *terminal) devices() *supervisor.Supervisor {
 	open := opener{report: func(s devices.Status) { sup.Report(s) }}
 	var roles []supervisor.RoleConfig
 	for role, d := range t.cfg.Device {
-		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: time.Second,
+		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: time.Second, Present: present(d.URI),
 			Open: func(ctx context.Context) (devices.Device, error) { return open.open(ctx, role, d) }})
 	}
 	sup = supervisor.New(roles, supervisor.Options{Log: t.log, OnStatus: t.noted, BackoffMax: 3 * time.Second})
@@ -304,6 +305,10 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	}
 	t.log.Info("serving", "version", version, "cause", t.cause)
 	run("devices", t.sup.Run)
+	run("usb", func(ctx context.Context) error {
+		usb.Watch(ctx, t.sup.Look)
+		return nil
+	})
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
 	run("audit", t.audit.run)

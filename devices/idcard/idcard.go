@@ -35,6 +35,7 @@ type Options struct {
 	RFSize      byte          // bytes per RF frame, 0 means 0x50
 	Poll        time.Duration // between looks for a card, 0 means 200 ms
 	Baud        int           // of the line, for the time a long answer takes; 0 means 115200
+	Framing     string        // on USB: bus.FramingSplit or bus.FramingWhole; "" finds out
 	Now         func() time.Time
 }
 
@@ -52,8 +53,9 @@ const (
 
 // Reader is an open reader. It implements [devices.IDReader].
 type Reader struct {
-	bus Bus
-	opt Options
+	bus  Bus // what the module was heard on
+	line Bus // what Open was given, to be closed
+	opt  Options
 
 	mu     sync.Mutex // held for one command, or one card
 	dec    decoder
@@ -76,27 +78,50 @@ func Open(ctx context.Context, b Bus, opt Options) (*Reader, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Reader{bus: b, opt: opt}
+	ways, err := framings(b, opt.Framing)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, way := range ways {
+		r := &Reader{bus: way, line: b, opt: opt}
+		err := r.greet(ctx)
+		if err == nil {
+			return r, nil
+		}
+		if first == nil {
+			first = err
+		}
+		// Nothing, or nothing that makes sense: it may be of the other kind.
+		if ctx.Err() != nil || !errors.Is(err, devices.ErrSilent) && !errors.Is(err, devices.ErrProtocol) {
+			return nil, err
+		}
+	}
+	return nil, first
+}
+
+// greet asks for state and number and sets what reading needs.
+func (r *Reader) greet(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b.Drain()
+	r.bus.Drain()
 	a, err := r.ask(ctx, statusTime, cmdStatus)
 	if err != nil {
-		return nil, fmt.Errorf("id reader: %w", err)
+		return fmt.Errorf("id reader: %w", err)
 	}
 	if a.sw3 != 0x90 {
-		return nil, fmt.Errorf("id reader: self-test: %w", a.fault())
+		return fmt.Errorf("id reader: self-test: %w", a.fault())
 	}
 	if a, err = r.ask(ctx, statusTime, cmdSAMID); err != nil {
-		return nil, fmt.Errorf("id reader: SAM id: %w", err)
+		return fmt.Errorf("id reader: SAM id: %w", err)
 	}
 	if a.sw3 == 0x90 && len(a.data) == 16 {
 		r.id = devices.Identity{Model: "SAM", Serial: samID(a.data)}
 	}
-	if _, err = r.ask(ctx, statusTime, cmdSetRFSize, opt.RFSize); err != nil {
-		return nil, fmt.Errorf("id reader: RF frame size: %w", err)
+	if _, err = r.ask(ctx, statusTime, cmdSetRFSize, r.opt.RFSize); err != nil {
+		return fmt.Errorf("id reader: RF frame size: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 // samID is the module's identity as it is printed on its papers: two u16, then three u32, little-endian.
@@ -215,7 +240,7 @@ func (r *Reader) Probe(ctx context.Context) (devices.Status, error) {
 }
 
 // Close implements [devices.Device].
-func (r *Reader) Close() error { return r.bus.Close() }
+func (r *Reader) Close() error { return r.line.Close() }
 
 // errAgain: start again at find.
 var errAgain = errors.New("card moved")

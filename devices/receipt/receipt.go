@@ -7,6 +7,7 @@
 package receipt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -82,9 +84,14 @@ func (p *Printer) Close() error { return p.bus.Close() }
 
 // fresh is a status of nothing known yet.
 func (p *Printer) fresh() devices.Status {
-	return devices.Status{Role: devices.RoleReceiptPrinter, Connection: devices.ConnectionOnline, Media: devices.MediaNotSupported,
+	s := devices.Status{Role: devices.RoleReceiptPrinter, Connection: devices.ConnectionOnline, Media: devices.MediaNotSupported,
 		Paper: devices.SupplyUnknown, Toner: devices.SupplyNotSupported, Cover: devices.CoverUnknown,
 		Identity: devices.Identity{Model: "ESC/POS"}}
+	if b, ok := p.bus.(bus.Identified); ok {
+		id := b.Identity()
+		s.Identity = devices.Identity{Maker: id.Maker, Model: cmp.Or(id.Model, s.Identity.Model), Serial: id.Serial}
+	}
+	return s
 }
 
 // Probe implements [devices.Device]: DLE EOT 1 to 4, and the mouth where the head can tell.
@@ -175,8 +182,7 @@ func (p *Printer) status(ctx context.Context) (devices.Status, error) {
 	p.bus.Drain()
 	p.in = replies{mouth7: p.in.mouth7}
 	if !p.opt.Profile.DLEEOT {
-		s.Paper, s.Cover = devices.SupplyUnknown, devices.CoverUnknown
-		return s, nil
+		return s, p.portStatus(&s)
 	}
 	var four [5]byte
 	for n := byte(1); n <= 4; n++ {
@@ -195,6 +201,27 @@ func (p *Printer) status(ctx context.Context) (devices.Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// portStatus asks a head that knows no ESC/POS questions what USB's printer class has: paper and error. Good news are no
+// news: many answer so whatever happens. A head that refuses the question has told nothing.
+func (p *Printer) portStatus(s *devices.Status) error {
+	port, ok := p.bus.(bus.PrinterPort)
+	if !ok {
+		return nil
+	}
+	st, err := port.PortStatus()
+	switch {
+	case errors.Is(err, devices.ErrNoDevice):
+		return err
+	case err != nil:
+		return nil
+	case st.PaperOut:
+		s.Paper, s.Reasons = devices.SupplyOut, append(s.Reasons, "paper-out")
+	case st.Error:
+		s.Connection, s.Reasons = devices.ConnectionHardwareError, append(s.Reasons, "error")
+	}
+	return nil
 }
 
 // translate turns the four real-time bytes into status words.

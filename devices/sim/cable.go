@@ -23,6 +23,8 @@ import (
 type LineOptions struct {
 	// TCP is a listening address such as "127.0.0.1:0" instead of a serial line.
 	TCP string
+	// USB hangs the device on USB instead.
+	USB *USBOptions
 	// Dir holds the link to the pseudo-terminal; "" makes a temporary one.
 	Dir string
 	// Baud is the device's speed; 0 means 115200. A host that sets another speed reads and writes garbage.
@@ -36,6 +38,7 @@ type cable struct {
 	name  string
 	own   string // temporary directory to remove
 	serve func(ctx context.Context, c *conn)
+	port  func() byte // a printer's port status, for USB
 
 	baud atomic.Int64 // the device's side of the speed
 
@@ -47,7 +50,7 @@ type cable struct {
 }
 
 // newCable makes a line called name and plugs it in. serve runs for each connection, in a goroutine of the cable's.
-func newCable(name string, opt LineOptions, serve func(context.Context, *conn)) (*cable, error) {
+func newCable(name string, opt LineOptions, serve func(context.Context, *conn), port ...func() byte) (*cable, error) {
 	if opt.Baud == 0 {
 		opt.Baud = 115200
 	}
@@ -55,15 +58,23 @@ func newCable(name string, opt LineOptions, serve func(context.Context, *conn)) 
 		return nil, fmt.Errorf("%w: %d baud", ErrValue, opt.Baud)
 	}
 	c := &cable{opt: opt, name: name, serve: serve, addr: opt.TCP}
+	for _, p := range port {
+		c.port = p
+	}
 	c.setBaud(opt.Baud)
-	if opt.TCP == "" && opt.Dir == "" {
+	if opt.USB != nil {
+		if _, ok := usbIDs[name]; !ok {
+			return nil, fmt.Errorf("sim %s: %w", name, errNoUSB)
+		}
+		c.opt.TCP, c.opt.Unpaced = "", true
+	} else if opt.TCP == "" && opt.Dir == "" {
 		dir, err := os.MkdirTemp("", "budayang-sim-")
 		if err != nil {
 			return nil, fmt.Errorf("sim %s: %w", name, err)
 		}
 		c.own, c.opt.Dir = dir, dir
 	}
-	if opt.TCP == "" {
+	if opt.TCP == "" && opt.USB == nil {
 		abs, err := filepath.Abs(c.opt.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("sim %s: %w", name, err)
@@ -81,7 +92,10 @@ func newCable(name string, opt LineOptions, serve func(context.Context, *conn)) 
 func (c *cable) URI() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.opt.TCP != "" {
+	switch {
+	case c.opt.USB != nil:
+		return c.usbURI()
+	case c.opt.TCP != "":
 		return "tcp:" + c.addr
 	}
 	return fmt.Sprintf("serial:%s?baud=%d", c.link(), c.opt.Baud)
@@ -113,9 +127,12 @@ func (c *cable) plug() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	var err error
-	if c.opt.TCP != "" {
+	switch {
+	case c.opt.USB != nil:
+		err = c.openUSB(ctx, done)
+	case c.opt.TCP != "":
 		err = c.listen(ctx, done)
-	} else {
+	default:
 		err = c.openPTY(ctx, done)
 	}
 	if err != nil {

@@ -87,7 +87,7 @@ func StartReceiptPrinter(opt ReceiptOptions) (*ReceiptPrinter, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &ReceiptPrinter{opt: opt, head: h, faults: newFaults(receiptFaults), glyphs: g, cancel: cancel, done: make(chan struct{}),
 		changed: make(chan struct{}), paperLeft: -1}
-	if p.cable, err = newCable(DeviceReceiptPrinter, opt.Line, p.serve); err != nil {
+	if p.cable, err = newCable(DeviceReceiptPrinter, opt.Line, p.serve, p.portStatus); err != nil {
 		cancel()
 		return nil, err
 	}

@@ -149,8 +149,8 @@ var Drivers = map[devices.Role][]string{
 
 // schemes lists the buses that each driver can speak over.
 var schemes = map[string][]string{
-	"sam":     {"serial", "tcp"},
-	"escpos":  {"serial", "tcp"},
+	"sam":     {"serial", "usb", "tcp"},
+	"escpos":  {"serial", "usb", "tcp"},
 	"ipp":     {"ipp", "ipps"},
 	"code":    {"serial", "tcp"},
 	"megatec": {"serial", "tcp"},
