@@ -48,12 +48,8 @@ func booth(t testing.TB, profile string) *Booth {
 // wall puts the person of a picture before a wall of one colour. Tests only: the product never exchanges a background.
 func wall(t testing.TB, m *image.RGBA, c color.RGBA) *image.RGBA {
 	t.Helper()
-	f, err := face.New()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var mask face.Mask
-	f.Mask(m, &mask)
+	finder(t).Mask(m, &mask)
 	out := image.NewRGBA(m.Rect)
 	for y := range m.Rect.Dy() {
 		for x := range m.Rect.Dx() {
@@ -89,19 +85,26 @@ func levels(m *image.RGBA, f func(float64) float64) *image.RGBA {
 	return each(m, func(_, _ int, c color.RGBA) color.RGBA { return color.RGBA{l(c.R), l(c.G), l(c.B), 255} })
 }
 
-// blurred is the mean over a square of 2r+1 pixels.
+// blurred is the mean over a square of 2r+1 pixels, columns first.
 func blurred(m *image.RGBA, r int) *image.RGBA {
-	return each(m, func(x, y int, _ color.RGBA) color.RGBA {
-		var s [3]int
-		n := 0
-		for j := max(0, y-r); j <= min(m.Rect.Dy()-1, y+r); j++ {
-			for i := max(0, x-r); i <= min(m.Rect.Dx()-1, x+r); i++ {
-				c := m.RGBAAt(i, j)
-				s[0], s[1], s[2], n = s[0]+int(c.R), s[1]+int(c.G), s[2]+int(c.B), n+1
+	along := func(m *image.RGBA, dx, dy int) *image.RGBA {
+		out := image.NewRGBA(m.Rect)
+		for y := range m.Rect.Dy() {
+			for x := range m.Rect.Dx() {
+				for i := range 3 {
+					sum := 0
+					for k := -r; k <= r; k++ {
+						u, v := min(max(0, x+k*dx), m.Rect.Dx()-1), min(max(0, y+k*dy), m.Rect.Dy()-1)
+						sum += int(m.Pix[v*m.Stride+4*u+i])
+					}
+					out.Pix[y*out.Stride+4*x+i] = uint8(sum / (2*r + 1))
+				}
+				out.Pix[y*out.Stride+4*x+3] = 255
 			}
 		}
-		return color.RGBA{uint8(s[0] / n), uint8(s[1] / n), uint8(s[2] / n), 255}
-	})
+		return out
+	}
+	return along(along(m, 0, 1), 1, 0)
 }
 
 // turnedBy turns the picture around a point; what comes from outside is of the colour given.
@@ -122,11 +125,33 @@ var white = color.RGBA{250, 250, 250, 255}
 // good is a photo that should be taken: the man of room.jpg before a white wall, in a larger picture.
 func good(t testing.TB) *image.RGBA {
 	t.Helper()
+	if theGood != nil {
+		return theGood
+	}
 	m := wall(t, picture(t, "room.jpg"), white)
 	out := image.NewRGBA(image.Rect(0, 0, 640, 540))
 	draw.Draw(out, out.Rect, image.NewUniform(white), image.Point{}, draw.Src)
 	draw.Draw(out, image.Rect(0, 60, 640, 540), m, image.Point{}, draw.Src)
+	theGood = out
 	return out
+}
+
+// Models and pictures that all tests share; none of them runs beside another, and no picture is written to.
+var (
+	theGood   *image.RGBA
+	theFinder *face.Finder
+)
+
+func finder(t testing.TB) *face.Finder {
+	t.Helper()
+	if theFinder == nil {
+		var err error
+		if theFinder, err = face.New(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	theFinder.Wipe()
+	return theFinder
 }
 
 // moved scales the picture around its middle and shifts it; what comes from outside is wall.
@@ -144,11 +169,7 @@ func moved(m *image.RGBA, scale, dx, dy float64) *image.RGBA {
 // mesh finds the face of a picture.
 func mesh(t testing.TB, m *image.RGBA) face.Mesh {
 	t.Helper()
-	f, err := face.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, ok := f.Track(m)
+	out, ok := finder(t).Track(m)
 	if !ok {
 		t.Fatal("no face")
 	}
@@ -280,7 +301,10 @@ func TestDerivedPicturesGetTheirVerdict(t *testing.T) {
 	g := good(t)
 	b := booth(t, "id-card")
 	table := map[[2]Verdict]int{}
-	for _, c := range derivedSet {
+	for i, c := range derivedSet {
+		if i%every != 0 {
+			continue
+		}
 		p, err := b.Take(c.picture(t, g))
 		var none ErrNoPhoto
 		if errors.As(err, &none) {
