@@ -118,7 +118,7 @@ fuzz:
 	test/fuzz.sh $(FUZZTIME)
 
 bench: build
-	@$(SET_UP) run test
+	@$(SET_UP) run test bench
 	$(GO) test -tags $(TEST_TAGS) -run '^$$' -bench . -benchtime 1s ./idnum ./slip ./devices/... ./sync/... ./service/... ./platform/... ./test/link
 	@if (cd test/bench/nats && $(GO) mod download) 2>/dev/null; then cd test/bench/nats && $(GO) test -run '^$$' -bench . -benchtime 4000x .; \
 	else echo "NATS cannot be fetched from here; its benchmark is skipped"; fi

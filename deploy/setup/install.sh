@@ -6,6 +6,7 @@
 #   deploy/setup/install.sh package   to check Debian packages, and to boot a machine that has them (lintian, debootstrap, QEMU)
 #   deploy/setup/install.sh cross-arm64   to compile the terminal for arm64 on another machine
 #   deploy/setup/install.sh test      what the tests use beside that: independent printers, readers and renderers
+#   deploy/setup/install.sh bench     what only benchmarks compare with
 #   deploy/setup/install.sh lab       what the lab's virtual machine takes (make lab)
 #   deploy/setup/install.sh cluster   what make cluster puts into namespaces: PostgreSQL, Patroni, etcd, HAProxy. None of them is
 #                                     left running on this machine, nor started at its next boot, unless it was installed before
@@ -16,6 +17,7 @@ set -euo pipefail
 build=(gcc pkg-config libc6-dev libgl1-mesa-dev libusb-1.0-0-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
 test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm nut-server)
+bench=(ffmpeg) # the peer of the camera's preview
 lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
 # Patroni alone brings the client of another store.
 cluster=(postgresql patroni python3-etcd etcd-server haproxy iproute2)
@@ -31,12 +33,13 @@ for set in "$@"; do
 	build) want+=("${build[@]}") ;;
 	run) want+=("${run[@]}") ;;
 	test) want+=("${test[@]}") ;;
+	bench) want+=("${bench[@]}") ;;
 	lab) want+=("${lab[@]}") ;;
 	cluster) want+=("${cluster[@]}") quiet=1 ;;
 	package) want+=("${package[@]}") ;;
 	cross-arm64) want+=("${cross_arm64[@]}") ;;
 	*)
-		echo "install.sh: no set '$set': build, run, test, lab, cluster, package, cross-arm64" >&2
+		echo "install.sh: no set '$set': build, run, test, bench, lab, cluster, package, cross-arm64" >&2
 		exit 2
 		;;
 	esac
