@@ -76,6 +76,11 @@ type caller struct{}
 
 func terminalOf(ctx context.Context) string { t, _ := ctx.Value(caller{}).(string); return t }
 
+// signing is when the request was signed, by the terminal's clock as it corrects it.
+type signing struct{}
+
+func signedAt(ctx context.Context) time.Time { t, _ := ctx.Value(signing{}).(time.Time); return t }
+
 // authenticated lets a request through when it comes over the terminal's own TLS certificate, and the terminal is known, in
 // good standing, and signed it, freshly and for the first time. The handler gets the body, whole and unpacked.
 func (s *Server) authenticated(limit int, h func(http.ResponseWriter, *http.Request, []byte)) http.HandlerFunc {
@@ -177,6 +182,7 @@ func (s *Server) admitted(limit int, renewing bool, h func(http.ResponseWriter, 
 			return
 		}
 		ctx := context.WithValue(context.WithValue(r.Context(), caller{}, c.terminal), nonceKey{}, c.terminal+" "+c.nonce)
+		ctx = context.WithValue(ctx, signing{}, time.UnixMilli(c.milli))
 		h(w, r.WithContext(ctx), body)
 	}
 }

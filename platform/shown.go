@@ -44,6 +44,13 @@ func (s Shown) stale(h wire.Hello) bool {
 	return slices.ContainsFunc(s.Runs, func(r Run) bool { return h.Boot != "" && r.Boot == h.Boot && h.MS < r.MS })
 }
 
+// another says that a hello is not of the run that said the latest. One that was also signed before the terminal was heard last is the
+// last word of a run that is over: it waited here while the store was away, and the terminal was killed and has gone on meanwhile.
+// A disk that was set back shows as little with its next hello, which is signed later.
+func (s Shown) another(h wire.Hello) bool {
+	return h.Boot != "" && len(s.Runs) > 0 && s.Runs[0].Boot != h.Boot
+}
+
 // gone are the places that were shown, or delivered, and that the terminal of this hello does not have. When one lane has less,
 // or the journal has had fewer changes, the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
 func (s Shown) gone(h wire.Hello) (all []wire.Range) {

@@ -5,9 +5,11 @@ package platform
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -77,6 +79,41 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 				t.Errorf("told %q, want %q", told, c.told)
 			}
 		})
+	}
+}
+
+// The last word of a run that was killed may come after the first of the next: it waited for the store.
+func TestTheLastHelloOfARunThatIsOverOrdersNothing(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	hello := func(boot string, ms int64, seq uint64) *http.Request {
+		t.Helper()
+		time.Sleep(10 * time.Millisecond) // signed times are whole milliseconds
+		body, err := json.Marshal(wire.Hello{Terminal: p.id, Epoch: 1, Boot: boot, MS: ms, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: seq}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.request(http.MethodPost, wire.PathHello, body)
+	}
+	deliver := func(r *http.Request) (w wire.Welcome) {
+		t.Helper()
+		out := httptest.NewRecorder()
+		s.Handler().ServeHTTP(out, r)
+		if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
+			t.Fatalf("%d %s", out.Code, out.Body)
+		}
+		return w
+	}
+	deliver(hello("a", 1, 8))
+	for _, run := range []string{"a", "never heard"} {
+		late := hello(run, 5, 12)
+		deliver(hello("b", int64(len(run)), 16))
+		if w := deliver(late); w.Epoch != 1 || len(w.Fork) > 0 || len(gone(t, s)) > 0 {
+			t.Errorf("run %s: epoch %d is ordered, forked %v, %q", run, w.Epoch, w.Fork, gone(t, s))
+		}
+	}
+	if w := deliver(hello("c", 1, 12)); w.Epoch != 2 {
+		t.Errorf("a disk that was set back: epoch %d is ordered", w.Epoch)
 	}
 }
 

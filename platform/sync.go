@@ -44,7 +44,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			return err
 		}
 		out.Fork, out.Want = nil, nil
-		stale := t.Shown.stale(h)
+		stale := t.Shown.stale(h) || t.Shown.another(h) && t.Seen.After(signedAt(r.Context()))
 		gone = nil
 		out.Shown = nil
 		if !stale {
