@@ -94,8 +94,9 @@ func cameTo(h wire.Hello, epoch uint32, lane wire.Lane) (at wire.Left, known boo
 	return wire.Left{}, last > 0 && epoch > last // it went past that epoch without ever having been in it
 }
 
-// show notes a hello.
-func (s *Shown) show(h wire.Hello) {
+// show notes a hello. As long as the terminal has not compared what it holds with an answer, what was shown before stays, for an
+// answer may get lost; unless the loss is told already.
+func (s *Shown) show(h wire.Hello, told bool) {
 	if h.Boot == "" {
 		*s = Shown{}
 		return
@@ -106,7 +107,10 @@ func (s *Shown) show(h wire.Hello) {
 	}
 	runs := slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool { return r.Boot == h.Boot })
 	runs = append([]Run{{clip(h.Boot, 64), h.MS}}, runs...)
-	*s = Shown{h.Epoch, lanes, h.Change, runs[:min(len(runs), mostRuns)]}
+	s.Runs = runs[:min(len(runs), mostRuns)]
+	if h.Compared || told || s.Epoch == 0 {
+		s.Epoch, s.Lanes, s.Change = h.Epoch, lanes, h.Change
+	}
 }
 
 // deliver notes how far a lane is held.

@@ -58,7 +58,7 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 			p := enrolled(t, s, "990000-0001")
 			say := func(h hello) (w wire.Welcome) {
 				t.Helper()
-				out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: h.epoch, Boot: h.boot, MS: h.ms, Left: h.left,
+				out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: h.epoch, Boot: h.boot, MS: h.ms, Left: h.left, Compared: true,
 					Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: h.seq}}})
 				if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
 					t.Fatalf("%d %s", out.Code, out.Body)
@@ -123,7 +123,7 @@ func TestFewerChangesAreAForkToo(t *testing.T) {
 	p := enrolled(t, s, "990000-0001")
 	hello := func(boot string, epoch uint32, change uint64, left ...wire.Left) (w wire.Welcome) {
 		t.Helper()
-		out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Boot: boot, MS: 1, Change: change, Left: left,
+		out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Boot: boot, MS: 1, Change: change, Left: left, Compared: true,
 			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 8}}})
 		if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
 			t.Fatalf("%d %s", out.Code, out.Body)
@@ -202,5 +202,31 @@ func TestEpochsEnd(t *testing.T) {
 	}
 	if got := hello(wire.MaxEpoch - 1); got != "" {
 		t.Errorf("the last but one: %q", got)
+	}
+}
+
+// An answer may get lost, and with it what the terminal was to compare: it is shown again until the terminal has compared.
+func TestWhatWasShownIsShownUntilItIsCompared(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	hello := func(boot string, seq uint64, compared bool) uint64 {
+		t.Helper()
+		var w wire.Welcome
+		out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1, Boot: boot, MS: 1, Compared: compared,
+			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: seq}}})
+		if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
+			t.Fatalf("%d %s", out.Code, out.Body)
+		}
+		return w.Shown[wire.LaneTx].Seq
+	}
+	hello("a", 16, true)
+	for i, step := range []struct {
+		seq      uint64
+		compared bool
+		want     uint64
+	}{{20, false, 16}, {21, false, 16}, {22, true, 16}, {23, true, 22}} {
+		if got := hello("b", step.seq, step.compared); got != step.want {
+			t.Errorf("hello %d: %d was shown before, want %d", i, got, step.want)
+		}
 	}
 }

@@ -91,7 +91,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			t.Status = t.Status[:32]
 		}
 		if !stale {
-			t.Shown.show(h)
+			t.Shown.show(h, len(gone) > 0)
 		}
 		c, err := s.currentCatalogue(tx)
 		if err != nil {

@@ -42,7 +42,13 @@ func (j *Journal) NewEpochForked(epoch uint32, want []wire.Place, held map[wire.
 		if err != nil {
 			return err
 		}
+		agreed := map[wire.Lane]uint64{}
 		for _, lane := range wire.Lanes {
+			st, err := readLane(tx.tx, lane)
+			if err != nil {
+				return err
+			}
+			agreed[lane] = min(st.Acked, held[lane])
 			again, err := tx.unhold(lane, want)
 			if err != nil {
 				return err
@@ -66,7 +72,8 @@ func (j *Journal) NewEpochForked(epoch uint32, want []wire.Place, held map[wire.
 			if _, forked := held[lane]; !forked {
 				continue
 			}
-			err := tx.Audit(EventLaneForked, wire.WhoPlatform, map[string]string{"lane": string(lane), "epoch": fmt.Sprint(left), "held": fmt.Sprint(held[lane])})
+			err := tx.Audit(EventLaneForked, wire.WhoPlatform, map[string]string{"lane": string(lane), "epoch": fmt.Sprint(left),
+				"from": fmt.Sprint(agreed[lane] + 1), "held": fmt.Sprint(held[lane])})
 			if err != nil {
 				return err
 			}
@@ -178,7 +185,14 @@ func (tx *Tx) unhold(lane wire.Lane, want []wire.Place) (again []stored, err err
 func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error) {
 	name := string(archiveKey(lane, p.Epoch))
 	archives := tx.tx.Bucket(bucketArchive)
+	was, err := tx.forgetAcked(lane, p.Epoch)
+	if err != nil {
+		return nil, err
+	}
 	if archives.Bucket([]byte(name)) == nil {
+		if was > p.Seq { // a journal that was recovered knows no more than that
+			return nil, tx.auditLost(wire.Range{Epoch: p.Epoch, Lane: lane, From: p.Seq + 1, To: was})
+		}
 		return nil, nil
 	}
 	b, from := tx.bucket(bucketArchive).inner(name), p.Seq
@@ -245,8 +259,66 @@ func (tx *Tx) unack(lane wire.Lane, st laneState, keep uint64) error {
 	return tx.writeLane(lane, st)
 }
 
+// metaAcked is the last acknowledged record of each lane in the last epochs that were left. It outlives the archives, which a
+// recovered journal lacks, so that a platform that was set back can still be asked whether it holds them.
+const metaAcked = "epoch.acked"
+
+// mostAcked is how many of them are remembered; a hello shows [wire.MaxPast].
+const mostAcked = 48
+
+func ackedOf(tx *bolt.Tx) (all []wire.Place, err error) {
+	if b := tx.Bucket(bucketMeta).Get([]byte(metaAcked)); b != nil {
+		if err := json.Unmarshal(b, &all); err != nil {
+			return nil, fmt.Errorf("what was acknowledged in earlier epochs: %w", errors.Join(ErrDamaged, err))
+		}
+	}
+	return all, nil
+}
+
+func (tx *Tx) putAcked(all []wire.Place) error {
+	b, err := json.Marshal(all[:min(len(all), mostAcked)])
+	if err != nil {
+		return err
+	}
+	return tx.bucket(bucketMeta).Put([]byte(metaAcked), b)
+}
+
+// noteAcked remembers the last acknowledged record of a lane whose epoch ends.
+func (tx *Tx) noteAcked(lane wire.Lane, st laneState) error {
+	v := tx.tx.Bucket(bucketRecords).Bucket([]byte(lane)).Get(seqKey(st.Acked))
+	if v == nil {
+		return nil
+	}
+	p, err := placeOf(v)
+	if err != nil {
+		return err
+	}
+	all, err := ackedOf(tx.tx)
+	if err != nil {
+		return err
+	}
+	return tx.putAcked(append([]wire.Place{p}, all...))
+}
+
+// forgetAcked tells how far a lane was acknowledged in an epoch, once.
+func (tx *Tx) forgetAcked(lane wire.Lane, epoch uint32) (seq uint64, err error) {
+	all, err := ackedOf(tx.tx)
+	if err != nil {
+		return 0, err
+	}
+	at := slices.IndexFunc(all, func(p wire.Place) bool { return p.Lane == lane && p.Epoch == epoch })
+	if at < 0 {
+		return 0, nil
+	}
+	seq = all[at].Seq
+	return seq, tx.putAcked(slices.Delete(all, at, at+1))
+}
+
 // archive moves a lane's acknowledged records aside and leaves the lane empty.
 func (tx *Tx) archive(lane wire.Lane, st laneState) error {
+	if err := tx.noteAcked(lane, st); err != nil {
+		return err
+	}
 	to, last := archiveKey(lane, st.Epoch), seqKey(st.Acked)
 	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
 	return moveToArchive(tx.tx, string(lane), to, last)

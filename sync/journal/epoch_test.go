@@ -148,9 +148,9 @@ func TestAForkTellsHowFarTheOtherHistoryGoes(t *testing.T) {
 	must(t, j.NewEpochForked(2, nil, map[wire.Lane]uint64{wire.LanePay: 0, wire.LaneTx: 7}))
 	told := map[string]string{}
 	for _, e := range audited(t, j.Journal, "lane.forked") {
-		told[e.Fields["lane"]] = e.Fields["epoch"] + "/" + e.Fields["held"]
+		told[e.Fields["lane"]] = e.Fields["epoch"] + "/" + e.Fields["from"] + "/" + e.Fields["held"]
 	}
-	if len(told) != 2 || told["pay"] != "1/0" || told["tx"] != "1/7" {
+	if len(told) != 2 || told["pay"] != "1/1/0" || told["tx"] != "1/1/7" {
 		t.Errorf("%v", told)
 	}
 	left, err := j.Left()

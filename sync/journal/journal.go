@@ -437,7 +437,7 @@ func CrashPoints() []string {
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
 	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp ||
-		key == metaKnown || key == metaFix || key == metaLeft {
+		key == metaKnown || key == metaFix || key == metaLeft || key == metaAcked {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.bucket(bucketMeta).Put([]byte(key), value)

@@ -79,7 +79,16 @@ func (j *Journal) Past(most int) (all []wire.Place, err error) {
 				all = append(all, p)
 			}
 		}
+		acked, err := ackedOf(tx)
+		if err != nil {
+			return err
+		}
 		archives := tx.Bucket(bucketArchive)
+		for _, p := range acked {
+			if archives.Bucket(archiveKey(p.Lane, p.Epoch)) == nil {
+				all = append(all, p)
+			}
+		}
 		return archives.ForEachBucket(func(name []byte) error {
 			_, v := archives.Bucket(name).Cursor().Last()
 			if v == nil {

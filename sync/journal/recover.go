@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -348,6 +349,11 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 			return err
 		}
 	}
+	if len(held) > 0 {
+		if err := j.mendAcked(tx, held[len(held)-1]); err != nil {
+			return err
+		}
+	}
 	st.Acked, st.AckedHash = 0, wire.Hash{}
 	if len(keep) > 0 {
 		last := keep[len(keep)-1]
@@ -358,6 +364,19 @@ func (j *Journal) mendLane(tx *bolt.Tx, lane wire.Lane, waiting map[string]uint6
 		return err
 	}
 	return tx.Bucket(bucketLanes).Put([]byte(lane), raw)
+}
+
+// mendAcked remembers the last acknowledged record of the epoch in which the database was lost.
+func (j *Journal) mendAcked(tx *bolt.Tx, s stored) error {
+	all, err := ackedOf(tx)
+	if err != nil {
+		all = nil
+	}
+	b, err := json.Marshal(append([]wire.Place{{Epoch: s.Epoch, Lane: s.Lane, LanePoint: wire.LanePoint{Seq: s.Seq, Hash: s.Header.Hash()}, ID: s.ID}}, all...))
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketMeta).Put([]byte(metaAcked), b)
 }
 
 // gather reads the records of a bucket in the order of their numbers, leaving out what is none of this lane.

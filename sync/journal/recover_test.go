@@ -163,3 +163,34 @@ func TestADamagedCaseIsTold(t *testing.T) {
 		t.Errorf("%+v, %+v", r, told)
 	}
 }
+
+// Acknowledged records of an earlier epoch are in no checkpoint. After a recovery a platform is still shown how far they went, and
+// when it wants them, that they are gone is told; once.
+func TestARecoveredJournalKnowsWhatEarlierEpochsHadAcknowledged(t *testing.T) {
+	const lane = wire.LaneTx
+	j := journaltest.Open(t, opt)
+	for range 3 {
+		openCase(t, j.Journal)
+	}
+	all, err := j.Pending(lane, 100, 1<<20)
+	must(t, err)
+	ackAll(t, j.Journal)
+	must(t, j.NewEpoch(2))
+	openCase(t, j.Journal)
+	j.Reopen() // a checkpoint, without archives
+	j.Shut()
+	destroy(t, j.Path)
+	_, again := recovered(t, j)
+	shown := func() bool {
+		past, err := again.Past(100)
+		must(t, err)
+		return slices.ContainsFunc(past, func(p wire.Place) bool { return p.ID == all[2].ID && p.Epoch == 1 && p.Seq == 3 })
+	}
+	if !shown() {
+		t.Error("what was acknowledged in the first epoch is not shown")
+	}
+	must(t, again.NewEpochAfter(5, []wire.Place{placeOf(all[0])}))
+	if got := lostPlaces(t, again.Journal); !slices.Equal(got, []string{"tx/1/2-3"}) || shown() {
+		t.Errorf("told: %q, shown still: %v", got, shown())
+	}
+}

@@ -478,6 +478,9 @@ func (u *Uplink) hello(ctx context.Context, past bool) (lanes []journal.LaneStat
 	if h.Inbox, h.InboxID, err = lastMessage(u.opt.Journal); err != nil {
 		return lanes, w, err
 	}
+	u.mu.Lock()
+	h.Compared = u.greeted
+	u.mu.Unlock()
 	boot, lasted := u.opt.Journal.Boot()
 	h.Boot, h.MS = boot, lasted.Milliseconds()
 	if past {

@@ -66,13 +66,15 @@ type Hello struct {
 	Left []Left `json:"left,omitempty"`
 	// Boot names the run of the terminal's program and MS how long it has lasted, so that the platform can tell a hello that the
 	// line brought late from a terminal that comes back with less than it had. Without them it does not compare hellos.
-	Boot    string   `json:"boot,omitempty"`
-	MS      int64    `json:"boot_ms,omitempty"`
-	Change  uint64   `json:"change,omitempty"`   // counts the changes of the journal, whatever they were about
-	Inbox   uint64   `json:"inbox,omitempty"`    // number of the last message that was taken
-	InboxID string   `json:"inbox_id,omitempty"` // and its id
-	Applied *Applied `json:"applied,omitempty"`
-	Paused  bool     `json:"paused,omitempty"` // closed by a command
+	Boot string `json:"boot,omitempty"`
+	MS   int64  `json:"boot_ms,omitempty"`
+	// Compared says that this run has compared what it holds with a welcome. Until then the platform shows the same again.
+	Compared bool     `json:"compared,omitempty"`
+	Change   uint64   `json:"change,omitempty"`   // counts the changes of the journal, whatever they were about
+	Inbox    uint64   `json:"inbox,omitempty"`    // number of the last message that was taken
+	InboxID  string   `json:"inbox_id,omitempty"` // and its id
+	Applied  *Applied `json:"applied,omitempty"`
+	Paused   bool     `json:"paused,omitempty"` // closed by a command
 }
 
 // LanePoint is a place in a lane.

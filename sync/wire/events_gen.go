@@ -44,7 +44,7 @@ const (
 	EventJournalSealKey Event = "journal.seal-key"
 	// Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.
 	EventJournalTrimmed Event = "journal.trimmed"
-	// The platform holds another history than this disk, and of this lane as far as held says: what was written behind that on another disk and is not here is lost.
+	// The platform holds another history than this disk, and of this lane as far as held says. Of what that history has from one number on nothing is known to be here: up to held only the platform has it, and what was written behind that is lost.
 	EventLaneForked Event = "lane.forked"
 	// An order of the platform was done, refused or found too old.
 	EventOrderEnded Event = "order.ended"
@@ -97,7 +97,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventJournalRolledForward: {Type: "application-action", Text: "Changes that the spill held and the database lacked were applied again.", Fields: map[string]FieldSpec{"from": {Kind: "count", Optional: false}, "to": {Kind: "count", Optional: false}}},
 	EventJournalSealKey:       {Type: "application-action", Text: "Data keys were sealed to the platform's key too, so that what waits outlives this machine.", Fields: map[string]FieldSpec{"keys": {Kind: "count", Optional: false}}},
 	EventJournalTrimmed:       {Type: "application-action", Text: "Records that the platform has held for long enough, and cases that ended before a time, were forgotten here.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "before": {Kind: "time", Optional: false}, "cases": {Kind: "count", Optional: false}, "records": {Kind: "count", Optional: false}}},
-	EventLaneForked:           {Type: "system-status", Text: "The platform holds another history than this disk, and of this lane as far as held says: what was written behind that on another disk and is not here is lost.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "held": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}}},
+	EventLaneForked:           {Type: "system-status", Text: "The platform holds another history than this disk, and of this lane as far as held says. Of what that history has from one number on nothing is known to be here: up to held only the platform has it, and what was written behind that is lost.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "held": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}}},
 	EventOrderEnded:           {Type: "application-action", Text: "An order of the platform was done, refused or found too old.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "name": {Kind: "word", Optional: false}, "status": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
 	EventOrderReceived:        {Type: "application-status", Text: "An order of the platform was kept, to be done between two visits.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
 	EventOutboxAcksImported:   {Type: "operator-action", Text: "Acknowledgements that came as a file were taken.", Fields: map[string]FieldSpec{"no": {Kind: "count", Optional: false}}},

@@ -26,7 +26,7 @@ func (x *terminal) show() {
 		x.t.Fatal(err)
 	}
 	boot, lasted := x.Boot()
-	h := wire.Hello{Terminal: x.id.Terminal, Epoch: lanes[0].Epoch, Lanes: map[wire.Lane]wire.LanePoint{}, Boot: boot, MS: lasted.Milliseconds(), Change: change}
+	h := wire.Hello{Terminal: x.id.Terminal, Epoch: lanes[0].Epoch, Lanes: map[wire.Lane]wire.LanePoint{}, Compared: true, Boot: boot, MS: lasted.Milliseconds(), Change: change}
 	for _, l := range lanes {
 		h.Lanes[l.Lane] = wire.LanePoint{Seq: l.Head, Hash: l.HeadHash}
 	}

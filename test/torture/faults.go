@@ -145,13 +145,16 @@ func (c *crew) lie(ctx context.Context, r *rand.Rand) error {
 			return err
 		}
 	}
-	for _, u := range c.units {
-		heard, err := c.shown(ctx, u)
-		if err != nil {
-			return err
-		}
-		if !heard {
-			return c.callOff()
+	// Twice: what was shown may have been answered with a new epoch, whose places are others.
+	for range 2 {
+		for _, u := range c.units {
+			heard, err := c.shown(ctx, u)
+			if err != nil {
+				return err
+			}
+			if !heard {
+				return c.callOff()
+			}
 		}
 	}
 	if _, err := c.disk.order("freeze"); err != nil {

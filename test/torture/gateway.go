@@ -113,8 +113,8 @@ func (g *gateway) release() {
 	g.held = false
 }
 
-// hear notes what a hello showed, once it was answered.
-func (g *gateway) hear(r *http.Request, body []byte) {
+// hear notes what a hello showed, once it was answered and the terminal stays where it is.
+func (g *gateway) hear(r *http.Request, body, answer []byte) {
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		z, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil {
@@ -125,8 +125,9 @@ func (g *gateway) hear(r *http.Request, body []byte) {
 		}
 	}
 	var h wire.Hello
-	if json.Unmarshal(body, &h) != nil {
-		return
+	var w wire.Welcome
+	if json.Unmarshal(body, &h) != nil || json.Unmarshal(answer, &w) != nil || w.Epoch > h.Epoch {
+		return // it goes on in another epoch, which was not shown
 	}
 	now := heads{epoch: h.Epoch}
 	for _, p := range h.Lanes {
@@ -210,7 +211,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	resp, answer, err := g.forward(r.Context(), r, body, age)
 	if err == nil && resp.StatusCode == http.StatusOK && r.URL.Path == wire.PathHello {
-		g.hear(r, body)
+		g.hear(r, body, answer)
 	}
 	if err != nil {
 		http.Error(w, "no answer from behind", http.StatusBadGateway)

@@ -27,6 +27,7 @@ type held struct {
 type ledger struct {
 	records []held
 	ids     map[string]bool
+	inks    map[string]bool   // pictures that records name: the platform sees which of them it lacks
 	times   map[string]int    // case id → how often it was opened
 	effects map[string]string // effect → state
 	epochs  map[string]uint32 // terminal → epoch
@@ -70,7 +71,6 @@ func readNotices(ctx context.Context, c *city) (all []notice, damaged []string, 
 		n := notice{terminal: row["terminal"], lane: a.Fields["lane"], epoch: number(a.Fields["epoch"]), from: number(a.Fields["from"]), to: number(a.Fields["to"]), what: string(a.Event)}
 		switch a.Event {
 		case wire.EventLaneForked:
-			n.from = number(a.Fields["held"]) + 1
 			all = append(all, n)
 		case wire.EventRecordsLost:
 			all = append(all, n)
@@ -88,7 +88,7 @@ func readLedger(ctx context.Context, c *city) (l ledger, err error) {
 		return l, err
 	}
 	defer db.Close()
-	l = ledger{ids: map[string]bool{}, times: map[string]int{}, effects: map[string]string{}, epochs: map[string]uint32{}}
+	l = ledger{ids: map[string]bool{}, inks: map[string]bool{}, times: map[string]int{}, effects: map[string]string{}, epochs: map[string]uint32{}}
 	err = each(ctx, db, "records ORDER BY terminal, lane, epoch, seq", func(row map[string]string) error {
 		var h held
 		if err := json.Unmarshal([]byte(row["raw"]), &h.Record); err != nil {
@@ -106,6 +106,7 @@ func readLedger(ctx context.Context, c *city) (l ledger, err error) {
 			l.times[row["id"]], err = strconv.Atoi(row["times"])
 			return err
 		}),
+		each(ctx, db, "hotline", func(row map[string]string) error { l.inks[row["ink"]] = true; return nil }),
 		each(ctx, db, "effects", func(row map[string]string) error { l.effects[row["name"]] = row["state"]; return nil }),
 		each(ctx, db, "terminals", func(row map[string]string) error {
 			n, err := strconv.ParseUint(row["epoch"], 10, 32)

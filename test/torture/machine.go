@@ -355,6 +355,9 @@ func (m *machine) serve(ctx context.Context, visit string) {
 			if err := errors.Join(tx.KeepBlob(c.ID, "ink", ink), tx.UploadBlob(c.ID, ink)); err != nil {
 				return err
 			}
+			if _, err := tx.Emit(wire.LaneTx, c.ID, wire.TypeHotline, 1, wire.Hotline{LocalNo: c.ReceiptCode, Category: "road", Ink: ink, At: m.now()}); err != nil {
+				return err
+			}
 		}
 		if m.s.Old {
 			_, err = tx.Emit(wire.LanePay, c.ID, "till.legacy", 0, map[string]any{"visit": visit, "fen": amount})

@@ -8,7 +8,8 @@ package main
 // back, lied or was replaced, and when each of its records that the platform does not hold lay at a place that somebody said is
 // lost: the platform, which saw the terminal come back with less (records.gone), or the terminal, which found another history at
 // the platform (lane.forked) or holes in its own (records.lost). A picture may also be missing where the terminal said that its
-// case was damaged. Anything else is a violation.
+// case was damaged, or where its disk was lost and the platform, which holds the case, sees that it lacks it. Anything else is a
+// violation.
 
 import (
 	"bufio"
@@ -405,6 +406,8 @@ func (o *oracle) excused(x *visit, what string, p promise, l ledger) (who, why s
 		return who, ""
 	case what == "inked" && o.damaged[x.caseID]:
 		return "case.damaged", ""
+	case what == "inked" && l.inks[x.blob] && slices.ContainsFunc(o.losses[p.machine], func(l *loss) bool { return p.n > l.from && p.n <= l.to }):
+		return "a case that the platform shows to lack its picture", ""
 	}
 	return "", "the platform holds all its records"
 }

@@ -63,6 +63,17 @@ func TestALossMustBeToldByItsPlaces(t *testing.T) {
 
 // A picture may be lost by itself, when its case is said to be damaged.
 func TestALostPictureMustBeTold(t *testing.T) {
+	for _, seen := range []bool{true, false} {
+		o := newOracle()
+		o.hear(strings.Fields("try m1 v 500"))
+		o.hear(strings.Fields("paid m1 v case 001-1 500 p@pay/1/3"))
+		o.hear(strings.Fields("inked m1 v hash"))
+		o.lost("m1", loss{how: "rollback"})
+		l := ledger{ids: map[string]bool{"p": true}, inks: map[string]bool{"hash": seen}}
+		if v := o.judge(l, nil, func(string) bool { return false }); seen != (v.excused["a case that the platform shows to lack its picture"] == 1) {
+			t.Errorf("seen %v: %v", seen, v.excused)
+		}
+	}
 	for _, damaged := range []bool{true, false} {
 		o := newOracle()
 		o.hear(strings.Fields("try m1 v 500"))
