@@ -16,22 +16,22 @@ func TestARequestIsSeenOnce(t *testing.T) {
 	p := enrolled(t, s, "990000-0001")
 	id := uuid.NewString()
 	batch := p.batch(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "i", ReceiptCode: "r", State: "SUBMITTED", At: moment}))
-	for name, x := range map[string]struct {
-		method, path string
-		in           any
+	for _, x := range []struct {
+		name, method, path string
+		in                 any
 	}{
-		"hello":     {"POST", wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1}},
-		"push":      {"POST", wire.PathPush, batch},
-		"refill":    {"POST", wire.PathRefill, batch},
-		"telemetry": {"POST", wire.PathTelemetry, samples(p, 1, 1)},
-		"renew":     {"POST", wire.PathRenew, wire.Renew{Keys: p.keys()}},
-		"catalogue": {"GET", wire.PathCatalogue, nil},
-		"pull":      {"GET", wire.PathPull + "?after=0&wait=0", nil},
-		"blob":      {"PUT", wire.PathBlobs + wire.Hash{1}.String(), []byte("x")},
-		"query":     {"POST", wire.PathQuery + "sb-info", wire.Query{}},
-		"lease":     {"POST", wire.PathLeases, wire.LeaseRequest{}},
+		{"hello", "POST", wire.PathHello, wire.Hello{Terminal: p.id, Epoch: 1}},
+		{"push", "POST", wire.PathPush, batch},
+		{"refill", "POST", wire.PathRefill, batch},
+		{"telemetry", "POST", wire.PathTelemetry, samples(p, 1, 1)},
+		{"renew", "POST", wire.PathRenew, wire.Renew{Keys: p.keys()}},
+		{"catalogue", "GET", wire.PathCatalogue, nil},
+		{"pull", "GET", wire.PathPull + "?after=0&wait=0", nil},
+		{"blob", "PUT", wire.PathBlobs + wire.Hash{1}.String(), []byte("x")},
+		{"query", "POST", wire.PathQuery + "sb-info", wire.Query{}},
+		{"lease", "POST", wire.PathLeases, wire.LeaseRequest{}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(x.name, func(t *testing.T) {
 			r := p.request(x.method, x.path, bytesOf(t, x.in))
 			var wg sync.WaitGroup
 			codes := make([]string, 6)
