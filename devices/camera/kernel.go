@@ -70,10 +70,10 @@ func fourcc(s string) uint32 {
 type capability struct {
 	driver       [16]byte
 	card         [32]byte
-	busInfo      [32]byte
-	version      uint32
-	capabilities uint32 // of the whole device
-	deviceCaps   uint32 // of this node
+	_            [32]byte // where it is
+	_            uint32   // version of the driver
+	capabilities uint32   // of the whole device
+	deviceCaps   uint32   // of this node
 	_            [3]uint32
 }
 
@@ -101,15 +101,19 @@ func text(b []byte) string {
 }
 
 type formatDesc struct {
-	index, kind, flags uint32
-	description        [32]byte
-	pixelFormat        uint32
-	mbusCode           uint32
-	_                  [3]uint32
+	index, kind uint32
+	_           uint32   // flags
+	_           [32]byte // description
+	pixelFormat uint32
+	_           [4]uint32
 }
 
 type pixFormat struct {
-	width, height, pixelFormat, field, stride, sizeImage, colorspace, priv, flags, encoding, quantization, transfer uint32
+	width, height, pixelFormat, field, stride uint32
+	sizeImage                                 uint32    // what buffers will have; each says so itself
+	_                                         [4]uint32 // colour space, private, flags, encoding
+	quantization                              uint32
+	_                                         uint32 // transfer function
 }
 
 type format struct {
@@ -120,18 +124,19 @@ type format struct {
 }
 
 type requestBuffers struct {
-	count, kind, memory, capabilities, flags uint32
+	count, kind, memory uint32
+	_                   [2]uint32 // capabilities, flags
 }
 
 type buffer struct {
-	index, kind, bytesUsed, flags, field uint32
-	_                                    uint32
-	seconds, microseconds                int64
-	timecode                             [16]byte
-	sequence, memory                     uint32
-	m                                    uint64 // a union: offset of the mapping
-	length, reserved, requestFD          uint32
-	_                                    uint32
+	index, kind, bytesUsed, flags uint32
+	_                             [2]uint32 // field
+	seconds, microseconds         int64
+	_                             [16]byte // time code
+	sequence, memory              uint32
+	m                             uint64 // a union: offset of the mapping
+	length                        uint32
+	_                             [3]uint32
 }
 
 func (b *buffer) offset() uint32 { return uint32(b.m) }

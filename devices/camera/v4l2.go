@@ -91,7 +91,12 @@ func usbSerial(path string) string {
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(filepath.Join("/sys/class/video4linux", filepath.Base(node), "device", "..", "serial"))
+	// The node hangs on an interface of the device; the link must be followed before its parent is taken.
+	of, err := filepath.EvalSymlinks(filepath.Join("/sys/class/video4linux", filepath.Base(node), "device"))
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(filepath.Join(filepath.Dir(of), "serial"))
 	if err != nil {
 		return ""
 	}
@@ -131,6 +136,8 @@ func (v *video) negotiate() error {
 		return fmt.Errorf("%w: it took another format than it offered", devices.ErrUnusable)
 	case p.width == 0 || p.height == 0 || p.width > maxSide || p.height > maxSide || p.width*p.height > maxPixels:
 		return fmt.Errorf("%w: pictures of %d by %d", devices.ErrUnusable, p.width, p.height)
+	case p.sizeImage > maxMap:
+		return fmt.Errorf("%w: pictures of %d bytes", devices.ErrUnusable, p.sizeImage)
 	case best.format == YUYV && (p.width%2 != 0 || p.stride < 2*p.width || uint64(p.stride)*uint64(p.height) > maxMap):
 		return fmt.Errorf("%w: rows of %d bytes for %d pixels", devices.ErrUnusable, p.stride, p.width)
 	}

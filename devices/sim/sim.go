@@ -13,7 +13,7 @@
 //	reader.PutCard(sim.SampleCards()[1])
 //	reader.Fault("read-fails", "2")         // the card moves twice, then it reads
 //
-// A [CodeScanner], a [UPS] and a [Camera] stand by themselves, beside the bench.
+// A [CodeScanner], a [UPS], a [Camera] and a [USBCamera] stand by themselves, beside the bench.
 //
 // Every device can be broken while it runs: [Faults] lists how, and the names are stable. [Bench] holds all three, lets
 // them be steered by name, and offers the same over a UNIX socket to a [Client] in another process.
