@@ -19,6 +19,7 @@ type changes struct {
 	hotlines      []HotlineRow
 	answers       []orderAnswer
 	leases        []LeaseRow
+	blanks        []BlankRow
 }
 
 // orderAnswer is what a terminal says of an order.
@@ -36,6 +37,7 @@ func (c *changes) write(tx Tx) error {
 		func() error { return tx.PutHotlines(c.hotlines) },
 		func() error { return c.writeAnswers(tx) },
 		func() error { return c.writeLeases(tx) },
+		func() error { return c.writeBlanks(tx) },
 	} {
 		if err := put(); err != nil {
 			return err
@@ -47,6 +49,24 @@ func (c *changes) write(tx Tx) error {
 func (c *changes) writeAnswers(tx Tx) error {
 	for _, a := range c.answers {
 		if err := answered(tx, a.terminal, a.result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBlanks keeps where numbered blanks stand. A number that is another blank's already is an alarm: one of the two is forged,
+// or a terminal reads wrongly.
+func (c *changes) writeBlanks(tx Tx) error {
+	for _, b := range c.blanks {
+		if b.Number == "" {
+			continue
+		}
+		err := tx.PutBlank(b)
+		if errors.Is(err, ErrHeld) {
+			err = addEvent(tx, SecurityEvent{At: b.At, Event: "blank.twice", Terminal: b.Terminal, Why: "a blank's number is another blank's"})
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -298,6 +298,43 @@ func TestStatementsAreComparedOnce(t *testing.T) {
 	x.until(p, b.Number, wire.BillClosed, "late done")
 }
 
+// TestBlanksOfTerminals: where every card stands is known, and a number that comes twice is an alarm.
+func TestBlanksOfTerminals(t *testing.T) {
+	x := newTill(t)
+	p, other := x.terminal("990000-0001"), x.terminal("990000-0002")
+	sum := wire.StockBalance{Loaded: 2, Remaining: 1, Reserved: 1}
+	move := func(q *peer, id, number string, to wire.BlankState, b wire.StockBalance) wire.Outcome {
+		return q.sends(q.record(wire.TypeStock, "", wire.StockMove{Kind: "card", ID: id, Number: number, To: to, Balance: b, At: time.Now()}))[0]
+	}
+	for _, to := range []wire.BlankState{wire.BlankBound, wire.BlankSent} {
+		if o := move(p, "b1", "G1", to, sum); o.Status != wire.Accepted {
+			t.Errorf("%+v", o)
+		}
+	}
+	if o := move(p, "b1", "G1", wire.BlankTaken, wire.StockBalance{Loaded: 2}); o.Status != wire.Quarantined || o.Reason != "stock does not balance" {
+		t.Errorf("%+v", o)
+	}
+	if o := move(p, "b1", "G1", "lost", sum); o.Status != wire.Quarantined {
+		t.Errorf("%+v", o)
+	}
+	if o := move(other, "b9", "G1", wire.BlankBound, sum); o.Status != wire.Accepted {
+		t.Errorf("%+v", o)
+	}
+	if err := x.s.store.View(context.Background(), func(tx Tx) error {
+		b, err := tx.Blank("card", "G1")
+		if b.Terminal != "990000-0001" || b.State != "sent" {
+			t.Errorf("%+v", b)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	all, err := x.s.SecurityEvents(context.Background(), 100)
+	if err != nil || !slices.ContainsFunc(all, func(e SecurityEvent) bool { return e.Event == "blank.twice" && e.Terminal == "990000-0002" }) {
+		t.Errorf("no alarm: %+v, %v", all, err)
+	}
+}
+
 func TestBillsOnPostgres(t *testing.T) {
 	c := pgtest.Start(t)
 	storeOfTests = func(t testing.TB) Store { return opened(t, OpenPostgres, c.Database(t)) }

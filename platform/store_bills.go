@@ -29,6 +29,10 @@ type BillRows interface {
 	// BillsOnDesk are the bills with open matters, the oldest matter first.
 	BillsOnDesk(most int) ([]string, error)
 
+	// PutBlank keeps where a numbered blank stands. ErrHeld when the number is another blank's: nothing is changed.
+	PutBlank(BlankRow) error
+	Blank(kind, number string) (BlankRow, error)
+
 	Statement(channel, day string) (StatementRow, error)
 	PutStatement(StatementRow) error
 }
@@ -38,4 +42,10 @@ type StatementRow struct {
 	Channel, Day string
 	Made         time.Time
 	Differences  []pay.Difference
+}
+
+// BlankRow is a numbered blank as its terminal tells of it.
+type BlankRow struct {
+	Kind, Number, Terminal, ID, Case, State string
+	At                                      time.Time
 }

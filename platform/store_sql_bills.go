@@ -226,3 +226,21 @@ func (t *sqlTx) PutStatement(s StatementRow) error {
 	return t.exec(`INSERT INTO statements (channel, day, made, differences) VALUES (?,?,?,?)
 		ON CONFLICT (channel, day) DO UPDATE SET made = excluded.made, differences = excluded.differences`, s.Channel, s.Day, when(s.Made), string(b))
 }
+
+func (t *sqlTx) PutBlank(b BlankRow) error {
+	n, err := t.affected(`INSERT INTO blanks (kind, number, terminal, id, case_id, state, at) VALUES (?,?,?,?,?,?,?)
+		ON CONFLICT (kind, number) DO UPDATE SET state = excluded.state, at = excluded.at
+		WHERE blanks.terminal = excluded.terminal AND blanks.id = excluded.id`, b.Kind, b.Number, b.Terminal, b.ID, b.Case, b.State, when(b.At))
+	if err == nil && n == 0 {
+		err = ErrHeld
+	}
+	return err
+}
+
+func (t *sqlTx) Blank(kind, number string) (b BlankRow, err error) {
+	var told string
+	err = t.row(`SELECT kind, number, terminal, id, case_id, state, at FROM blanks WHERE kind = ? AND number = ?`, []any{kind, number},
+		&b.Kind, &b.Number, &b.Terminal, &b.ID, &b.Case, &b.State, &told)
+	b.At = at(told)
+	return b, err
+}

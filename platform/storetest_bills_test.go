@@ -222,6 +222,24 @@ func billSuite(t *testing.T, e anEngine) {
 		})
 	})
 
+	t.Run("a blank's number is one blank's", func(t *testing.T) {
+		x := BlankRow{Kind: "card", Number: "G1", Terminal: "T1", ID: "b1", Case: "c", State: "bound", At: moment}
+		update(t, a, func(tx Tx) error { return tx.PutBlank(x) })
+		x.State, x.At = "taken", later(time.Second)
+		update(t, b, func(tx Tx) error { return tx.PutBlank(x) })
+		for _, y := range []BlankRow{{Kind: "card", Number: "G1", Terminal: "T2", ID: "b1"}, {Kind: "card", Number: "G1", Terminal: "T1", ID: "b2"}} {
+			if err := a.Update(ctx, func(tx Tx) error { return tx.PutBlank(y) }); !errors.Is(err, ErrHeld) {
+				t.Errorf("%+v: %v", y, err)
+			}
+		}
+		view(t, a, func(tx Tx) error {
+			if got, err := tx.Blank("card", "G1"); err != nil || got != x {
+				t.Errorf("%+v, %v", got, err)
+			}
+			return nil
+		})
+	})
+
 	t.Run("whatever an account holds comes back", func(t *testing.T) {
 		n := 500
 		rapid.Check(t, func(r *rapid.T) {

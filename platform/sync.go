@@ -346,6 +346,20 @@ func interpret(r wire.Record) (change func(*changes), quarantine string) {
 			return nil, "body cannot be read"
 		}
 		return func(c *changes) { c.answers = append(c.answers, orderAnswer{r.Terminal, b}) }, ""
+	case r.Type == wire.TypeStock:
+		var b wire.StockMove
+		if !read(&b) || b.Kind == "" || len(b.Kind) > 16 || len(b.Number) > 32 || len(b.ID) > 64 || b.ID != "" && !b.To.Known() {
+			return nil, "body cannot be read"
+		}
+		if err := b.Balance.Check(); err != nil {
+			return nil, "stock does not balance"
+		}
+		if b.ID == "" {
+			return nil, ""
+		}
+		return func(c *changes) {
+			c.blanks = append(c.blanks, BlankRow{Terminal: r.Terminal, ID: b.ID, Kind: b.Kind, Number: b.Number, Case: r.Case, State: string(b.To), At: b.At})
+		}, ""
 	case r.Type == wire.TypeDevices, r.Type == wire.TypeLease:
 		return nil, ""
 	}

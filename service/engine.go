@@ -71,6 +71,7 @@ type Timeouts struct {
 	PayPoll     time.Duration // 2 s: between questions whether a bill is paid
 	PayConfirm  time.Duration // 20 s: waiting for the platform's last word of a bill that ended
 	PayAgain    time.Duration // 10 s: between questions about bills that nobody waits for here
+	PayReserve  time.Duration // 30 min: for how long consumables are set aside for a payment
 	PayLate     time.Duration // 3 h: for how long a bill that ended unpaid is asked about
 }
 
@@ -94,6 +95,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		LookForCard: or(t.LookForCard, 2*time.Second),
 		PayPoll:     or(t.PayPoll, 2*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
 		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
+		PayReserve: or(t.PayReserve, 30*time.Minute),
 	}
 }
 

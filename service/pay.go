@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -77,15 +78,30 @@ type billStep struct {
 // payStep takes the fee of an item. Where no step before it opened the case, it does.
 type payStep struct {
 	Settings `yaml:",inline"`
-	Title    Words `yaml:"title"`
+	Title    Words          `yaml:"title"`
+	Reserve  map[string]int `yaml:"reserve"` // counted stock that is set aside before the bill: {card: 1, ribbon: 1}
 }
 
-func (s *payStep) check() error { return s.Title.check("title", true) }
+func (s *payStep) check() error {
+	for kind, n := range s.Reserve {
+		if !stockForm.MatchString(kind) || n < 1 || n > 10 {
+			return fmt.Errorf("reserve %q: %d, expected a kind of stock and 1 to 10", kind, n)
+		}
+	}
+	return s.Title.check("title", true)
+}
 
-// Ready: platform and cashier must be there.
+var stockForm = regexp.MustCompile(`^[a-z][a-z-]{0,15}$`)
+
+// Ready: platform and cashier must be there, and what will be set aside.
 func (s *payStep) Ready(sc Scene) Text {
 	if !sc.Pays {
 		return T("svc.why.no-pay")
+	}
+	for kind, n := range s.Reserve {
+		if sc.Stock == nil || sc.Stock(kind) < uint64(n) {
+			return T("svc.why.no-stock")
+		}
 	}
 	return onlineWhy(sc)
 }
@@ -102,6 +118,9 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 		if err := j.open(journal.Accepted, "fee", nil); err != nil {
 			return err
 		}
+	}
+	if err := s.reserve(j); err != nil {
+		return err
 	}
 	for n := 1; ; n++ {
 		p := payment{step: s, j: j, changed: n > 1}
@@ -120,7 +139,43 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < mostBills:
 			continue
 		}
-		return p.ended()
+		err = p.ended()
+		switch j.kase.State {
+		case journal.Cancelled, journal.Expired, journal.PayFailed:
+			j.free() // else it is freed when its time is over
+		}
+		return err
+	}
+}
+
+// reserve sets aside what the item will use up, before anybody is asked for money.
+func (s *payStep) reserve(j *Journey) error {
+	if len(s.Reserve) == 0 {
+		return nil
+	}
+	err := j.e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		if err := tx.ReserveStock(j.kase.ID, s.Reserve, j.e.now().Add(j.e.t.PayReserve)); err != nil {
+			return err
+		}
+		return tx.SetState(j.kase.ID, journal.Reserved, "set aside")
+	})
+	if errors.Is(err, journal.ErrStock) {
+		j.state(journal.Cancelled, "nothing left to set aside")
+		return &Referral{What: T("svc.why.no-stock"), Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NO-STOCK"}
+	}
+	if err != nil {
+		return fmt.Errorf("reserve: %w", err)
+	}
+	j.kase.State = journal.Reserved
+	j.e.reached("pay.reserved")
+	return nil
+}
+
+// free gives back what was set aside for a case that ends without it.
+func (j *Journey) free() {
+	err := j.e.cfg.Journal.Update(func(tx *journal.Tx) error { _, err := tx.FreeStock(j.kase.ID); return err })
+	if err != nil {
+		j.e.log.Error("stock", "case", j.kase.ID, "err", err)
 	}
 }
 
@@ -404,9 +459,22 @@ const owingEvery = 10 * time.Minute
 func (e *Engine) askBills(ctx context.Context) {
 	for {
 		e.AskBills(ctx)
+		e.freeOld()
 		if !pause(ctx, e.t.PayAgain) {
 			return
 		}
+	}
+}
+
+// freeOld gives back what was set aside for cases that did not come that far. Most of the time there is nothing.
+func (e *Engine) freeOld() {
+	now := e.now()
+	old, err := e.cfg.Journal.Blanks(func(b journal.Blank) bool { return b.State == "reserved" && b.Until.Before(now) })
+	if err == nil && len(old) > 0 {
+		err = e.cfg.Journal.Update(func(tx *journal.Tx) error { _, err := tx.FreeStock(""); return err })
+	}
+	if err != nil {
+		e.log.Error("stock", "err", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -152,6 +153,69 @@ steps:
   - rate:
       title: {zh: 办好了, en: Done}
 `
+
+// payingCards is paying with an item that sets a card aside.
+func payingCards(t *testing.T, name string, cards int, fn func(t *testing.T, w *world)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			more, err := service.Load(fstest.MapFS{"FEE.yaml": {Data: []byte(strings.Replace(feeItem, "  - pay:\n", "  - pay:\n      reserve: {card: 1}\n", 1))}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWorld(t)
+			if err := w.journal.Close(); err != nil {
+				t.Fatal(err)
+			}
+			w.till, w.more = newTill(), more
+			w.start()
+			if cards > 0 {
+				if err := w.journal.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", cards, "chen"); return err }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fn(t, w)
+		})
+	})
+}
+
+func (w *world) cardsFree() uint64 {
+	w.t.Helper()
+	b, err := w.journal.StockBalance("card")
+	if err != nil || b.Check() != nil {
+		w.t.Errorf("%+v, %v", b, err)
+	}
+	return b.Remaining
+}
+
+// TestCardsAreSetAsideBeforeTheBill: nobody is asked for money for a card that may not be there.
+func TestCardsAreSetAsideBeforeTheBill(t *testing.T) {
+	payingCards(t, "none left", 0, func(t *testing.T, w *world) {
+		for _, tile := range w.engine.Tiles() {
+			if tile.Code == "FEE" && (tile.Ready || tile.Why.ID != "svc.why.no-stock") {
+				t.Errorf("%+v", tile)
+			}
+		}
+	})
+	payingCards(t, "set aside, and kept when paid", 1, func(t *testing.T, w *world) {
+		var free uint64
+		w.play(lines(w.toPay(), []script.Line{
+			script.On("pay", script.Look(func(service.Prompt) { free = w.cardsFree() }, after(10*time.Second, func() { w.till.with(paidNow) }))),
+			script.On("done", script.Rate("5")),
+		}, leave())...)
+		if free != 0 || w.cardsFree() != 0 {
+			t.Errorf("%d free while paying, %d after", free, w.cardsFree())
+		}
+		if !slices.Contains(w.states(), journal.Reserved) {
+			t.Errorf("states %v", w.states())
+		}
+	})
+	payingCards(t, "given back when cancelled", 1, func(t *testing.T, w *world) {
+		w.play(lines(w.toPay(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
+		if w.cardsFree() != 1 {
+			t.Error("the card stays set aside")
+		}
+	})
+}
 
 func paying(t *testing.T, name string, fn func(t *testing.T, w *world)) {
 	t.Run(name, func(t *testing.T) {

@@ -67,6 +67,13 @@ func (e *Engine) scene(it *Item) Scene {
 	return Scene{
 		Item: it, Now: e.now(), Link: e.cfg.Platform.Link(), Catalogue: e.cfg.Platform.Catalogue(),
 		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(), Pays: e.cfg.Cashier != nil,
+		Stock: func(kind string) uint64 {
+			b, err := e.cfg.Journal.StockBalance(kind)
+			if err != nil {
+				return 0 // nothing is promised that cannot be counted
+			}
+			return b.Remaining
+		},
 	}
 }
 

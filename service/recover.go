@@ -45,6 +45,10 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, fmt.Errorf("recover: %w", err)
 	}
+	// What was drawn, printed or presented may be anywhere now.
+	if err := e.cfg.Journal.Update(func(tx *journal.Tx) error { _, err := tx.DoubtStock(); return err }); err != nil {
+		return report, fmt.Errorf("recover: stock: %w", err)
+	}
 	open, err := e.cfg.Journal.Cases(func(c journal.Case) bool { return !c.State.Final() })
 	if err != nil {
 		return report, fmt.Errorf("recover: %w", err)

@@ -33,8 +33,9 @@ type Scene struct {
 	Link      Link
 	Catalogue Catalogue
 	Devices   devices.Set
-	Full      bool // the journal takes no new business
-	Pays      bool // there is a cashier
+	Full      bool                     // the journal takes no new business
+	Pays      bool                     // there is a cashier
+	Stock     func(kind string) uint64 // free pieces of counted stock; nil: none is known
 }
 
 // kind is one kind of step.

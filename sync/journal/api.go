@@ -256,6 +256,12 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) Past(most int) ([]wire.Place, error)       the last acknowledged record of every lane and epoch
 	func (j *Journal) Left() ([]wire.Left, error)                where the lanes ended in the epochs before this one
 
+	func (tx *Tx) LoadStock(kind string, n int, by string) (wire.StockBalance, error)    and CountStock, CloseShift
+	func (tx *Tx) ReserveStock(caseID string, want map[string]int, until time.Time) error    all or none; FreeStock gives back
+	func (tx *Tx) MoveBlank(kind, id string, to wire.BlankState, m BlankMove) (Blank, error)    before the motor
+	func (tx *Tx) DoubtStock() ([]Blank, error)                  after a restart: what was under way
+	func (j *Journal) Blanks(match func(Blank) bool) ([]Blank, error)    and StockBalance
+
 	func (tx *Tx) TakeOrder(m wire.Message) (bool, error)        keeps a message of the platform until it is done
 	func (tx *Tx) EndOrder(id string, r wire.OrderResult) error  its one result, for the platform
 	func (j *Journal) Orders() ([]Order, error)                  those that wait

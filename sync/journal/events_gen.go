@@ -35,6 +35,7 @@ const (
 	EventOutputLeft           = wire.EventOutputLeft
 	EventRecordsLost          = wire.EventRecordsLost
 	EventSpillDiffers         = wire.EventSpillDiffers
+	EventStockChanged         = wire.EventStockChanged
 	EventTerminalEnrolled     = wire.EventTerminalEnrolled
 	EventTerminalRenewed      = wire.EventTerminalRenewed
 	EventTerminalRotated      = wire.EventTerminalRotated

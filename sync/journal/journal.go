@@ -42,6 +42,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -437,7 +438,7 @@ func CrashPoints() []string {
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
 	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp ||
-		key == metaKnown || key == metaFix || key == metaLeft || key == metaAcked {
+		key == metaKnown || key == metaFix || key == metaLeft || key == metaAcked || strings.HasPrefix(key, metaStock) {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.bucket(bucketMeta).Put([]byte(key), value)

@@ -54,6 +54,9 @@ func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, erro
 		if err := j.verifyBlobs(tx, thorough, bad); err != nil {
 			return err
 		}
+		if err := j.verifyStock(tx, bad); err != nil {
+			return err
+		}
 		return j.verifyEffects(tx, &r, bad)
 	})
 	return r, err

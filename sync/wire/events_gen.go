@@ -62,6 +62,8 @@ const (
 	EventRecordsLost Event = "records.lost"
 	// The spill does not keep up with the journal: the disk may not keep what it confirms.
 	EventSpillDiffers Event = "spill.differs"
+	// Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.
+	EventStockChanged Event = "stock.changed"
 	// The platform knows this terminal's key.
 	EventTerminalEnrolled Event = "terminal.enrolled"
 	// The platform certified the terminal's key anew.
@@ -106,6 +108,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventOutputLeft:           {Type: "user-action", Text: "Printed paper was not taken.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventRecordsLost:          {Type: "system-status", Text: "Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}, "to": {Kind: "count", Optional: true}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
+	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},
 	EventTerminalRotated:      {Type: "application-action", Text: "New keys took the place of the terminal's old ones."},
