@@ -27,6 +27,7 @@ type commands struct {
 	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
 	Key     keyCmd     `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
 	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
+	Stock   stockCmd   `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands
