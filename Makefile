@@ -69,7 +69,7 @@ journeys: build
 # The drivers against Debian's real kernel in a virtual machine, with USB devices and cameras that are written in Go. SHORT=1 is
 # what CI runs. Without an emulator (and no way to install one) it says so and ends well, unless BUDAYANG_REQUIRE_PEERS is set.
 SHORT ?=
-LAB_PACKAGES := ./test/lab/... ./devices/camera ./devices/bus/usb
+LAB_PACKAGES := ./test/lab/... ./devices/camera ./devices/bus/usb ./cmd/kiosk
 lab:
 	@$(SET_UP) build lab
 	@test/lab/image >/dev/null || { [ -z "$$BUDAYANG_REQUIRE_PEERS" ] && echo "lab: skipped" && exit 0; exit 1; }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/budayang/kiosk/assets"
@@ -41,8 +42,12 @@ func present(uri string) func() bool {
 	return func() bool { return usb.Present(u.USB) }
 }
 
-// opener makes drivers. report, which may be nil, gets what a driver sees while it works.
-type opener struct{ report func(devices.Status) }
+// opener makes drivers. report, which may be nil, gets what a driver sees while it works; torn, which may be nil, keeps from one
+// opening of the receipt head to the next that a slip may be half on paper.
+type opener struct {
+	report func(devices.Status)
+	torn   *atomic.Bool
+}
 
 func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (devices.Device, error) {
 	u, err := bus.Parse(d.URI)
@@ -88,7 +93,7 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 		if err != nil {
 			return nil, err
 		}
-		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face})
+		return receipt.Open(ctx, b, receipt.Options{Profile: p, Face: face, Torn: o.torn})
 	case "megatec":
 		return ups.Open(ctx, b)
 	case "nut":

@@ -50,9 +50,16 @@ func (l *lines) Write(p []byte) (int, error) {
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
+	return hallWith(t, journey.WorldOptions{})
+}
+
+// hallWith makes a hall with devices on other lines.
+func hallWith(t *testing.T, opt journey.WorldOptions) *hall {
+	t.Helper()
 	h := &hall{t: t, dir: t.TempDir()}
+	opt.Dir, opt.Papers, opt.PageTime = filepath.Join(h.dir, "world"), filepath.Join(h.dir, "papers"), 200*time.Millisecond
 	var err error
-	if h.World, err = journey.NewWorld(t.Context(), journey.WorldOptions{Dir: filepath.Join(h.dir, "world"), Papers: filepath.Join(h.dir, "papers"), PageTime: 200 * time.Millisecond}); err != nil {
+	if h.World, err = journey.NewWorld(t.Context(), opt); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -127,7 +127,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 // devices prepares the supervisor; a driver that sees its device change says so at once.
 func (t *terminal) devices() *supervisor.Supervisor {
 	var sup *supervisor.Supervisor
-	open := opener{report: func(s devices.Status) { sup.Report(s) }}
+	open := opener{report: func(s devices.Status) { sup.Report(s) }, torn: new(atomic.Bool)}
 	var roles []supervisor.RoleConfig
 	for role, d := range t.cfg.Device {
 		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: time.Second, Present: present(d.URI),

@@ -14,6 +14,7 @@ import (
 	"hash/crc32"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
@@ -35,12 +36,18 @@ type Options struct {
 	Face    *slip.Face // draws what the head has no glyphs for
 	// Quiet is how long a head may be silent while it prints before it counts as stuck; 0 means 20 s.
 	Quiet time.Duration
+	// Torn, if not nil, is kept by the caller from one opening of the head to the next: a slip may be half on paper, and is cut off
+	// before the next one.
+	Torn *atomic.Bool
 }
 
 const (
 	statusTime = 700 * time.Millisecond
-	// slice is written at once: a head that takes none of it for as long as it may be quiet is stuck.
+	// slice is written at once, unless the bus takes larger pieces: a head that takes none of it for as long as it may be quiet
+	// is stuck.
 	slice = 512
+	// slowest head, in bytes a second, for the time that a large piece may take.
+	slowest = 2048
 	// lateTime is how long an answer that nobody waited for any more may take to come, and the silence after which none will.
 	lateTime = 300 * time.Millisecond
 	// idleTime is how long a head with nothing to do may take to answer a question in its queue.
@@ -51,8 +58,9 @@ const (
 
 // Printer is an open head. It implements [devices.ReceiptPrinter].
 type Printer struct {
-	bus Bus
-	opt Options
+	bus   Bus
+	opt   Options
+	slice int // bytes written at once
 
 	mu      sync.Mutex
 	in      replies
@@ -73,6 +81,11 @@ func Open(ctx context.Context, b Bus, opt Options) (*Printer, error) {
 	// Whoever used the head before may have left questions, and half a picture.
 	p := &Printer{bus: b, opt: opt, jobs: map[string]devices.PrintResult{}, queued: true, owed: picture(opt.Profile)}
 	p.in.mouth7 = opt.Profile.Mouth == "dle-eot-1-bit-7"
+	p.slice = slice
+	if large, ok := b.(interface{ Piece() int }); ok {
+		p.slice = max(slice, large.Piece())
+	}
+	p.torn = opt.Torn != nil && opt.Torn.Load()
 	if _, err := p.Probe(ctx); err != nil {
 		return nil, fmt.Errorf("receipt printer: %w", err)
 	}
@@ -373,8 +386,16 @@ func (p *Printer) print(ctx context.Context, job devices.ReceiptJob) devices.Pri
 		if sent < len(data) {
 			p.owed = picture(p.opt.Profile)
 		}
+		p.tell()
 	}
 	return *r
+}
+
+// tell lets the caller keep what the next opening must know.
+func (p *Printer) tell() {
+	if p.opt.Torn != nil {
+		p.opt.Torn.Store(p.torn)
+	}
 }
 
 // picture is the longest that one image command of a profile can be, in bytes.
@@ -415,19 +436,20 @@ func (p *Printer) part(ctx context.Context) error {
 		}
 	}
 	for len(end) > 0 {
-		n, err := p.write(ctx, end[:min(len(end), slice)])
+		n, err := p.write(ctx, end[:min(len(end), p.slice)])
 		if err != nil {
 			return err
 		}
 		end = end[n:]
 	}
 	p.owed, p.torn = 0, false
+	p.tell()
 	return nil
 }
 
 // write hands over a slice, for as long as a head may be quiet.
 func (p *Printer) write(ctx context.Context, b []byte) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.opt.Quiet)
+	ctx, cancel := context.WithTimeout(ctx, p.opt.Quiet+time.Duration(len(b))*time.Second/slowest)
 	defer cancel()
 	return p.bus.Write(ctx, b)
 }
@@ -436,7 +458,7 @@ func (p *Printer) write(ctx context.Context, b []byte) (int, error) {
 // the slip can be on paper.
 func (p *Printer) send(ctx context.Context, data []byte) (int, *devices.PrintResult) {
 	sent := 0
-	for next := len(escInit); sent < len(data); next = min(len(data), sent+slice) {
+	for next := len(escInit); sent < len(data); next = min(len(data), sent+p.slice) {
 		n, err := p.write(ctx, data[sent:next])
 		sent += n
 		if err != nil {

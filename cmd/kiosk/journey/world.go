@@ -28,6 +28,8 @@ type WorldOptions struct {
 	Dir      string // for keys, journal and sockets; removed by Close
 	Papers   string // receives receipt-NN.png, certificate-NN.pdf and its first page as certificate-NN.png
 	PageTime time.Duration
+	// ReaderUSB and ReceiptUSB hang these two on USB instead of serial lines, where the kernel can (test/lab).
+	ReaderUSB, ReceiptUSB *sim.USBOptions
 }
 
 // World is everything but the terminal.
@@ -107,7 +109,8 @@ func (w *World) startPlatform(ctx context.Context) error {
 
 func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
-		Receipt: sim.ReceiptOptions{Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage}})
+		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
+		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage}})
 	return err
 }
 

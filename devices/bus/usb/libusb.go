@@ -349,6 +349,9 @@ func (l *line) transfer(ctx context.Context, p []byte) (int, error) {
 	return min(max(n, 0), len(p)), err
 }
 
+// Piece is how much a driver had best write at once: each transfer costs a way through libusb and back.
+func (l *line) Piece() int { return pieceOut }
+
 // Close implements [bus.Bus] for an additional pair: the first line is what is closed.
 func (l *line) Close() error { return nil }
 
