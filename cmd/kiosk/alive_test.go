@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,9 @@ func TestManagerHearsOnlyOfWhatAnswers(t *testing.T) {
 		release := make(chan struct{})
 		var mu sync.Mutex
 		var told []string
-		heard := func() (n int) { mu.Lock(); defer mu.Unlock(); return len(told) }
-		var log strings.Builder
+		all := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(told) }
+		heard := func() int { return len(all()) }
+		var log logged
 		a := alive{limit: 20 * time.Second,
 			vitals: []vital{
 				{"screen", func(context.Context) error {
@@ -47,8 +49,8 @@ func TestManagerHearsOnlyOfWhatAnswers(t *testing.T) {
 		if n := heard(); n < 10 {
 			t.Fatalf("told %d times in a minute", n)
 		}
-		if told[0] != "READY=1\nWATCHDOG=1\nSTATUS=serving" || strings.Contains(told[1], "READY") {
-			t.Errorf("told first %q, then %q", told[0], told[1])
+		if first := all(); first[0] != "READY=1\nWATCHDOG=1\nSTATUS=serving" || strings.Contains(first[1], "READY") {
+			t.Errorf("told first %q, then %q", first[0], first[1])
 		}
 
 		stuck.Store(true)
@@ -83,10 +85,28 @@ func TestManagerHearsOnlyOfWhatAnswers(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if last := told[len(told)-1]; last != "STOPPING=1" {
-			t.Errorf("last word %q", last)
+		if last := all(); last[len(last)-1] != "STOPPING=1" {
+			t.Errorf("last word %q", last[len(last)-1])
 		}
 	})
+}
+
+// logged is a log that is read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestAPartThatNeverAnswersIsNeverReady(t *testing.T) {
