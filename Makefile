@@ -75,7 +75,7 @@ lab:
 	@test/lab/image >/dev/null || { [ -z "$$BUDAYANG_REQUIRE_PEERS" ] && echo "lab: skipped" && exit 0; exit 1; }
 	@! test -e "$$(test/lab/image 2>/dev/null)/ready" || { set -e; \
 	BUDAYANG_LAB_SELF=1 $(GO) test -count=1 -tags $(TEST_TAGS) -run Every ./test/lab; \
-	$(GO) test -count=1 -exec "$$PWD/test/lab/exec" -tags $(TEST_TAGS),lab -timeout 15m -p 1 -v $(if $(SHORT),-short) $(LAB_PACKAGES); }
+	LAB_TIMEOUT=$(if $(SHORT),600,2700) $(GO) test -count=1 -exec "$$PWD/test/lab/exec" -tags $(TEST_TAGS),lab -timeout 45m -p 1 -v -run 'Lab|Vivid' $(if $(SHORT),-short) $(LAB_PACKAGES); }
 
 # Two hundred terminals, everything that happens in the field, for T (a minute and a half at least, or not everything has happened
 # and that is a violation too); its last line is "violations: N". SEED repeats a run.

@@ -65,7 +65,7 @@ func TestLabCertificateJourney(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range st.Slips {
-				t.Logf("slip %d: %d lines of text, %d dots", p.N, strings.Count(p.Text, "\n"), p.Length)
+				t.Logf("slip %d: %d dots: %q", p.N, p.Length, p.Text)
 			}
 			t.Logf("printed %d, taken %d, taken back %d", st.Receipt.Printed, st.Receipt.Taken, st.Receipt.Retracted)
 			last := st.Slips[len(st.Slips)-1].Text

@@ -12,7 +12,7 @@ import (
 )
 
 // What every other test of the lab leans on.
-func TestTheMachineIsWhole(t *testing.T) {
+func TestLabMachineIsWhole(t *testing.T) {
 	Inside(t)
 	version, err := os.ReadFile("/proc/version")
 	if err != nil {

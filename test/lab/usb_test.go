@@ -233,6 +233,9 @@ func TestLabReceipt(t *testing.T) {
 			if len(last) <= before || strings.Count(last[len(last)-1].Text, "D line") != 5 {
 				t.Errorf("%d slips, %d before", len(last), before)
 			}
+			for _, p := range last {
+				t.Logf("slip %d: %d dots, A %d, C %d, D %d", p.N, p.Length, strings.Count(p.Text, "A line"), strings.Count(p.Text, "C line"), strings.Count(p.Text, "D line"))
+			}
 			if strings.Contains(last[len(last)-1].Text, "C line") {
 				t.Error("the next citizen gets a piece of the slip that was cut short")
 			}
