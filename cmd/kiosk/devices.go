@@ -13,6 +13,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/camera"
+	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -109,6 +110,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, code-scanner, camera or ups."`
+	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
 
@@ -146,6 +148,9 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		fmt.Fprintf(io.out, "power: %s, input %g V, load %g %%, battery %g V (-1: not measured)\n", p.Power, p.InputVolts, p.LoadPercent, p.BatteryVolts)
 		return nil
 	case devices.Camera:
+		if d.Photo != "" {
+			return tryPhoto(ctx, dev, d.Photo, io)
+		}
 		return tryCamera(ctx, dev, io)
 	case devices.CodeScanner:
 		fmt.Fprintln(io.out, "show a code …")
@@ -208,6 +213,58 @@ func tryCamera(ctx context.Context, dev devices.Camera, io stdio) error {
 	default:
 		return err
 	}
+}
+
+// tryPhoto guides somebody in words until a picture would do, takes the better of two and says what is thought of it. No photo
+// is kept.
+func tryPhoto(ctx context.Context, dev devices.Camera, name string, io stdio) error {
+	profile, err := photo.LoadProfile(name)
+	if err != nil {
+		return err
+	}
+	booth, err := photo.NewBooth(profile)
+	if err != nil {
+		return err
+	}
+	defer booth.Wipe()
+	stream, err := dev.Stream(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	var f devices.Frame
+	defer func() { f.Wipe() }()
+	said := photo.AdviceNone
+	for good := 0; good < 5; {
+		if err := stream.Next(ctx, &f, devices.View{}); err != nil {
+			return err
+		}
+		advice := booth.Watch(f.Image(), f.Sequence)
+		if good++; advice != photo.AdviceHold {
+			good = 0
+		}
+		if advice != said {
+			said = advice
+			fmt.Fprintln(io.out, " ", advice.Words("zh"), advice.Words("en"))
+		}
+	}
+	best := booth.Candidates(stream.Kept(), 1)
+	if len(best) == 0 {
+		return errors.New("the camera kept none of the good pictures")
+	}
+	if err := stream.Still(best[0], &f); err != nil {
+		return err
+	}
+	p, err := booth.Take(f.Image())
+	if err != nil {
+		return err
+	}
+	defer p.Wipe()
+	fmt.Fprintf(io.out, "photo: %s, %d bytes at quality %d\n", p.Verdict, len(p.JPEG), p.Quality)
+	for _, v := range p.Findings {
+		fmt.Fprintf(io.out, "  %s: %s is %.3g: %s\n", v.Kind, v.Measure, v.Value, v.Advice.Words("en"))
+	}
+	return nil
 }
 
 func printed(io stdio, r devices.PrintResult) error {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -33,13 +34,18 @@ func openDevice(ctx context.Context, c config.Config, role devices.Role) (device
 	return opener{}.open(ctx, role, d)
 }
 
-// present says whether a device on USB is plugged in, without touching it; nil for what hangs elsewhere.
+// present says whether a device on USB, or a camera, is plugged in, without touching it; nil for what hangs elsewhere.
 func present(uri string) func() bool {
 	u, err := bus.Parse(uri)
-	if err != nil || u.Scheme != bus.USB {
+	switch {
+	case err != nil:
 		return nil
+	case u.Scheme == bus.USB:
+		return func() bool { return usb.Present(u.USB) }
+	case u.Scheme == bus.V4L2:
+		return func() bool { _, err := os.Stat(u.Address); return err == nil }
 	}
-	return func() bool { return usb.Present(u.USB) }
+	return nil
 }
 
 // opener makes drivers. report, which may be nil, gets what a driver sees while it works; torn, which may be nil, keeps from one
