@@ -73,8 +73,21 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 	if !less {
 		return nil
 	}
+	// A disk from an earlier epoch has nothing of what was written in the epochs after it, nor of the rest of its own.
+	for e := s.Epoch; e > h.Epoch && s.Epoch-e < mostEpochs; e-- {
+		for _, lane := range wire.Lanes {
+			g := wire.Range{Epoch: e - 1, Lane: lane, From: 1}
+			if g.Epoch == h.Epoch {
+				g.From = h.Lanes[lane].Seq + 1
+			}
+			all = append(all, g)
+		}
+	}
 	return all
 }
+
+// mostEpochs is of how many epochs is told what a disk that was set back lacks.
+const mostEpochs = 16
 
 // cameTo is how far a terminal's lane came in an epoch, as its hello says.
 func cameTo(h wire.Hello, epoch uint32, lane wire.Lane) (at wire.Left, known bool) {
