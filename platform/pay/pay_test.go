@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // hall is one bill before a channel that is reached over a socket.
 type hall struct {
 	t       *testing.T
-	now     time.Time
+	now     time.Time    // for the test alone
+	clock   atomic.Int64 // the same for servers, in ns
 	sim     *paysim.Server
 	store   *memory
 	settler *pay.Settler
@@ -26,9 +28,10 @@ type hall struct {
 
 func newHall(t *testing.T, begin time.Time) *hall {
 	t.Helper()
-	h := &hall{t: t, now: begin}
+	h := &hall{t: t}
+	h.set(begin)
 	k := keys()
-	clock := func() time.Time { return h.now }
+	clock := func() time.Time { return time.Unix(0, h.clock.Load()).UTC() }
 	h.sim = paysim.New(clock, "990000", k.peer, &k.own.PublicKey)
 	server := httptest.NewServer(h.sim)
 	t.Cleanup(server.Close)
@@ -41,6 +44,11 @@ func newHall(t *testing.T, begin time.Time) *hall {
 		Timeout: 400 * time.Millisecond}
 	h.open(1000)
 	return h
+}
+
+func (h *hall) set(to time.Time) {
+	h.now = to
+	h.clock.Store(to.UnixNano())
 }
 
 // open makes a bill that can be paid for five minutes.
@@ -74,7 +82,7 @@ func (h *hall) wait(d time.Duration) {
 	if d <= time.Minute {
 		step = 2 * time.Second
 	}
-	for end := h.now.Add(d); ; h.now = h.now.Add(min(step, end.Sub(h.now))) {
+	for end := h.now.Add(d); ; h.set(h.now.Add(min(step, end.Sub(h.now)))) {
 		if _, err := h.settler.Turn(context.Background()); err != nil {
 			h.t.Fatal(err)
 		}
@@ -375,11 +383,11 @@ func TestRefusedOrdersEndTheBill(t *testing.T) {
 func TestAPaymentBelongsToItsDay(t *testing.T) {
 	h := newHall(t, time.Date(2026, 11, 29, 15, 59, 50, 0, time.UTC))
 	order := h.order()
-	h.now = time.Date(2026, 11, 29, 15, 59, 59, 0, time.UTC)
+	h.set(time.Date(2026, 11, 29, 15, 59, 59, 0, time.UTC))
 	if err := h.sim.Pay(order, 0); err != nil {
 		t.Fatal(err)
 	}
-	h.now = h.now.Add(30 * time.Second)
+	h.set(h.now.Add(30 * time.Second))
 	h.wait(2 * time.Second)
 	h.want(pay.BillPaid, pay.UseKept)
 	if a := h.account(); pay.Day(a.Bill.Paid) != "2026-11-29" || pay.Day(h.now) != "2026-11-30" {
@@ -388,7 +396,7 @@ func TestAPaymentBelongsToItsDay(t *testing.T) {
 	if _, err := h.settler.Reconcile(context.Background(), channelName, "2026-11-30"); !errors.Is(err, pay.ErrAbsent) {
 		t.Errorf("a statement of a day that is not over: %v", err)
 	}
-	h.now = h.now.Add(24 * time.Hour)
+	h.set(h.now.Add(24 * time.Hour))
 	for _, day := range []string{"2026-11-29", "2026-11-30"} {
 		if list, err := h.settler.Reconcile(context.Background(), channelName, day); err != nil || len(list) != 0 {
 			t.Errorf("%s: %v, %v", day, list, err)
@@ -414,7 +422,7 @@ func TestTheStatementFindsWhatWasForgottenAndWhatIsMissing(t *testing.T) {
 	h.wait(5 * time.Second)
 	missing := h.account().Payments[0].Transaction
 	h.sim.Steer(func(f *paysim.Faults) { f.Omit = []string{missing} })
-	h.now = h.now.Add(24 * time.Hour)
+	h.set(h.now.Add(24 * time.Hour))
 	list, err := h.settler.Reconcile(context.Background(), channelName, "2026-11-29")
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
@@ -523,7 +531,7 @@ func TestNotices(t *testing.T) {
 	w.told(h.sim.Request(h.sim.Forge(order, 1000), "http://platform.invalid/", true))
 	h.want(pay.BillOpen)
 	old := h.sim.Request(n, "http://platform.invalid/", false)
-	h.now = h.now.Add(10 * time.Minute)
+	h.set(h.now.Add(10 * time.Minute))
 	w.told(old) // told again long after it was signed
 	if a := h.account(); len(a.Payments) != 0 {
 		t.Error("an old signature is believed")
@@ -554,7 +562,7 @@ func TestTwoServers(t *testing.T) {
 			got := h.settler.Do(ctx, *first)
 			h.change(func(a *pay.Account) { pay.House().Heard(a, *first, got, h.now) })
 		}
-		h.now = h.now.Add(time.Second)
+		h.set(h.now.Add(time.Second))
 	}
 	got := h.settler.Do(ctx, *first)
 	h.wait(time.Minute) // the other server finds the intent and asks
