@@ -190,7 +190,12 @@ func TestTransfersFaultsAndUnlinking(t *testing.T) {
 	if _, err := out.Read(buf); err != ErrPulled {
 		t.Errorf("reading of a device that was pulled: %v", err)
 	}
-	if _, err := in.Write(buf); err != ErrPulled {
+	// The plug's two pipes go one after the other.
+	_, err := in.Write(buf)
+	for end := time.Now().Add(5 * time.Second); err != ErrPulled && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		_, err = in.Write(buf)
+	}
+	if err != ErrPulled {
 		t.Errorf("writing: %v", err)
 	}
 }
