@@ -36,15 +36,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Usable says why no town can be built here, nil when one can.
+// ErrMayNot: this machine's owner does not let us make networks of our own. No package helps.
+var ErrMayNot = errors.New("this machine does not let us make networks of our own")
+
+// Usable says why there can be no town here; nil when there can. [ErrMayNot] when it is not a program that is missing.
 func Usable() error {
 	if os.Geteuid() != 0 {
-		return errors.New("network namespaces need root")
+		return fmt.Errorf("network namespaces need root: %w", ErrMayNot)
 	}
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		return err
+	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMayNot, err)
 	}
-	_, err := exec.LookPath("ip")
+	_ = tun.Close()
+	own := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine, and its network with it
+		own <- unix.Unshare(unix.CLONE_NEWNET)
+	}()
+	if err := <-own; err != nil {
+		return fmt.Errorf("%w: %w", ErrMayNot, err)
+	}
+	_, err = exec.LookPath("ip")
 	return err
 }
 
