@@ -310,7 +310,10 @@ func (c *crew) mend(u *unit, why string, again bool) (bool, error) {
 		c.run.violation("journal of %s is damaged although its disk is honest: %s", u.name, why)
 	}
 	if again {
-		c.run.violation("journal of %s was recovered and is damaged: %s", u.name, why)
+		u.mu.Lock()
+		said := strings.Join(u.logs, "\n    ")
+		u.mu.Unlock()
+		c.run.violation("journal of %s was recovered and is damaged: %s\n    %s", u.name, why, said)
 		return false, c.replace(u)
 	}
 	word, err := c.ask(u, order{Do: "recover", Start: &u.start}, "recovered", "unrecoverable")
