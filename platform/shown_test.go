@@ -93,7 +93,7 @@ func TestTheLastHelloOfARunThatIsOverOrdersNothing(t *testing.T) {
 	hello := func(boot string, ms int64, seq uint64) *http.Request {
 		t.Helper()
 		time.Sleep(10 * time.Millisecond) // signed times are whole milliseconds
-		body, err := json.Marshal(wire.Hello{Terminal: p.id, Epoch: 1, Boot: boot, MS: ms, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: seq}}})
+		body, err := json.Marshal(wire.Hello{Terminal: p.id, Epoch: 1, Boot: boot, MS: ms, Compared: true, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: seq}}})
 		if err != nil {
 			t.Fatal(err)
 		}
