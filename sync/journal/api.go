@@ -237,7 +237,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) BlobSent(h wire.Hash) error
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)           the platform's clock minus the machine's, as estimated
-	func (j *Journal) TrustTime(d time.Duration) error          and as the platform signed it: corrects what is written from then on
+	func (j *Journal) TrustTime(signed time.Time) error         and what time it is, as the platform signed it: corrects what is written from then on
 	func (j *Journal) ClockUnsure() bool                        until then, when the machine's clock contradicts what is known
 	func (j *Journal) Now() time.Time                           the best that is known
 	func (j *Journal) Known() time.Time                         the latest time that was signed

@@ -113,29 +113,33 @@ func (j *Journal) SetClockOffset(d time.Duration) {
 	j.clock.offset, j.clock.asked = d, true
 }
 
-// TrustTime says how far the platform's clock is ahead of this machine's by a time that the platform signed. What is written
+// TrustTime says what time it is by a time that the platform signed, as the clock that does not jump has it now. What is written
 // from here on has the right time, whatever the machine's clock shows; when that is another than what was written before, the
-// audit chain tells both.
-func (j *Journal) TrustTime(d time.Duration) error {
+// audit chain tells both. It is a time and not a difference to the machine's clock, which may have been set since it was compared:
+// added to that, the difference would make a time that has not been, and a floor that no true time gets over.
+func (j *Journal) TrustTime(signed time.Time) error {
 	was, _, unsure := j.stamp()
+	signed = signed.UTC().Truncate(time.Millisecond)
 	j.mu.Lock()
 	c := &j.clock
 	old := *c
+	machine := j.opt.Now().UTC().Truncate(time.Millisecond)
+	d := signed.Sub(machine)
 	c.offset, c.asked, c.fix, c.unsure, c.told = d, true, 0, false, false
 	if d.Abs() > jump {
 		c.fix = d
 	}
-	is := j.opt.Now().UTC().Add(c.fix).Truncate(time.Millisecond)
+	is := machine.Add(c.fix)
 	c.at, c.since = is, j.past()
 	changed := unsure || old.fix != c.fix || is.Sub(was).Abs() > jump
 	known, fixed := c.known, c.fix
 	j.mu.Unlock()
-	if !changed && is.Before(known.Add(knownEvery)) {
+	if !changed && signed.Before(known.Add(knownEvery)) {
 		return nil
 	}
 	err := j.Update(func(tx *Tx) error {
 		meta := tx.bucket(bucketMeta)
-		if err := meta.Put([]byte(metaKnown), fmt.Append(nil, is.UnixMilli())); err != nil {
+		if err := meta.Put([]byte(metaKnown), fmt.Append(nil, signed.UnixMilli())); err != nil {
 			return err
 		}
 		fix := ""
@@ -156,8 +160,8 @@ func (j *Journal) TrustTime(d time.Duration) error {
 		*c = old // it is put down first, or a restart would not know
 		return err
 	}
-	if is.After(c.known) {
-		c.known = is
+	if signed.After(c.known) {
+		c.known = signed
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func TestADeadClockGoesOnFromWhatWasWrittenLast(t *testing.T) {
 	}
 
 	// A signed time sets it right, the machine's clock is as dead as before.
-	must(t, j.TrustTime(-w.wrong))
+	must(t, j.TrustTime(w.truth))
 	openCase(t, j.Journal)
 	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) || r.ClockOff != 0 {
 		t.Errorf("after a signed time: %+v", r.Header)
@@ -124,7 +124,7 @@ func TestADeadClockGoesOnFromWhatWasWrittenLast(t *testing.T) {
 			t.Errorf("mended %v: %+v", mended, r.Header)
 		}
 	}
-	must(t, j.TrustTime(0))
+	must(t, j.TrustTime(w.truth))
 	reopened(t, j, w)
 	openCase(t, j.Journal)
 	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
@@ -149,7 +149,7 @@ func TestAClockThatIsSetWhileTheTerminalRuns(t *testing.T) {
 				t.Errorf("written %v at %v", r.Wall, w.truth)
 			}
 			w.pass(time.Second)
-			must(t, j.TrustTime(-wrong))
+			must(t, j.TrustTime(w.truth))
 			openCase(t, j.Journal)
 			if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
 				t.Errorf("after a signed time: %+v", r.Header)
@@ -174,7 +174,7 @@ func TestAClockThatWasAheadDoesNotHoldTheFloorUp(t *testing.T) {
 	if last(t, j.Journal).ClockUnsure {
 		t.Error("it knew")
 	}
-	must(t, j.TrustTime(-day))
+	must(t, j.TrustTime(w.truth))
 	openCase(t, j.Journal)
 	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
 		t.Errorf("%+v", r.Header)
@@ -185,7 +185,7 @@ func TestAClockThatWasAheadDoesNotHoldTheFloorUp(t *testing.T) {
 	w.pass(time.Hour)
 	w.wrong = 0
 	reopened(t, j, w)
-	must(t, j.TrustTime(0))
+	must(t, j.TrustTime(w.truth))
 	w.pass(time.Hour)
 	reopened(t, j, w)
 	openCase(t, j.Journal)
@@ -247,7 +247,7 @@ func TestTimeNeverGoesBackUnnoticed(t *testing.T) {
 				certain = certain && (to-w.wrong).Abs() <= time.Minute
 				w.wrong = to
 			case 2:
-				must(t, j.TrustTime(-w.wrong))
+				must(t, j.TrustTime(w.truth))
 				was, certain = time.Time{}, true
 			case 3:
 				w.up = 0
@@ -266,4 +266,21 @@ func TestTimeNeverGoesBackUnnoticed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The machine's clock is set right (by NTP, say) between the platform's answer and its coming here.
+func TestAClockThatIsSetWhileASignedTimeComes(t *testing.T) {
+	w := atNoon()
+	w.dead()
+	j := journaltest.Open(t, w.on(opt))
+	signed := w.truth
+	w.wrong = 0
+	must(t, j.TrustTime(signed))
+	openCase(t, j.Journal)
+	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
+		t.Errorf("%+v at %v", r.Header, w.truth)
+	}
+	if !j.Known().Equal(w.truth) {
+		t.Errorf("known is %v at %v: no true time gets over that", j.Known(), w.truth)
+	}
 }

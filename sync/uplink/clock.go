@@ -42,7 +42,17 @@ type clock struct {
 	doubted atomic.Bool
 	asked   atomic.Int64 // when the time was last asked for, unix milliseconds of our own clock
 	signed  atomic.Int64 // how often a signed time was believed
+	latest  atomic.Pointer[signedTime]
 }
+
+// signedTime is a time that the platform signed, and when it was right by a clock that does not jump.
+type signedTime struct {
+	time  time.Time
+	right time.Time // with Go's monotonic reading
+}
+
+// now is the time by it.
+func (s signedTime) now() time.Time { return s.time.Add(time.Since(s.right)) }
 
 // Offset is the platform's clock minus this machine's, as far as it is known.
 func (c *Client) Offset() time.Duration { return time.Duration(c.clock.offset.Load()) }
@@ -119,14 +129,14 @@ func (c *Client) AskTime(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	began := c.now()
+	began, since := c.now(), time.Now()
 	resp, err := line.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, bare(err))
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
-	took := c.now().Sub(began)
+	took := time.Since(since) // the machine's clock may be set meanwhile
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%w: time: status %d", ErrGarbled, resp.StatusCode)
 	}
@@ -152,6 +162,7 @@ func (c *Client) believe(said wire.Now, over *tls.ConnectionState, began time.Ti
 		return fmt.Errorf("%w: its own certificate is not valid then", ErrClock)
 	}
 	c.clock.offset.Store(int64(said.Time.Sub(began.Add(took / 2))))
+	c.clock.latest.Store(&signedTime{said.Time.Add(took / 2), time.Now()})
 	c.clock.doubted.Store(false)
 	c.clock.signed.Add(1)
 	return nil

@@ -18,7 +18,7 @@ func (u *Uplink) tellTime(ctx context.Context) error {
 		j.SetClockOffset(c.Offset())
 		return nil
 	}
-	if err := j.TrustTime(c.Offset()); err != nil {
+	if err := j.TrustTime(c.clock.latest.Load().now()); err != nil {
 		return err
 	}
 	c.Floor(j.Known())
