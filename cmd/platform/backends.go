@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/budayang/kiosk/platform"
 )
 
@@ -34,26 +32,9 @@ type backendsFile struct {
 
 // readBackends reads the file and the keys it names.
 func readBackends(path string) ([]platform.BackendConfig, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("back ends: %w", err)
-	}
-	defer func() { _ = f.Close() }()
 	var in backendsFile
-	d := toml.NewDecoder(f)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		var strict *toml.StrictMissingError
-		if errors.As(err, &strict) && len(strict.Errors) > 0 {
-			row, _ := strict.Errors[0].Position()
-			return nil, fmt.Errorf("%s:%d: unknown key %s", path, row, strict.Errors[0].Key())
-		}
-		var bad *toml.DecodeError
-		if errors.As(err, &bad) {
-			row, _ := bad.Position()
-			return nil, fmt.Errorf("%s:%d: %w", path, row, err)
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := readTOML(path, &in); err != nil {
+		return nil, fmt.Errorf("back ends: %w", err)
 	}
 	var out []platform.BackendConfig
 	for _, b := range in.Backend {
@@ -75,6 +56,7 @@ func readBackends(path string) ([]platform.BackendConfig, error) {
 			if x.secret {
 				read = readSecret
 			}
+			var err error
 			if *x.to, err = read(name); err != nil {
 				return nil, fmt.Errorf("back end %s: %w", b.Name, err)
 			}

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pay/nontax"
@@ -37,26 +35,9 @@ type payFile struct {
 
 // readPay reads the file and the keys it names.
 func readPay(path string) (p platform.PayConfig, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return p, fmt.Errorf("payment: %w", err)
-	}
-	defer func() { _ = f.Close() }()
 	var in payFile
-	d := toml.NewDecoder(f)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		var strict *toml.StrictMissingError
-		if errors.As(err, &strict) && len(strict.Errors) > 0 {
-			row, _ := strict.Errors[0].Position()
-			return p, fmt.Errorf("%s:%d: unknown key %s", path, row, strict.Errors[0].Key())
-		}
-		var bad *toml.DecodeError
-		if errors.As(err, &bad) {
-			row, _ := bad.Position()
-			return p, fmt.Errorf("%s:%d: %w", path, row, err)
-		}
-		return p, fmt.Errorf("%s: %w", path, err)
+	if err := readTOML(path, &in); err != nil {
+		return p, fmt.Errorf("payment: %w", err)
 	}
 	if len(in.Cash) > 0 && (in.Cash["zh"] == "" || in.Cash["en"] == "") {
 		return p, fmt.Errorf("%s: cash must be told in zh and en", path)
