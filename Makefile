@@ -70,8 +70,8 @@ journeys: build
 # what CI runs. Without an emulator (and no way to install one) it says so and ends well, unless BUDAYANG_REQUIRE_PEERS is set.
 SHORT ?=
 LAB_PACKAGES := ./test/lab/... ./devices/camera ./devices/bus/usb ./cmd/kiosk
-lab:
-	@$(SET_UP) build lab
+lab: build
+	@$(SET_UP) run lab
 	@test/lab/image >/dev/null || { [ -z "$$BUDAYANG_REQUIRE_PEERS" ] && echo "lab: skipped" && exit 0; exit 1; }
 	@! test -e "$$(test/lab/image 2>/dev/null)/ready" || { set -e; \
 	BUDAYANG_LAB_SELF=1 $(GO) test -count=1 -tags $(TEST_TAGS) -run Every ./test/lab; \

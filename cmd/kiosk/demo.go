@@ -23,6 +23,8 @@ type demoCmd struct {
 	Language string `enum:"zh,en" default:"zh" help:"The screen's language: zh or en."`
 	Width    int    `default:"0" help:"The screen's width in pixels; 0 fits the display (540 in a window, 1080 headless)."`
 	Height   int    `default:"0" help:"The screen's height in pixels."`
+	USB      string `enum:"split,joined," default:"" help:"Headless: hang ID reader and slip printer on USB (the kernel must have vhci-hcd; see test/lab), the reader with four pipes (split) or two (joined)."`
+	Slow     int    `default:"1" help:"Headless: how many times longer than usual everything may take."`
 	Verbose  bool   `short:"v" help:"Show the terminal's own log."`
 }
 
@@ -64,7 +66,7 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 		if d.Journey == "all" {
 			dir = filepath.Join(d.Out, j.Name)
 		}
-		opt := journey.Options{Dir: dir, Width: d.Width, Height: d.Height, Language: d.Language}
+		opt := journey.Options{Dir: dir, Width: d.Width, Height: d.Height, Language: d.Language, USB: d.USB, Slow: d.Slow}
 		if d.Verbose {
 			opt.Log = io.err
 		}

@@ -22,18 +22,19 @@ import (
 type Display struct {
 	Name          string // ":99"
 	Width, Height int
+	slow          time.Duration // how many times longer everything may take
 	server        *exec.Cmd
 	manager       *exec.Cmd
 }
 
-// OpenDisplay starts Xvfb with matchbox on a free display number.
-func OpenDisplay(ctx context.Context, width, height int) (*Display, error) {
+// OpenDisplay starts Xvfb with matchbox on a free display number. slow is how many times longer than usual it may take.
+func OpenDisplay(ctx context.Context, width, height, slow int) (*Display, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("display: %w", err)
 	}
 	defer r.Close()
-	d := &Display{Width: width, Height: height}
+	d := &Display{Width: width, Height: height, slow: time.Duration(max(slow, 1))}
 	d.server = exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", width, height),
 		"-nolisten", "tcp", "-nocursor", "-s", "0", "-dpms", "-noreset")
 	d.server.ExtraFiles = []*os.File{w}
@@ -55,7 +56,7 @@ func OpenDisplay(ctx context.Context, width, height int) (*Display, error) {
 			return nil, errors.New("display: Xvfb did not start")
 		}
 		d.Name = ":" + n
-	case <-time.After(20 * time.Second):
+	case <-time.After(d.slow * 20 * time.Second):
 		d.Close()
 		return nil, errors.New("display: Xvfb did not start within 20 s")
 	case <-ctx.Done():
@@ -101,7 +102,7 @@ func (d *Display) Stroke(ctx context.Context, points [][2]int) error {
 }
 
 func (d *Display) xdo(ctx context.Context, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, d.slow*10*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, "xdotool", args...)
 	c.Env = append(os.Environ(), "DISPLAY="+d.Name)
@@ -113,7 +114,7 @@ func (d *Display) xdo(ctx context.Context, args ...string) error {
 
 // Photograph writes what the display shows as a PNG file.
 func (d *Display) Photograph(ctx context.Context, file string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, d.slow*20*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, "import", "-silent", "-window", "root", "-define", "png:compression-level=6", file)
 	c.Env = append(os.Environ(), "DISPLAY="+d.Name)

@@ -45,7 +45,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(),
+		outputLeft(), powerCut(), linkDown(), slipUnplugged(),
 	}
 }
 
@@ -291,6 +291,37 @@ func outputLeft() Journey {
 			},
 		},
 		Check: all(everyCaseAcked, papers(2, 2), seen("take-output"), untroubled)}
+}
+
+// slipUnplugged pulls the slip printer's plug 600 bytes into the picture of the slip. Where everything is sent in one write before a
+// pulled line says so (serial), the reminder is that the slip is not whole all the same.
+func slipUnplugged() Journey {
+	return Journey{Name: "slip-unplugged", Tells: "the slip printer's plug is pulled in mid-slip and put back; the next citizen's slip is whole",
+		Tile: "SB-P", Visits: 2, At: map[string]Act{
+			"review": func(ctx context.Context, s *Stage, _ Screen) error {
+				if s.count("pulled") == 0 {
+					s.bump("pulled")
+					if err := s.props.Fault("receipt-printer", "unplug-mid-job", "6550"); err != nil {
+						return err
+					}
+				}
+				return s.Tap(ctx, "next")
+			},
+			"trouble": func(ctx context.Context, s *Stage, _ Screen) error {
+				if s.count("back") == 0 {
+					s.bump("back")
+					s.Note("the slip printer's plug is put back")
+					if err := sleep(ctx, time.Second); err != nil {
+						return err
+					}
+					if err := s.props.Clear("receipt-printer"); err != nil {
+						return err
+					}
+				}
+				return s.Tap(ctx, "next")
+			},
+		},
+		Check: all(everyCaseAcked, papers(2, -1), seen("trouble"), finals(journal.Closed))}
 }
 
 func powerCut() Journey {

@@ -25,7 +25,8 @@ const (
 // journey did not go as it should; what was seen until then is in the summary either way.
 func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, wholePatience, fmt.Errorf("journey %s took longer than %v", j.Name, wholePatience))
+	whole := wholePatience * time.Duration(max(opt.Slow, 1))
+	ctx, cancel := context.WithTimeoutCause(ctx, whole, fmt.Errorf("journey %s took longer than %v", j.Name, whole))
 	defer cancel()
 	sum := &Summary{Journey: j.Name, Began: began}
 	if err := clean(opt.Dir); err != nil {
@@ -112,7 +113,7 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if time.Since(since) > screenPatience {
+			if time.Since(since) > s.slow(screenPatience) {
 				return fmt.Errorf("terminal does not answer: %w", err)
 			}
 			if err := sleep(ctx, 100*time.Millisecond); err != nil {
@@ -121,7 +122,7 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 			continue
 		}
 		if now.Seq == last {
-			if time.Since(since) > screenPatience {
+			if time.Since(since) > s.slow(screenPatience) {
 				return fmt.Errorf("screen %q stood for %v", now.Screen, screenPatience)
 			}
 			if err := sleep(ctx, 80*time.Millisecond); err != nil {
@@ -177,7 +178,7 @@ func (s *Stage) picture(ctx context.Context, now Screen) {
 	if s.opt.NoPictures {
 		return
 	}
-	_ = sleep(ctx, 180*time.Millisecond)
+	_ = sleep(ctx, s.slow(180*time.Millisecond))
 	s.shots++
 	name := fmt.Sprintf("%02d-%s.png", s.shots, now.Screen)
 	if err := s.display.Photograph(ctx, filepath.Join(s.opt.Dir, "screens", name)); err != nil {
@@ -189,7 +190,7 @@ func (s *Stage) picture(ctx context.Context, now Screen) {
 
 // await looks until the screen is as wanted.
 func (s *Stage) await(ctx context.Context, want func(Screen) bool) (Screen, error) {
-	deadline := time.Now().Add(screenPatience)
+	deadline := time.Now().Add(s.slow(screenPatience))
 	for {
 		now, err := Look(s.probe)
 		if err == nil && want(now) {
@@ -215,7 +216,7 @@ func (s *Stage) Tap(ctx context.Context, id string) error { return s.TapFirst(ct
 
 // TapFirst touches the first control of several that is there and enabled.
 func (s *Stage) TapFirst(ctx context.Context, ids ...string) error {
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(s.slow(15 * time.Second))
 	for {
 		now, err := Look(s.probe)
 		if err == nil {

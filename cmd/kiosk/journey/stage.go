@@ -30,7 +30,12 @@ type Options struct {
 	Width, Height int    // pixels; 0 is 1080 by 1920
 	Language      string // "" is "zh"
 	NoPictures    bool
-	Log           io.Writer // the terminal's own words; nil keeps them in Dir/terminal.log only
+	// USB hangs ID reader and slip printer on USB, where the kernel lets a program offer devices (test/lab). "split" and "joined"
+	// are the reader's two framings; "" leaves both on serial lines.
+	USB string
+	// Slow is how many times longer than usual everything may take, on a machine that is emulated; 0 is 1.
+	Slow int
+	Log  io.Writer // the terminal's own words; nil keeps them in Dir/terminal.log only
 }
 
 // A Stage is one journey's world.
@@ -64,6 +69,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if opt.Width == 0 {
 		opt.Width, opt.Height = 1080, 1920
 	}
+	opt.Slow = max(opt.Slow, 1)
 	if opt.Language == "" {
 		opt.Language = "zh"
 	}
@@ -83,18 +89,26 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if err != nil {
 		return s, fmt.Errorf("stage: %w", err)
 	}
-	if s.world, err = NewWorld(ctx, WorldOptions{Dir: run, Papers: opt.Dir}); err != nil {
+	world := WorldOptions{Dir: run, Papers: opt.Dir}
+	if opt.USB != "" {
+		world.ReaderUSB = &sim.USBOptions{Split: opt.USB == "split", Port: 1}
+		world.ReceiptUSB = &sim.USBOptions{Serial: "P-1", Port: 2}
+	}
+	if s.world, err = NewWorld(ctx, world); err != nil {
 		return s, err
 	}
 	s.link, s.props = s.world.Link, s.world.Props
-	if s.display, err = OpenDisplay(ctx, opt.Width, opt.Height); err != nil {
+	if s.display, err = OpenDisplay(ctx, opt.Width, opt.Height, opt.Slow); err != nil {
 		return s, err
 	}
 	s.probe = filepath.Join(run, "probe")
 	s.config = filepath.Join(run, "terminal.toml")
-	patience := Patience{}
+	patience := Patience{Warn: "40s", End: "60s"}
 	if j.Quick {
 		patience = Patience{Warn: "4s", End: "24s"}
+	}
+	if opt.Slow > 1 {
+		patience = Patience{Warn: "4m", End: "5m"}
 	}
 	if err = s.world.WriteConfig(s.config, opt.Width, opt.Height, opt.Language, patience); err != nil {
 		return s, err
@@ -104,6 +118,9 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	}
 	return s, s.start(j.Crash)
 }
+
+// slow is how long something may take here that takes d elsewhere.
+func (s *Stage) slow(d time.Duration) time.Duration { return time.Duration(s.opt.Slow) * d }
 
 // start runs the terminal; crash arms a crash point.
 func (s *Stage) start(crash string) error {
@@ -193,7 +210,7 @@ func (s *Stage) later(d time.Duration, do func()) {
 
 // Code waits for the next one-time code that the platform sent, as the citizen's phone would show it.
 func (s *Stage) Code(ctx context.Context) (string, error) {
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(s.slow(15 * time.Second))
 	for {
 		if codes := s.world.Codes(); len(codes) > s.codes {
 			s.codes = len(codes)
@@ -211,8 +228,8 @@ func (s *Stage) Code(ctx context.Context) (string, error) {
 // drain waits until the platform holds what the terminal wrote: no new record for a while, and every case known to have
 // been opened is there. Whether all is acknowledged, the journal says afterwards.
 func (s *Stage) drain(ctx context.Context) error {
-	deadline := time.Now().Add(drainPatience)
-	calm := 3 * time.Second
+	deadline := time.Now().Add(s.slow(drainPatience))
+	calm := s.slow(3 * time.Second)
 	if s.journey.After != nil {
 		calm = 8 * time.Second // the link comes back first
 	}
@@ -249,7 +266,7 @@ func (s *Stage) close(ctx context.Context) error {
 		_ = child.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-gone:
-		case <-time.After(15 * time.Second):
+		case <-time.After(s.slow(15 * time.Second)):
 			errs = append(errs, errors.New("the terminal did not stop within 15 s of SIGTERM"))
 			_ = child.Process.Signal(syscall.SIGQUIT) // its goroutines go to the log
 			select {
