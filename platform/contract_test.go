@@ -64,6 +64,7 @@ type peer struct {
 	sm2     crypto.Signer     // signs, in profile SM2
 	cert    *x509.Certificate // shown in TLS
 	last    wire.Header
+	ahead   time.Duration // of its clock
 	// break changes a request after it was signed.
 	tamper func(*http.Request)
 }
@@ -174,7 +175,7 @@ func (p *peer) sign(b []byte) []byte {
 
 func (p *peer) request(method, path string, body []byte) *http.Request {
 	r := httptest.NewRequest(method, path, bytes.NewReader(body))
-	ms, nonce := p.s.now().UnixMilli(), token()
+	ms, nonce := p.s.now().Add(p.ahead).UnixMilli(), token()
 	sig := p.sign(wire.RequestSigningBytes(method, r.URL.RequestURI(), ms, nonce, sha256.Sum256(body)))
 	r.Header.Set("Authorization", fmt.Sprintf(`%s terminal="%s",time="%d",nonce="%s",signature="%s"`, p.profile.Scheme(), p.id, ms, nonce, base64.StdEncoding.EncodeToString(sig)))
 	r.Header.Set("Content-Type", "application/json")

@@ -29,7 +29,7 @@ var (
 	errMalformed       = register("E-MALFORMED", 400, "the request is not as the interface describes it", "reports it; does not send the same again by itself")
 	errAuth            = register("E-AUTH", 401, "no valid signature of an enrolled terminal", "shows offline items only; a technician looks at the enrolment")
 	errUnknownTerminal = register("E-TERMINAL", 401, "the terminal is not enrolled", "shows offline items only; a technician enrols it")
-	errClock           = register("E-CLOCK", 401, "the request's time lies more than 180 s from the platform's", "corrects its clock offset from the answer and tries again")
+	errClock           = register("E-CLOCK", 401, "the request's time lies more than 180 s from the platform's, or it is a hello of another run of the program that was signed before the terminal was last heard", "corrects its clock offset from the answer and tries again")
 	errReplay          = register("E-REPLAY", 401, "the very same request was seen before", "sends a new one")
 	errCert            = register("E-CERT", 401, "no client certificate of the platform's authority for this terminal, or one that was replaced", "connects anew with its newest certificate; a technician looks if it stays so")
 	errCertExpired     = register("E-CERT-EXPIRED", 401, "the client certificate is not valid at the platform's time", "renews it; after half a year a technician enrols it again")

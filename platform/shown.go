@@ -45,8 +45,9 @@ func (s Shown) stale(h wire.Hello) bool {
 }
 
 // another says that a hello is not of the run that said the latest. One that was also signed before the terminal was heard last is the
-// last word of a run that is over: it waited here while the store was away, and the terminal was killed and has gone on meanwhile.
-// A disk that was set back shows as little with its next hello, which is signed later.
+// last word of a run that is over: it waited here while the store was away, and the terminal was killed and has gone on meanwhile. It
+// is refused, for it may as well be the first word of a new run whose clock lags: greeted without comparing, it would write over
+// the only trace of what its disk lost.
 func (s Shown) another(h wire.Hello) bool {
 	return h.Boot != "" && len(s.Runs) > 0 && s.Runs[0].Boot != h.Boot
 }

@@ -44,7 +44,12 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			return err
 		}
 		out.Fork, out.Want = nil, nil
-		stale := t.Shown.stale(h) || t.Shown.another(h) && t.Seen.After(signedAt(r.Context()))
+		// Nobody waits for the answer to a last word; a terminal that is alive, and whose clock only lags, says it again.
+		if signed := signedAt(r.Context()); t.Shown.another(h) && t.Seen.After(signed) {
+			s.cfg.Log.WarnContext(r.Context(), "hello of another run was signed before the terminal was last heard", "terminal", id, "before", t.Seen.Sub(signed))
+			return errClock
+		}
+		stale := t.Shown.stale(h)
 		gone = nil
 		out.Shown = nil
 		if !stale {
