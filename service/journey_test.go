@@ -559,7 +559,7 @@ func TestSweep(t *testing.T) {
 		w.play(lines(w.certificate(), one(script.On("done", script.Rate("5"))), leave())...)
 		sweep := func(want int, when string) {
 			t.Helper()
-			if n, err := w.engine.Sweep(t.Context()); err != nil || n != want {
+			if n, err := w.engine.Sweep(t.Context(), now()); err != nil || n != want {
 				t.Errorf("%s: %d swept, %v, expected %d", when, n, err, want)
 			}
 		}

@@ -29,8 +29,9 @@ func (e *Engine) dropDocument(c journal.Case) {
 }
 
 // Sweep destroys the keys to personal data of cases that have ended, are wholly acknowledged, and whose item's retention
-// is over. It tells how many. Call it now and then; a case that cannot be swept yet waits for the next time.
-func (e *Engine) Sweep(ctx context.Context) (int, error) {
+// is over at a time that has certainly been. It tells how many. Call it now and then; a case that cannot be swept yet waits for
+// the next time.
+func (e *Engine) Sweep(ctx context.Context, now time.Time) (int, error) {
 	pictures, err := e.cfg.Journal.PendingBlobs()
 	if err != nil {
 		return 0, fmt.Errorf("sweep: %w", err)
@@ -39,7 +40,6 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 		// A picture on its way belongs to some case; none is worth losing it.
 		return 0, nil
 	}
-	now := e.now()
 	due, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
 		_, done := c.Steps[swept]
 		return c.State.Final() && !done && now.Sub(c.Updated) >= e.Retention(c)

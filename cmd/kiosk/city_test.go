@@ -22,6 +22,7 @@ import (
 //
 //	city enrol CONFIG       makes a platform in ./city, enrols the terminal and gives it something to send
 //	city import FILE ACK    takes a batch file
+//	city later FILE ACK     takes it a month from now
 //	city pause TERMINAL     orders a pause
 //
 // Without a word it listens: see city990000.
@@ -38,7 +39,11 @@ func cityMain() {
 
 func cityRun(args []string) (err error) {
 	ctx := context.Background()
-	s, err := platform.New(ctx, platform.Config{Dir: "city"})
+	now := time.Now
+	if args[0] == "later" {
+		now = func() time.Time { return time.Now().AddDate(0, 1, 0) }
+	}
+	s, err := platform.New(ctx, platform.Config{Dir: "city", Now: now})
 	if err != nil {
 		return err
 	}
@@ -46,7 +51,7 @@ func cityRun(args []string) (err error) {
 	switch args[0] {
 	case "enrol":
 		return cityEnrol(ctx, s, args[1])
-	case "import":
+	case "import", "later":
 		in, err := os.ReadFile(args[1])
 		if err != nil {
 			return err

@@ -159,6 +159,9 @@ func (d machineCmd) checkJournal(ctx context.Context, c config.Config) []finding
 	if r.Unsettled > 0 {
 		all = append(all, warn("start the terminal: it asks the devices what became of them", "journal: %d effects without outcome", r.Unsettled))
 	}
+	if j.ClockUnsure() {
+		all = append(all, warn("let the terminal reach its platform; at a site without a line set the clock, then kiosk clock confirm -c "+d.Config, "the clock contradicts what is known of the time (kiosk clock)"))
+	}
 	if len(all) == 0 {
 		all = append(all, ok("journal: %d cases, %d effects, %d records, chains whole", r.Cases, r.Effects, r.Records))
 	}

@@ -28,6 +28,7 @@ type commands struct {
 	Key     keyCmd     `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
 	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Stock   stockCmd   `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
+	Clock   clockCmd   `cmd:"" help:"Show what time it is held to be; say that the machine's clock is right."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	benchCommands

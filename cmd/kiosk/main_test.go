@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,10 +21,11 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		"casework": casework, "hold": hold, "journal": makeJournal,
+		"casework": casework, "hold": hold, "journal": makeJournal, "ahead": ahead,
 	}, Setup: func(e *testscript.Env) error {
 		e.Setenv("DISPLAY", "")
 		e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)
+		e.Setenv("NOW", time.Now().Format("2006-01-02T15:04"))
 		return nil
 	}})
 }
@@ -58,6 +60,26 @@ func casework(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		return nil
+	}))
+	ts.Check(j.Close())
+}
+
+// ahead CONFIG writes a case into the journal of a terminal whose clock is a year ahead.
+func ahead(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ahead CONFIG")
+	}
+	c, err := config.Load(ts.MkAbs(args[0]))
+	ts.Check(err)
+	c.Terminal.Data = ts.MkAbs(c.Terminal.Data)
+	ts.Check(prepareData(c.Terminal.Data))
+	o := journalOptions(c)
+	o.Now = func() time.Time { return time.Now().AddDate(1, 0, 0) }
+	j, err := journal.Open(filepath.Join(c.Terminal.Data, "journal.db"), o)
+	ts.Check(err)
+	ts.Check(j.Update(func(tx *journal.Tx) error {
+		_, err := tx.OpenCase(journal.NewCase{Item: "SB-P", Schema: 1, Visit: "v"})
+		return err
 	}))
 	ts.Check(j.Close())
 }

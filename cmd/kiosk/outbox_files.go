@@ -168,5 +168,5 @@ func outboxFiles(file string) (f uplink.Files, done func() error, err error) {
 	if err != nil {
 		return f, nil, errors.Join(err, j.Close())
 	}
-	return uplink.Files{Journal: j, Identity: id, Software: "budayang " + version, Orders: &uplink.Orders{Journal: j}}, j.Close, nil
+	return uplink.Files{Journal: j, Identity: id, Software: "budayang " + version, Orders: &uplink.Orders{Journal: j, Now: j.Now}}, j.Close, nil
 }

@@ -340,14 +340,15 @@ func (t *terminal) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if t.journal.ClockUnsure() {
-				continue // what a clock that may be ahead calls old is not destroyed
+			now := t.journal.Certain() // what a clock that may be ahead calls old is not destroyed
+			if now.IsZero() {
+				continue
 			}
-			if _, err := t.engine.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if _, err := t.engine.Sweep(ctx, now); err != nil && ctx.Err() == nil {
 				t.log.Error("sweep", "error", err)
 			}
-			records, cases, err := t.journal.Trim(t.journal.Now().AddDate(0, -keepAcknowledged, 0))
-			if _, oerr := t.journal.TrimOrders(t.journal.Now().AddDate(0, -keepAcknowledged, 0)); oerr != nil {
+			records, cases, err := t.journal.Trim(now.AddDate(0, -keepAcknowledged, 0))
+			if _, oerr := t.journal.TrimOrders(now.AddDate(0, -keepAcknowledged, 0)); oerr != nil {
 				err = errors.Join(err, oerr)
 			}
 			switch {

@@ -53,6 +53,8 @@ var (
 	ErrNotFound = errors.New("not in the journal")
 	// ErrState: the case's state does not allow this.
 	ErrState = errors.New("case state does not allow this")
+	// ErrClock: a time cannot be right.
+	ErrClock = errors.New("time cannot be right")
 	// ErrUnsettled: the effect was intended before and nobody knows its outcome; it is never done again by itself.
 	ErrUnsettled = errors.New("effect has no outcome yet")
 	// ErrFork: the platform's hash differs from ours at the same place.
@@ -238,9 +240,12 @@ The methods, in one place (bodies are in the files of their concern):
 	func (j *Journal) CaseAcked(caseID string) (bool, error)     all records of the case acknowledged
 	func (j *Journal) SetClockOffset(d time.Duration)           the platform's clock minus the machine's, as estimated
 	func (j *Journal) TrustTime(signed time.Time) error         and what time it is, as the platform signed it: corrects what is written from then on
+	func (j *Journal) TrustFloor(signed time.Time) error        a time that was signed some time ago: it is not before that
+	func (j *Journal) ConfirmTime(who string, watch time.Time) error    a person says that the machine's clock is right
 	func (j *Journal) ClockUnsure() bool                        until then, when the machine's clock contradicts what is known
 	func (j *Journal) Now() time.Time                           the best that is known
 	func (j *Journal) Known() time.Time                         the latest time that was signed
+	func (j *Journal) Certain() time.Time                       now, or Known while the clock is unsure
 	func (j *Journal) SealTo(public []byte) error               the platform's X25519 key: data keys are sealed to it too
 	func (j *Journal) SealedCopies(lane wire.Lane, after uint64, most int) ([]wire.SealedRecord, error)   only the platform opens them
 	func (j *Journal) BackedUp(lane wire.Lane, epoch uint32, p wire.LanePoint) error    its backup holds a lane up to here

@@ -7,6 +7,10 @@ package journal
 // while the journal is open is noticed against the time that does not jump. From then on every record says that its time is
 // uncertain, until a time that the platform signed arrives: it sets the floor, also back when the machine had been ahead, and
 // the audit chain says what was written before and what it was in truth. Order is by sequence; nothing here decides about it.
+//
+// Where no line crosses the gap, a signed time is days old when it comes: it has certainly been, and what it is now it does not
+// say. Such a time is a floor ([Journal.TrustFloor]): it lifts what is written from a clock that is behind it, and never makes the
+// clock certain, and never takes the time back. That a clock is right is said there by a person ([Journal.ConfirmTime]).
 
 import (
 	"fmt"
@@ -99,6 +103,19 @@ func (j *Journal) ClockUnsure() bool {
 	return unsure
 }
 
+// Certain is the latest time that has certainly been: now, or what the platform signed last while the clock is unsure; zero when it
+// never did. What is destroyed for its age is measured by it: a clock that may be ahead makes nothing old.
+func (j *Journal) Certain() time.Time {
+	t, _, unsure := j.stamp()
+	if unsure {
+		t = j.Known()
+	}
+	if t.IsZero() {
+		return t
+	}
+	return t.Local()
+}
+
 // Known is the latest time that the platform signed; zero when it never did. It has certainly been.
 func (j *Journal) Known() time.Time {
 	j.mu.Lock()
@@ -164,6 +181,80 @@ func (j *Journal) TrustTime(signed time.Time) error {
 		c.known = signed
 	}
 	return nil
+}
+
+// TrustFloor takes a time that the platform signed at some time before now: in a file, which may have lain in a drawer. What is
+// written from here on is not before it. One that is not later than what was signed before changes nothing.
+func (j *Journal) TrustFloor(signed time.Time) error {
+	j.stamp()
+	signed = signed.UTC().Truncate(time.Millisecond)
+	j.mu.Lock()
+	c := &j.clock
+	old, later := *c, signed.After(c.known)
+	if later {
+		c.known = signed
+		if signed.After(c.at) {
+			c.at, c.since, c.running = signed, j.past(), true
+		}
+	}
+	j.mu.Unlock()
+	if !later {
+		return nil
+	}
+	err := j.Update(func(tx *Tx) error {
+		return tx.bucket(bucketMeta).Put([]byte(metaKnown), fmt.Append(nil, signed.UnixMilli()))
+	})
+	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.clock = old
+	}
+	return err
+}
+
+// confirmWithin is how far a person's watch and the machine's clock may lie apart when one confirms the other.
+const confirmWithin = 2 * time.Minute
+
+// ConfirmTime says that the machine's clock shows the right time, by a person who reads it from another clock. What is written
+// from here on has the machine's time, also when that is before what was written; the audit chain tells who said so and both
+// times. It errs with [ErrClock] when the machine shows another time than the person's clock, and when that time cannot be: it is
+// before one that the platform signed, or before the program was built.
+func (j *Journal) ConfirmTime(who string, watch time.Time) error {
+	was, _, _ := j.stamp()
+	j.mu.Lock()
+	c := &j.clock
+	old := *c
+	is := j.opt.Now().UTC().Truncate(time.Millisecond)
+	low := c.known
+	if j.opt.Floor.After(low) {
+		low = j.opt.Floor.UTC()
+	}
+	if watch.Sub(is).Abs() > confirmWithin {
+		j.mu.Unlock()
+		return fmt.Errorf("%w: the machine shows %s, which is not within %v of %s", ErrClock, is.Format(time.RFC3339), confirmWithin, watch.UTC().Format(time.RFC3339))
+	}
+	if is.Before(low.Add(-jump)) {
+		j.mu.Unlock()
+		return fmt.Errorf("%w: the machine shows %s, and %s has certainly been", ErrClock, is.Format(time.RFC3339), low.Format(time.RFC3339))
+	}
+	c.at, c.since, c.running = is, j.past(), true
+	c.fix, c.unsure, c.told = 0, false, false
+	j.mu.Unlock()
+	err := j.Update(func(tx *Tx) error {
+		if err := tx.bucket(bucketMeta).Put([]byte(metaFix), nil); err != nil {
+			return err
+		}
+		if err := tx.lowerFloor(is); err != nil {
+			return err
+		}
+		return tx.Audit(EventClockConfirmed, who, map[string]string{"was": was.Format(time.RFC3339), "is": is.Format(time.RFC3339)})
+	})
+	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.clock = old // it is put down first, or a restart would not know
+	}
+	return err
 }
 
 // lowerFloor takes the floor back to a time that was signed: what was written beyond it was written by a clock that was ahead.

@@ -4,6 +4,7 @@ package journal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -239,7 +240,7 @@ func TestTimeNeverGoesBackUnnoticed(t *testing.T) {
 		var was time.Time
 		certain := false
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 4).Draw(rt, "what") {
+			switch rapid.IntRange(0, 6).Draw(rt, "what") {
 			case 0:
 				w.pass(time.Duration(rapid.Int64Range(0, int64(2*time.Hour)).Draw(rt, "pass")))
 			case 1:
@@ -253,7 +254,16 @@ func TestTimeNeverGoesBackUnnoticed(t *testing.T) {
 				w.up = 0
 				j.Reopen()
 				certain = false
+			case 5:
+				must(t, j.TrustFloor(w.truth.Add(-time.Duration(rapid.Int64Range(0, int64(60*day)).Draw(rt, "floor")))))
+			case 6:
+				if err := j.ConfirmTime("technician.17", w.truth); err == nil {
+					was, certain = time.Time{}, true
+				}
 			case 4:
+				if j.ClockUnsure() && j.Certain().After(w.truth) {
+					rt.Fatalf("unsure, and %v counts as certain at %v", j.Certain(), w.truth)
+				}
 				openCase(t, j.Journal)
 				r := last(t, j.Journal)
 				if r.Wall.Before(was) {
@@ -282,5 +292,101 @@ func TestAClockThatIsSetWhileASignedTimeComes(t *testing.T) {
 	}
 	if !j.Known().Equal(w.truth) {
 		t.Errorf("known is %v at %v: no true time gets over that", j.Known(), w.truth)
+	}
+}
+
+// A time in a file has been, and is not now: it lifts what a dead clock writes, and makes no clock certain.
+func TestAFloorLiftsAndMakesNothingCertain(t *testing.T) {
+	w := atNoon()
+	j := journaltest.Open(t, w.on(opt))
+	openCase(t, j.Journal)
+	w.pass(time.Hour)
+	must(t, j.TrustFloor(w.truth.Add(-30*day))) // a file from a drawer: it knows less than was written
+	openCase(t, j.Journal)
+	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
+		t.Errorf("a clock that nothing speaks against: %+v", r.Header)
+	}
+
+	w.dead()
+	reopened(t, j, w)
+	if !j.ClockUnsure() || !j.Certain().Equal(w.truth.Add(-30*day)) {
+		t.Errorf("unsure %v, certainly it has been %v", j.ClockUnsure(), j.Certain())
+	}
+	w.pass(20 * day) // off, so that the journal's own time did not go on
+	reopened(t, j, w)
+	floor := w.truth.Add(-2 * day)
+	must(t, j.TrustFloor(floor))
+	must(t, j.TrustFloor(floor.Add(-day))) // the one before comes late
+	w.pass(time.Minute)
+	openCase(t, j.Journal)
+	if r := last(t, j.Journal); !r.ClockUnsure || !r.Wall.Equal(floor.Add(time.Minute)) {
+		t.Errorf("lifted to %v from %v: %+v", r.Wall, floor, r.Header)
+	}
+	if !j.Certain().Equal(floor) || !j.Known().Equal(floor) {
+		t.Errorf("certainly it has been %v, signed was %v", j.Certain(), floor)
+	}
+	reopened(t, j, w)
+	if !j.Known().Equal(floor) || !j.ClockUnsure() {
+		t.Errorf("after a restart %v", j.Known())
+	}
+
+	// A clock that is ahead is no more certain for it, and what it calls old is not.
+	w.wrong = 0
+	reopened(t, j, w)
+	openCase(t, j.Journal)
+	w.wrong = 400 * day
+	openCase(t, j.Journal)
+	must(t, j.TrustFloor(w.truth))
+	if !j.ClockUnsure() || !j.Certain().Equal(w.truth) {
+		t.Errorf("a clock that is ahead: unsure %v, certainly it has been %v at %v", j.ClockUnsure(), j.Certain(), w.truth)
+	}
+}
+
+// Where no line is, a person says that the clock is right.
+func TestAPersonConfirmsTheClock(t *testing.T) {
+	w := atNoon()
+	w.wrong = 400 * day
+	j := journaltest.Open(t, w.on(opt))
+	openCase(t, j.Journal) // beyond what any true time gets over for a year
+	w.wrong = 0
+	reopened(t, j, w)
+	openCase(t, j.Journal)
+	if !j.ClockUnsure() || !j.Certain().IsZero() {
+		t.Errorf("unsure %v, certain %v", j.ClockUnsure(), j.Certain())
+	}
+	for what, watch := range map[string]time.Time{"another time": w.truth.Add(5 * time.Minute), "what is written": w.truth.Add(400 * day), "none": {}} {
+		if err := j.ConfirmTime("technician.17", watch); !errors.Is(err, journal.ErrClock) || !j.ClockUnsure() {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must(t, j.ConfirmTime("technician.17", w.truth.Add(time.Minute)))
+	openCase(t, j.Journal)
+	if r := last(t, j.Journal); r.ClockUnsure || !r.Wall.Equal(w.truth) {
+		t.Errorf("confirmed: %+v", r.Header)
+	}
+	said := events(t, j.Journal, journal.EventClockConfirmed)
+	if len(said) != 1 || said[0].Who != "technician.17" || said[0].Fields["is"] != w.truth.Format(time.RFC3339) || said[0].Fields["was"] <= said[0].Fields["is"] {
+		t.Errorf("%+v", said)
+	}
+	if !j.Known().IsZero() {
+		t.Error("a person's word was taken for a signed time")
+	}
+	reopened(t, j, w)
+	if openCase(t, j.Journal); last(t, j.Journal).ClockUnsure {
+		t.Error("a restart forgot it")
+	}
+
+	// Nobody confirms what cannot be.
+	must(t, j.TrustFloor(w.truth.Add(day)))
+	if err := j.ConfirmTime("technician.17", w.truth); !errors.Is(err, journal.ErrClock) {
+		t.Errorf("before what the platform signed: %v", err)
+	}
+	// And nobody without a name.
+	w.pass(2 * day)
+	if err := j.ConfirmTime("", w.truth); err == nil {
+		t.Error("confirmed by nobody")
+	}
+	if !j.ClockUnsure() {
+		t.Error("what could not be written down was believed")
 	}
 }

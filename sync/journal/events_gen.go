@@ -14,6 +14,7 @@ const (
 	EventCaseDamaged          = wire.EventCaseDamaged
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
+	EventClockConfirmed       = wire.EventClockConfirmed
 	EventClockSet             = wire.EventClockSet
 	EventClockUnsure          = wire.EventClockUnsure
 	EventDeskDecided          = wire.EventDeskDecided

@@ -68,7 +68,7 @@ func (f Files) Export(w io.Writer, limit int, who, where string) (e Exported, er
 	if err != nil {
 		return e, err
 	}
-	h := wire.FileHeader{Kind: wire.FileBatches, Terminal: f.Identity.Terminal, No: e.No, Created: time.Now().UTC().Truncate(time.Millisecond),
+	h := wire.FileHeader{Kind: wire.FileBatches, Terminal: f.Identity.Terminal, No: e.No, Created: f.Journal.Now().UTC().Truncate(time.Millisecond),
 		Software: f.Software, Epoch: lanes[0].Epoch, Inbox: taken, InboxID: takenID, Past: past}
 	out, err := wire.NewFileWriter(w, h, seal)
 	if err != nil {
@@ -198,6 +198,10 @@ func (f Files) Import(ctx context.Context, r io.Reader, who string) (i Imported,
 	i.No = file.No
 	if b, err := f.Journal.Meta(metaExports); err == nil && len(b) == 8 {
 		i.Outdated = file.No != binary.BigEndian.Uint64(b)
+	}
+	// The platform signed when it wrote the file, and that has been.
+	if err := f.Journal.TrustFloor(file.Created); err != nil {
+		return i, err
 	}
 	if err := f.acks(acks, &i); err != nil {
 		return i, err

@@ -20,6 +20,8 @@ const (
 	EventCaseOpened Event = "case.opened"
 	// The key to a case's personal data was destroyed after acknowledgement and retention.
 	EventCaseShredded Event = "case.shredded"
+	// A person said that the machine's clock is right, where no signed time can come; was is what would have been written.
+	EventClockConfirmed Event = "clock.confirmed"
 	// A time that the platform signed took the place of what was written as time; boot and mono of this record tell which ones before it are to be read anew, and by how much.
 	EventClockSet Event = "clock.set"
 	// The machine's clock contradicts what is known of the time; records say so until a signed time comes.
@@ -87,6 +89,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventCaseDamaged:          {Type: "system-status", Text: "When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "entries": {Kind: "count", Optional: false}}},
 	EventCaseOpened:           {Type: "user-action", Text: "A visit's answers became a case: the commit point.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "item": {Kind: "item", Optional: false}}},
 	EventCaseShredded:         {Type: "application-action", Text: "The key to a case's personal data was destroyed after acknowledgement and retention.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
+	EventClockConfirmed:       {Type: "operator-action", Text: "A person said that the machine's clock is right, where no signed time can come; was is what would have been written.", Fields: map[string]FieldSpec{"is": {Kind: "time", Optional: false}, "was": {Kind: "time", Optional: false}}},
 	EventClockSet:             {Type: "application-action", Text: "A time that the platform signed took the place of what was written as time; boot and mono of this record tell which ones before it are to be read anew, and by how much.", Fields: map[string]FieldSpec{"is": {Kind: "time", Optional: false}, "was": {Kind: "time", Optional: false}}},
 	EventClockUnsure:          {Type: "system-status", Text: "The machine's clock contradicts what is known of the time; records say so until a signed time comes.", Fields: map[string]FieldSpec{"machine": {Kind: "time", Optional: false}, "written": {Kind: "time", Optional: false}}},
 	EventDeskDecided:          {Type: "operator-action", Text: "A person decided a case. second is the other person where the rule asks for two; note is the hash of a sealed note.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "case": {Kind: "case", Optional: false}, "decision": {Kind: "word", Optional: false}, "from": {Kind: "state", Optional: false}, "note": {Kind: "hash", Optional: true}, "reason": {Kind: "word", Optional: false}, "second": {Kind: "operator", Optional: true}, "to": {Kind: "state", Optional: false}}},

@@ -95,6 +95,37 @@ func TestASiteWithoutALineLivesOnFiles(t *testing.T) {
 	c.once(ids...)
 }
 
+// F28 without a line: a dead clock is lifted by the time that the platform signed into the answer, and stays unsure.
+func TestAFileLiftsADeadClock(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	x.business(1)
+	x.Opt.Now = func() time.Time { return time.Unix(100, 0) }
+	x.Reopen()
+	x.orders.Journal = x.Journal.Journal
+	x.business(1)
+	if !x.Certain().IsZero() {
+		t.Errorf("certainly it has been %v", x.Certain())
+	}
+	file, _ := export(t, x)
+	began := time.Now().Truncate(time.Millisecond)
+	ack, _ := take(t, c, file)
+	ended := time.Now()
+	bring(t, x, ack)
+	lifted := x.Certain()
+	if lifted.Before(began) || lifted.After(ended) || !x.ClockUnsure() {
+		t.Errorf("certainly it has been %v, signed between %v and %v; unsure %v", lifted, began, ended, x.ClockUnsure())
+	}
+	if x.Now().Before(began) {
+		t.Errorf("written is %v", x.Now())
+	}
+	_, _ = take(t, c, file)
+	bring(t, x, ack) // late and twice
+	if !x.Certain().Equal(lifted) || !x.ClockUnsure() {
+		t.Errorf("certainly it has been %v", x.Certain())
+	}
+}
+
 // What does not fit goes into the next file.
 func TestAnExportKeepsToItsSize(t *testing.T) {
 	c := newCity(t)
