@@ -88,6 +88,35 @@ func TestCertificate(t *testing.T) {
 			t.Errorf("states %v, expected %v", states, want)
 		}
 	})
+	each(t, "paper is counted", func(t *testing.T, w *world) {
+		if err := w.journal.Update(func(tx *journal.Tx) error {
+			_, err := tx.LoadStock(journal.StockSheet, 10, "op.test")
+			if err == nil {
+				_, err = tx.LoadStock(journal.StockSlip, 5, "op.test")
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.play(lines(w.certificate(), one(script.On("done", script.Rate("5"))), leave())...)
+		sheets, err := w.journal.StockBalance(journal.StockSheet)
+		slips, serr := w.journal.StockBalance(journal.StockSlip)
+		if err != nil || serr != nil || sheets.Issued != uint64(document().Pages) || sheets.Remaining+sheets.Issued != 10 || slips.Issued != 1 || slips.Remaining != 4 {
+			t.Errorf("sheets %+v, slips %+v: %v %v", sheets, slips, err, serr)
+		}
+	})
+	each(t, "paper in doubt is counted", func(t *testing.T, w *world) {
+		if err := w.journal.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock(journal.StockSheet, 10, "op.test"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		w.pages.print = func(int, devices.DocumentJob) devices.PrintResult {
+			return devices.PrintResult{Outcome: devices.PrintUnknown}
+		}
+		w.play(lines(w.certificate(), one(script.On("trouble", script.Next())), leave())...)
+		if b, err := w.journal.StockBalance(journal.StockSheet); err != nil || b.InDoubt != uint64(document().Pages) {
+			t.Errorf("%+v %v", b, err)
+		}
+	})
 	each(t, "nobody rates", func(t *testing.T, w *world) {
 		began := time.Now()
 		w.play(lines(w.certificate(), one(script.On("done", script.Wait())))...)

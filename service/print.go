@@ -239,7 +239,9 @@ func (s *printStep) attempt(ctx context.Context, j *Journey, doc Document, n int
 		job.Note = note
 		res = j.e.printDocument(ctx, job)
 		j.e.reached("print.acted")
-		return documentOutcome(res, doc.Number)
+		out := documentOutcome(res, doc.Number)
+		out.Also = used(journal.StockSheet, doc.Pages, res)
+		return out
 	})
 	if err != nil {
 		return res, fmt.Errorf("print document: %w", err)
@@ -262,6 +264,32 @@ func (e *Engine) printDocument(ctx context.Context, job devices.DocumentJob) dev
 	}
 	return p.Print(ctx, job)
 }
+
+// used counts the paper of a print, together with its outcome. What certainly was not sent used none; a ledger that does not
+// take it is no reason to lose the outcome.
+func used(kind string, pieces int, res devices.PrintResult) func(*journal.Tx) error {
+	count := func(tx *journal.Tx) error { return nil }
+	switch res.Outcome {
+	case devices.PrintConfirmed:
+		count = func(tx *journal.Tx) error { return tx.UseStock(kind, min(pieces, maxPieces), "taken") }
+	case devices.PrintUnknown:
+		count = func(tx *journal.Tx) error { return tx.UseStock(kind, min(pieces, maxPieces), "in-doubt") }
+	case devices.PrintFailed:
+		count = func(tx *journal.Tx) error { return tx.UseStock(kind, min(max(0, res.Sheets), maxPieces), "spoiled") }
+	default:
+		return nil
+	}
+	return func(tx *journal.Tx) error {
+		err := count(tx)
+		if errors.Is(err, journal.ErrStock) || errors.Is(err, journal.ErrDamaged) {
+			return nil
+		}
+		return err
+	}
+}
+
+// maxPieces bounds what one print is believed to have used, whatever a printer counts.
+const maxPieces = 1000
 
 // documentOutcome says what the journal keeps of a print.
 func documentOutcome(res devices.PrintResult, number string) journal.Outcome {

@@ -71,7 +71,7 @@ func (j *Journey) printSlip(ctx context.Context, step string, s slip.Slip) bool 
 			res = j.e.printReceipt(ctx, devices.ReceiptJob{ID: name.String(), Slip: s})
 			j.e.reached("receipt.acted")
 			out := documentOutcome(res, "")
-			out.Case, out.Why = "", ""
+			out.Case, out.Why, out.Also = "", "", used(journal.StockSlip, 1, res)
 			return out
 		})
 		if err != nil {
@@ -93,7 +93,13 @@ func (j *Journey) printSlip(ctx context.Context, step string, s slip.Slip) bool 
 func (e *Engine) plainSlip(ctx context.Context, s slip.Slip) bool {
 	ctx, stop := graceful(ctx, e.t.Receipt, e.t.Grace)
 	defer stop()
-	return e.printReceipt(ctx, devices.ReceiptJob{ID: fmt.Sprintf("plain/%d", e.now().UnixNano()), Slip: s}).Outcome == devices.PrintConfirmed
+	res := e.printReceipt(ctx, devices.ReceiptJob{ID: fmt.Sprintf("plain/%d", e.now().UnixNano()), Slip: s})
+	if count := used(journal.StockSlip, 1, res); count != nil {
+		if err := e.cfg.Journal.Update(count); err != nil {
+			e.log.ErrorContext(ctx, "slip was not counted", "err", err)
+		}
+	}
+	return res.Outcome == devices.PrintConfirmed
 }
 
 // printReceipt uses the slip printer for one job.

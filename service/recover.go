@@ -167,7 +167,10 @@ func (e *Engine) settleDocument(ctx, up context.Context, ef journal.Effect) jour
 	}
 	ctx, stop := context.WithTimeout(ctx, e.t.DeviceUp)
 	defer stop()
-	return documentOutcome(p.Settle(ctx, in.Name, in.Sheets, ef.Notes), in.Number)
+	res := p.Settle(ctx, in.Name, in.Sheets, ef.Notes)
+	out := documentOutcome(res, in.Number)
+	out.Also = used(journal.StockSheet, in.Sheets, res)
+	return out
 }
 
 // settleReceipt asks the slip printer; whatever it says, the case goes its way.
@@ -182,7 +185,7 @@ func (e *Engine) settleReceipt(ctx, up context.Context, ef journal.Effect) journ
 		}
 	}
 	out := documentOutcome(res, "")
-	out.Case, out.Why = "", ""
+	out.Case, out.Why, out.Also = "", "", used(journal.StockSlip, 1, res)
 	return out
 }
 

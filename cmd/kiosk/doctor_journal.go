@@ -19,7 +19,7 @@ import (
 )
 
 // stockCard is the kind of blanks that a card dispenser holds.
-const stockCard = "card"
+const stockCard = journal.StockCard
 
 // stockSeen is what the ledger says of one kind of counted stock.
 type stockSeen struct{ wire.StockBalance }

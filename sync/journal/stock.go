@@ -1,6 +1,6 @@
 package journal
 
-// Counted stock: blank cards with numbers, ribbons without. A move of a blank is written before the motor that it tells of;
+// Counted stock: blank cards one by one, paper as a whole. A move of a blank is written before the motor that it tells of;
 // what was under way at a restart is in doubt until somebody looked. The ledger lies in the meta bucket under "stock/".
 
 import (
@@ -41,6 +41,16 @@ type BlankMove struct {
 }
 
 const metaStock = "stock/"
+
+// Kinds of counted stock.
+const (
+	StockCard  = "card"  // blank cards: each has a state of its own
+	StockSheet = "sheet" // sheets of the document printer
+	StockSlip  = "slip"  // slips that a roll gives
+)
+
+// looseStock is counted as a whole: nobody names one sheet.
+var looseStock = map[string]bool{StockSheet: true, StockSlip: true}
 
 var (
 	stockKind   = regexp.MustCompile(`^[a-z][a-z-]{0,15}$`)
@@ -110,15 +120,49 @@ func (tx *Tx) LoadStock(kind string, n int, by string) (wire.StockBalance, error
 	})
 }
 
-// CountStock notes how many free pieces somebody found; what differs is corrected, and stays in the audit chain.
+// CountStock notes how many free pieces somebody found; what differs is corrected, and stays in the audit chain. A count of paper
+// settles what was in doubt: what is not there any more was issued.
 func (tx *Tx) CountStock(kind string, found uint64, by string) (wire.StockBalance, error) {
 	return tx.whole(kind, "counted", by, func(b *wire.StockBalance) error {
 		if found > 100_000 {
 			return fmt.Errorf("%d pieces: %w", found, ErrStock)
 		}
+		if looseStock[kind] {
+			gone := uint64(0)
+			if free := b.Remaining + b.InDoubt; free > found {
+				gone = min(b.InDoubt, free-found)
+			}
+			b.Issued, b.Remaining, b.InDoubt = b.Issued+gone, b.Remaining+b.InDoubt-gone, 0
+		}
 		b.Loaded, b.Remaining = b.Loaded-b.Remaining+found, found
 		return nil
 	})
+}
+
+// UseStock notes what became of n pieces of paper: taken (issued), spoiled or in-doubt. Paper that nobody ever loaded is not counted;
+// what is used beyond what was loaded was loaded without being noted. It belongs into the change that writes the print's outcome.
+func (tx *Tx) UseStock(kind string, n int, to wire.BlankState) error {
+	if !looseStock[kind] || n < 0 || n > 10_000 || to != wire.BlankTaken && to != wire.BlankSpoiled && to != wire.BlankDoubt {
+		return fmt.Errorf("%d of %.20q are %.20q: %w", n, kind, to, ErrStock)
+	}
+	b, err := readBalance(tx.tx, kind)
+	if err != nil || n == 0 || b.Loaded == 0 {
+		return err
+	}
+	if more := uint64(n); more > b.Remaining {
+		b.Loaded += more - b.Remaining
+		b.Remaining = more
+	}
+	b.Remaining -= uint64(n)
+	*sumOf(&b, to) += uint64(n)
+	if err := b.Check(); err != nil {
+		return fmt.Errorf("stock %s: %w: %w", kind, ErrDamaged, err)
+	}
+	v, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return tx.bucket(bucketMeta).Put(stockTotal(kind), v)
 }
 
 // CloseShift returns the balance of the shift that ends, and begins the next one with what is still there: free, under way, kept
@@ -359,6 +403,9 @@ func (j *Journal) verifyStock(tx *bolt.Tx, bad func(string, ...any)) error {
 		}
 		if err := sum.Check(); err != nil {
 			bad("stock %s: %v", kind, err)
+		}
+		if looseStock[kind] {
+			continue
 		}
 		is := counted[kind]
 		if is == nil {
