@@ -179,7 +179,9 @@ func (j *Journal) undone(err error, t *Tx, spilled bool, synced <-chan error) er
 		switch {
 		case full:
 			if verr := j.spill.void(t.number); verr != nil {
-				j.opt.Log.Error("spill", "error", verr)
+				// The change's frame may still be read as one that happened, and nobody may say that it did not.
+				j.failed = fmt.Errorf("%w: what did not happen stays written: %w, after %w", ErrDisk, verr, err)
+				return j.failed
 			}
 		default:
 			// bbolt wrote some of it, perhaps all. What it holds in memory need not be what the file says.

@@ -105,3 +105,10 @@ func Ahead(path string) bool {
 	s, err := readSpill(spillPath(path))
 	return err == nil && txidOf(path) > s.bolt
 }
+
+// WriteSpillTo has the spill written through another file until back is called or another spill takes this one's place.
+func WriteSpillTo(j *Journal, f *os.File) (back func()) {
+	s, was := j.spill, j.spill.file
+	s.file = f
+	return func() { s.file = was }
+}

@@ -4,6 +4,7 @@ package journal_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -155,5 +156,77 @@ func TestAnOutcomeWithoutRoomIsWrittenLater(t *testing.T) {
 	is(journal.EffectDone)
 	if got, err := j.Case(c.ID); err != nil || got.State != journal.Printed {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A full disk may refuse even the word that a change did not happen. Then the change's frame is cut off; where that fails too,
+// nobody says that it did not happen.
+func TestWhatDidNotHappenIsNotReadLater(t *testing.T) {
+	for name, c := range map[string]struct {
+		open func(spill string) (*os.File, error)
+		want error
+	}{
+		"no word, but it can be cut": {func(spill string) (*os.File, error) { return os.OpenFile(spill, os.O_RDWR|os.O_APPEND, 0) }, journal.ErrFull},
+		"nothing":                    {func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) }, journal.ErrDisk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j *journaltest.Journal
+			var back func()
+			refuse := false
+			j = journaltest.Open(t, journal.Options{MaxSize: 24 << 20, Crash: func(point string) {
+				if !refuse || point != "change.spilled" {
+					return
+				}
+				refuse = false
+				f, err := c.open(j.Path + journal.SpillSuffix)
+				must(t, err)
+				back = journal.WriteSpillTo(j.Journal, f)
+			}})
+			kept := openCase(t, j.Journal)
+			var last string
+			var err error
+			for round := 0; err == nil; round++ { // until there is no room; a change of half a megabyte stands whole in the spill
+				refuse = true
+				err = j.Update(func(tx *journal.Tx) error {
+					for i := range 8 {
+						last = fmt.Sprint("v", round, "-", i)
+						if err := tx.Seal(kept.ID, last, make([]byte, 60<<10)); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err == nil {
+					back()
+				}
+			}
+			wants(t, err, c.want)
+			if back == nil {
+				t.Fatal("the spill was not reached")
+			}
+			// The database is lost, and the record made anew from the spill alone.
+			spill, err := os.ReadFile(j.Path + journal.SpillSuffix)
+			must(t, err)
+			_ = j.Close()
+			if c.want != journal.ErrFull {
+				j.Journal = nil
+				return
+			}
+			must(t, os.Remove(j.Path))
+			must(t, os.WriteFile(j.Path+journal.SpillSuffix, spill, 0o600))
+			r, err := journal.Recover(t.Context(), j.Path, j.Opt)
+			if err == nil && r.Changes == 0 {
+				t.Error("there was no change behind the checkpoint")
+			}
+			must(t, err)
+			j.Journal, err = journal.Open(j.Path, j.Opt)
+			must(t, err)
+			if _, err := j.Sealed(kept.ID, "v0-7"); err != nil {
+				t.Errorf("what happened: %v", err)
+			}
+			if _, err := j.Sealed(kept.ID, last); err == nil {
+				t.Error("what did not happen is read")
+			}
+		})
 	}
 }

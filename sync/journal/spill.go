@@ -39,6 +39,7 @@ type spill struct {
 	zeros int64  // up to here the file is filled
 	start int64  // size of the checkpoint
 	last  uint64 // change of the last frame
+	began int64  // where that frame begins
 	sure  uint64 // the disk confirmed all frames up to this change's
 	// broken: the disk refused something that may be half there. A new file takes this one's place before the next change.
 	broken  bool
@@ -57,10 +58,11 @@ func (s *spill) write(t *Tx) error {
 	if t.bulk {
 		kind = frameBulk
 	}
+	began := s.end
 	if err := s.append(frame{kind: kind, change: t.number, bolt: uint64(t.tx.ID())}, t.log); err != nil {
 		return err
 	}
-	s.last = t.number
+	s.last, s.began = t.number, began
 	return nil
 }
 
@@ -110,14 +112,23 @@ func (j *Journal) syncLater() {
 	})
 }
 
-// void says that a change was not committed.
+// void says that the last change was not committed. A disk that takes no word any more, as one that copies on write does when it is full,
+// has the change's frame cut off instead.
 func (s *spill) void(change uint64) error {
-	if err := s.append(frame{kind: frameVoid, change: change}, nil); err != nil {
-		return err
+	err := s.append(frame{kind: frameVoid, change: change}, nil)
+	if err == nil {
+		err = datasync(s.file)
 	}
-	if err := datasync(s.file); err != nil {
+	if err != nil {
 		s.broken = true
-		return err
+		if cerr := s.file.Truncate(s.began); cerr != nil {
+			return errors.Join(err, cerr)
+		}
+		if cerr := s.file.Sync(); cerr != nil {
+			return errors.Join(err, cerr)
+		}
+		s.end, s.zeros = s.began, s.began
+		s.log.Error("spill: what did not happen was cut off", "error", err)
 	}
 	s.last = change - 1
 	s.sure = max(s.sure, s.last)

@@ -405,7 +405,7 @@ func (m *machine) serve(ctx context.Context, visit string) {
 // refused tells that a citizen was sent away, when that is certain. After an I/O error nobody knows whether the change is on
 // disk, and the screen says that.
 func (m *machine) refused(visit string, err error) {
-	if errors.Is(err, syscall.EIO) {
+	if errors.Is(err, syscall.EIO) || errors.Is(err, journal.ErrDisk) {
 		m.w.say("unsure", m.name, visit)
 		return
 	}

@@ -32,6 +32,7 @@ type visit struct {
 	machine string
 	amount  int
 	said    string // "try", "paid", "refused", "unsure"
+	after   int    // promises of its machine before it
 	why     string
 	caseID  string
 	receipt string
@@ -111,7 +112,7 @@ func (o *oracle) hear(word []string) {
 	switch word[0] {
 	case "try":
 		amount, _ := strconv.Atoi(word[3])
-		o.visits[word[2]] = &visit{name: word[2], machine: m, amount: amount, said: "try", promised: map[string]promise{}}
+		o.visits[word[2]] = &visit{name: word[2], machine: m, amount: amount, said: "try", after: o.promises[m], promised: map[string]promise{}}
 	case "paid":
 		v := o.visits[word[2]]
 		v.said, v.caseID, v.receipt = "paid", word[3], word[4]
@@ -260,6 +261,7 @@ func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v ver
 	for _, p := range l.broken() {
 		bad("platform: %s", p)
 	}
+	half := map[string]held{} // visit → the last of its two records that is held
 	opened, paid, closed, printed := map[string]int{}, map[string]int{}, map[string]int{}, map[string]bool{}
 	fen := map[string]int{}
 	for _, r := range l.records {
@@ -270,6 +272,7 @@ func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v ver
 				bad("case %s is not understood", r.Case)
 			}
 			opened[b.Item]++
+			half[b.Item] = r
 			if o.visits[b.Item] == nil {
 				bad("case %s of visit %q that nobody made", r.Case, b.Item)
 			}
@@ -280,6 +283,7 @@ func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v ver
 			}
 			if b.Kind == "pay" {
 				paid[b.Detail]++
+				half[b.Detail] = r
 				fen[b.Detail], _ = strconv.Atoi(b.Number)
 			} else if b.State == "done" {
 				printed[b.Effect] = true
@@ -321,7 +325,7 @@ func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v ver
 	for _, name := range slices.Sorted(maps.Keys(o.visits)) {
 		x := o.visits[name]
 		v.visits++
-		o.judgeVisit(&v, bad, x, opened[name], paid[name], closed[x.caseID], fen[name], printed[x.effect], x.blob != "" && blob(x.blob), l, acts)
+		o.judgeVisit(&v, bad, x, opened[name], paid[name], closed[x.caseID], fen[name], printed[x.effect], x.blob != "" && blob(x.blob), half[name], l, acts)
 		if x.said != "paid" {
 			continue
 		}
@@ -337,7 +341,7 @@ func (o *oracle) judge(l ledger, worlds []string, blob func(string) bool) (v ver
 	return v
 }
 
-func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, opened, paid, closed, fen int, printed, inked bool, l ledger, acts map[string]int) {
+func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, opened, paid, closed, fen int, printed, inked bool, half held, l ledger, acts map[string]int) {
 	if opened > 1 || paid > 1 || closed > 1 {
 		bad("%s is held %d times, paid %d times, closed %d times", x.name, opened, paid, closed)
 	}
@@ -352,13 +356,14 @@ func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, open
 	case "refused":
 		v.refused++
 		if opened+paid > 0 {
-			bad("%s was refused (%s) and is held", x.name, x.why)
+			bad("%s was refused (%s) and is held (%s)", x.name, x.why, o.history(promise{machine: x.machine, n: x.after}))
 		}
 		return
 	case "try", "unsure":
 		v.doubt++
-		if opened != paid {
-			bad("%s was opened %d times and paid %d times", x.name, opened, paid)
+		if opened != paid && !o.halved(x, half) {
+			bad("%s was opened %d times and paid %d times: %s/%d/%d is held (%s)", x.name, opened, paid, half.Lane, half.Epoch, half.Seq,
+				o.history(promise{machine: x.machine, n: x.after}))
 		}
 		return
 	}
@@ -381,6 +386,18 @@ func (o *oracle) judgeVisit(v *verdict, bad func(string, ...any), x *visit, open
 		}
 		bad("%s of %s (case %s) was promised and is not held: %s (%s)", what, x.name, x.caseID, why, o.history(p))
 	}
+}
+
+// halved says that of a visit in doubt, whose records nobody named, one is held and the other one went with a disk, as somebody told of the
+// other lane in the same epoch.
+func (o *oracle) halved(x *visit, half held) bool {
+	lost := slices.ContainsFunc(o.losses[x.machine], func(l *loss) bool { return l.to >= x.after })
+	for n := range o.notices {
+		if lost && n.terminal == half.Terminal && n.epoch == uint64(half.Epoch) && n.lane != string(half.Lane) && (n.lane == "tx" || n.lane == "pay") {
+			return true
+		}
+	}
+	return false
 }
 
 // excused says who told that a promise's records are lost, or why the promise may not be missing.

@@ -3,6 +3,7 @@ package main
 // The oracle under test: what it lets pass, and what it does not.
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -92,5 +93,47 @@ func TestALostPictureMustBeTold(t *testing.T) {
 		if damaged != (v.excused["case.damaged"] == 1) || damaged == (inked == 1) {
 			t.Errorf("damaged %v: excused %v, violations %q", damaged, v.excused, v.violations)
 		}
+	}
+}
+
+// A visit in doubt is held whole or not at all, unless a disk went with one half and somebody told of that half's lane.
+func TestHalfOfAVisitInDoubtMustBeTold(t *testing.T) {
+	paid, err := json.Marshal(wire.EffectOutcome{Effect: "e", Kind: "pay", State: "done", Detail: "m1.b.1", Number: "500"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := held{Record: wire.Record{Header: wire.Header{ID: "p", Case: "c", Terminal: "990000-0001", Epoch: 4, Lane: "pay", Seq: 3, Type: wire.TypeEffect}, Body: paid}, outcome: string(wire.Accepted)}
+	for name, c := range map[string]struct {
+		losses []loss
+		told   *notice
+		bad    bool
+	}{
+		"no disk was lost":     {nil, &notice{terminal: "990000-0001", lane: "tx", epoch: 4, from: 9}, true},
+		"nobody told":          {[]loss{{how: "rollback", to: 7}}, nil, true},
+		"told":                 {[]loss{{how: "rollback", to: 7}}, &notice{terminal: "990000-0001", lane: "tx", epoch: 4, from: 9}, false},
+		"told of what is held": {[]loss{{how: "rollback", to: 7}}, &notice{terminal: "990000-0001", lane: "pay", epoch: 4, from: 9}, true},
+		"of another epoch":     {[]loss{{how: "rollback", to: 7}}, &notice{terminal: "990000-0001", lane: "tx", epoch: 3, from: 9}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOracle()
+			o.speaks("m1", "990000-0001")
+			o.hear(strings.Fields("try m1 m1.b.1 500"))
+			for _, l := range c.losses {
+				o.lost("m1", l)
+			}
+			if c.told != nil {
+				o.notices[*c.told] = true
+			}
+			v := o.judge(ledger{ids: map[string]bool{"p": true}, records: []held{record}}, nil, func(string) bool { return false })
+			halves := 0
+			for _, b := range v.violations {
+				if strings.Contains(b, "opened 0 times and paid 1 times") {
+					halves++
+				}
+			}
+			if c.bad != (halves == 1) {
+				t.Errorf("%q", v.violations)
+			}
+		})
 	}
 }
