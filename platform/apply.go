@@ -181,13 +181,13 @@ func (s *Server) applyRecords(tx Tx, row *LaneRow, rs []wire.Record, hashes []wi
 			return nil, errFork
 		}
 	}
-	taken, err := s.take(tx, rs[next:], hashes[next:], owners)
+	taken, err := s.take(tx, rs[next:], hashes[next:], owners, false)
 	copy(outcomes[next:], taken)
 	return outcomes, err
 }
 
-// take keeps records and writes what those tell that were not held already.
-func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[string]string) ([]wire.Outcome, error) {
+// take keeps records, at their places or beside them, and writes what those tell that were not held already.
+func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[string]string, beside bool) ([]wire.Outcome, error) {
 	if len(rs) == 0 {
 		return nil, nil
 	}
@@ -214,7 +214,7 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 			change = nil
 			outcomes[i].Status, outcomes[i].Reason = wire.Quarantined, reason
 		}
-		rows[i] = RecordRow{Record: r, Hash: hashes[i], Outcome: outcomes[i].Status, Reason: reason, Received: s.now()}
+		rows[i] = RecordRow{Record: r, Hash: hashes[i], Outcome: outcomes[i].Status, Reason: reason, Received: s.now(), Beside: beside}
 		told[i] = change
 	}
 	added, err := tx.AddRecords(rows)

@@ -23,6 +23,7 @@ type ImportReport struct {
 	No                               uint64
 	Accepted, Duplicate, Quarantined int
 	Blobs                            int
+	Kept                             int         // of Accepted, those that do not continue what is held: kept, and their lanes not moved
 	Gap                              []wire.Lane // records before the file's are missing here: the terminal will send them
 	Fork                             bool        // the terminal's history differs from the one here: it is given a new epoch
 	Outdated                         bool        // written in an epoch that is over
@@ -82,7 +83,7 @@ func (s *Server) Import(ctx context.Context, in io.Reader, out io.Writer) (r Imp
 	if err := f.Unsealed(s.keys.seal, sound, func([]byte) error { return nil }); err != nil {
 		return r, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	i := importing{s: s, ctx: ctx, file: f, report: &r, profile: profile, acks: map[wire.Lane]wire.Ack{}}
+	i := importing{s: s, ctx: ctx, file: f, report: &r, profile: profile, acks: map[wire.Lane]wire.Ack{}, sent: map[wire.Lane][]wire.Hash{}}
 	if err := f.Unsealed(s.keys.seal, i.batch, i.blob); err != nil {
 		return r, err
 	}
@@ -98,6 +99,8 @@ type importing struct {
 	profile wire.Profile
 	acks    map[wire.Lane]wire.Ack
 	blobs   []wire.Hash
+	sent    map[wire.Lane][]wire.Hash // pictures that the acknowledged records speak of
+	parted  bool                      // the file tells another history than the one that is held
 }
 
 func (i *importing) batch(b wire.Batch) error {
@@ -107,27 +110,89 @@ func (i *importing) batch(b wire.Batch) error {
 		if !slices.Contains(i.report.Gap, b.Lane) {
 			i.report.Gap = append(i.report.Gap, b.Lane)
 		}
-		return nil
+		return i.keep(b)
 	case errors.Is(err, errFork):
+		// What it holds is kept first: the file is put away once the epoch is ordered, and the disk that wrote it may be gone.
+		if err := i.keep(b); err != nil {
+			return err
+		}
 		return i.forked(b)
 	case errors.Is(err, errBatch):
 		return fmt.Errorf("%w: a batch of lane %s is not signed by the terminal", ErrFile, b.Lane)
 	case err != nil:
 		return err
 	}
+	i.count(ack)
+	i.acks[b.Lane] = ack
+	i.sent[b.Lane] = append(i.sent[b.Lane], pictures(b)...)
+	return nil
+}
+
+func (i *importing) count(ack wire.Ack) (accepted int) {
 	for _, o := range ack.Outcomes {
 		switch o.Status {
 		case wire.Accepted:
-			i.report.Accepted++
+			accepted++
 		case wire.Duplicate:
 			i.report.Duplicate++
 		case wire.Quarantined:
 			i.report.Quarantined++
 		}
 	}
-	i.acks[b.Lane] = ack
-	return nil
+	i.report.Accepted += accepted
+	return accepted
 }
+
+// keep takes a batch that does not continue what is held, for the file may be its only copy: at its places where these are empty
+// and the history is the same, else beside them. No lane moves, and nothing is acknowledged: a terminal that still has the records
+// sends them again, and they are known by their ids.
+func (i *importing) keep(b wire.Batch) error {
+	from := uint64(0)
+	ack, err := i.s.taking(i.ctx, b, func(tx Tx, c checked) (ack wire.Ack, err error) {
+		from = 0
+		err = errFork
+		if b.Epoch != c.terminal.Epoch || b.Records[0].Seq > c.row.Seq+1 {
+			err = fits(tx, b)
+		}
+		if err == nil {
+			ack.Outcomes, err = i.s.refillRecords(tx, b, c.hashes, c.owners)
+		}
+		return ack, err
+	})
+	if errors.Is(err, errFork) {
+		ack, err = i.s.taking(i.ctx, b, func(tx Tx, c checked) (ack wire.Ack, err error) {
+			from = b.Records[0].Seq
+			if ack.Outcomes, err = i.s.take(tx, b.Records, c.hashes, c.owners, true); err != nil {
+				return ack, err
+			}
+			return ack, retell(tx, b.Records)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	n := i.count(ack)
+	i.report.Kept += n
+	if from == 0 {
+		return nil
+	}
+	i.parted = true
+	if n == 0 {
+		return nil // it was told when they came
+	}
+	return i.s.store.Update(i.ctx, func(tx Tx) error {
+		held, err := tx.LastRecord(b.Terminal, b.Epoch, b.Lane)
+		if err != nil {
+			return err
+		}
+		return addEvent(tx, SecurityEvent{At: i.s.now(), Event: EventParted, Terminal: b.Terminal, Code: errFork.Code, Count: n,
+			Why: fmt.Sprintf("file %d, lane %s, epoch %d: another history than ours from %d on, held here up to %d; what the file has of it is kept beside", i.file.No, b.Lane, b.Epoch, from, held)})
+	})
+}
+
+// EventParted is the security event about a file that tells another history than the one that is held: a disk that was set back or
+// cloned wrote it, or wrote what is held.
+const EventParted = "history.parted"
 
 // forked orders a new epoch when the file was written in the present one and tells another history; a file of an epoch that
 // is over was written before the terminal heard of the new one.
@@ -162,6 +227,11 @@ func (i *importing) blob(data []byte) error {
 // answer writes the ack file: acks, where the platform stands, and the inbox.
 func (i *importing) answer(out io.Writer) error {
 	h := wire.FileHeader{Kind: wire.FileAcks, Terminal: i.file.Terminal, No: i.file.No, Created: i.s.now(), Lanes: map[wire.Lane]wire.LanePoint{}, Blobs: i.blobs}
+	for lane, all := range i.sent {
+		a := i.acks[lane]
+		a.Lacking = i.s.without(i.ctx, all) // what came with the file is here
+		i.acks[lane] = a
+	}
 	var box []wire.Message
 	err := i.s.telling(i.ctx, func(tx Tx) error {
 		t, err := tx.Terminal(i.file.Terminal)
@@ -181,6 +251,11 @@ func (i *importing) answer(out io.Writer) error {
 			}
 		}
 		h.Epoch = t.Epoch
+		if h.Held = nil; i.parted {
+			if h.Held, err = i.held(tx); err != nil {
+				return err
+			}
+		}
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(t.ID, lane)
 			if err != nil {
@@ -222,6 +297,19 @@ func (i *importing) answer(out io.Writer) error {
 	}
 	_, err = out.Write(whole.Bytes())
 	return err
+}
+
+// held is how far each lane is held in the epoch of the file.
+func (i *importing) held(tx Tx) (map[wire.Lane]uint64, error) {
+	all := map[wire.Lane]uint64{}
+	for _, lane := range wire.Lanes {
+		seq, err := tx.LastRecord(i.file.Terminal, i.file.Epoch, lane)
+		if err != nil {
+			return nil, err
+		}
+		all[lane] = seq
+	}
+	return all, nil
 }
 
 // inbox notes which messages the terminal took, as a hello does. A file that comes late never takes a number back.

@@ -121,7 +121,7 @@ func (s *Server) refillRecords(tx Tx, b wire.Batch, hashes []wire.Hash, owners m
 		}
 		empty, theirs, at = append(empty, r), append(theirs, hashes[i]), append(at, i)
 	}
-	taken, err := s.take(tx, empty, theirs, owners)
+	taken, err := s.take(tx, empty, theirs, owners, false)
 	for i, o := range taken {
 		outcomes[at[i]] = o
 	}

@@ -109,6 +109,9 @@ type RecordRow struct {
 	Outcome  wire.RecordOutcome
 	Reason   string
 	Received time.Time
+	// Beside is set for a record of a history that is not the one held at its place: it is kept under its id alone, and no place
+	// of its lane holds it.
+	Beside bool
 }
 
 // CaseRow is a case as its records tell it. Times counts how often it was opened: 1.

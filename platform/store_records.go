@@ -10,7 +10,7 @@ type RecordRows interface {
 	PutLane(terminal string, lane wire.Lane, r LaneRow) error
 
 	// AddRecords keeps records, and says of each whether it did: a record whose id or whose place is held already, or
-	// stands earlier in the list, is not added.
+	// stands earlier in the list, is not added. One that is kept beside its lane has no place that could be held.
 	AddRecords(rs []RecordRow) (added []bool, err error)
 	RecordAt(terminal string, epoch uint32, lane wire.Lane, seq uint64) (RecordRow, error)
 	// Known are the terminals of records, by id; one that is not held is not in it.

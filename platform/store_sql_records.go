@@ -56,9 +56,13 @@ func (t *sqlTx) AddRecords(rs []RecordRow) ([]bool, error) {
 		if body == nil {
 			body = []byte{}
 		}
-		rows[i] = []any{r.ID, r.Terminal, int64(r.Epoch), string(r.Lane), int64(r.Seq), r.Case, r.Type, raw, body,
+		lane := string(r.Lane)
+		if r.Beside {
+			lane += "/" + r.ID // no lane's name, and nobody else's place
+		}
+		rows[i] = []any{r.ID, r.Terminal, int64(r.Epoch), lane, int64(r.Seq), r.Case, r.Type, raw, body,
 			r.Hash.String(), string(r.Outcome), r.Reason, when(r.Received)}
-		p := place{r.Terminal, r.Epoch, string(r.Lane), r.Seq}
+		p := place{r.Terminal, r.Epoch, lane, r.Seq}
 		if _, twice := first[p]; !twice {
 			first[p] = i
 		}

@@ -198,6 +198,46 @@ func foreignBytes(t *testing.T, e anEngine) {
 }
 
 func batches(t *testing.T, e anEngine) {
+	t.Run("what is kept beside its lane", func(t *testing.T) {
+		s := e.open(t, e.place(t))
+		t.Cleanup(func() { _ = s.Close() })
+		ours, theirs, others := recordAt("T", 1, uuid.NewString(), "{}"), recordAt("T", 1, uuid.NewString(), `{"state":"CLOSED"}`), recordAt("T", 1, uuid.NewString(), "{}")
+		theirs.Beside, others.Beside = true, true
+		theirs.Case, theirs.Type, theirs.Hash = uuid.NewString(), wire.TypeCaseState, theirs.Header.Hash()
+		err := s.Update(t.Context(), func(tx Tx) error {
+			for i, rs := range [][]RecordRow{{ours}, {theirs, others}, {theirs}} {
+				added, err := tx.AddRecords(rs)
+				if err != nil {
+					return err
+				}
+				for _, a := range added {
+					if a != (i < 2) {
+						t.Errorf("list %d: %v", i, added)
+					}
+				}
+			}
+			known, err := tx.Known([]string{ours.ID, theirs.ID, others.ID})
+			if err != nil || len(known) != 3 {
+				t.Errorf("known %v", known)
+			}
+			at, err := tx.RecordAt("T", 1, wire.LaneTx, 1)
+			if err != nil || at.ID != ours.ID {
+				t.Errorf("at its place lies %s, want %s: %v", at.ID, ours.ID, err)
+			}
+			held, err := tx.Held("T", 1, wire.LaneTx, 1, 1)
+			if err != nil || len(held) != 1 || held[1] != ours.Hash {
+				t.Errorf("held %v", held)
+			}
+			told, err := tx.CaseRecords([]string{theirs.Case})
+			if err != nil || len(told) != 1 || told[0].ID != theirs.ID {
+				t.Errorf("%d records tell of its case", len(told))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("what is in a list twice, or held", func(t *testing.T) {
 		s := e.open(t, e.place(t))
 		t.Cleanup(func() { _ = s.Close() })

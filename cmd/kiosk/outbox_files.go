@@ -134,7 +134,12 @@ func (i importCmd) Run(ctx context.Context, io stdio) (err error) {
 	if x.Epoch > 0 {
 		fmt.Fprintf(io.out, "  the platform knows another history: epoch %d was begun; export again\n", x.Epoch)
 	}
-	if x.Outdated {
+	if x.Lacking > 0 {
+		fmt.Fprintf(io.out, "  the platform lost %d pictures; they wait again, export them\n", x.Lacking)
+	}
+	if x.Ahead {
+		fmt.Fprintln(io.out, "  this answers a file that this disk never wrote: it was set back, or is a copy; export at once")
+	} else if x.Outdated {
 		fmt.Fprintln(io.out, "  this answers an earlier file than the last one exported")
 	}
 	return nil

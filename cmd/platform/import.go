@@ -58,11 +58,14 @@ func (c importCmd) one(ctx context.Context, s *platform.Server, path string, io 
 	for _, lane := range r.Gap {
 		fmt.Fprintf(io.out, "  lane %s: records before this file are missing here; the ack asks for them\n", lane)
 	}
+	if r.Kept > 0 {
+		fmt.Fprintf(io.out, "  %d of the accepted do not continue what is held here: kept, for the file may be their only copy\n", r.Kept)
+	}
 	if r.Fork {
 		fmt.Fprintln(io.out, "  the terminal's history differs from ours (a disk restored or cloned?); the ack orders a new epoch")
 	}
 	if r.Outdated {
-		fmt.Fprintln(io.out, "  written before the terminal began its present epoch; nothing of that was taken")
+		fmt.Fprintln(io.out, "  written before the terminal began its present epoch; it moves no lane")
 	}
 	return nil
 }

@@ -169,7 +169,9 @@ type Imported struct {
 	Epoch    uint32            `json:"epoch,omitempty"`    // that was begun because the platform knows another history
 	Rewound  []wire.Lane       `json:"rewound,omitempty"`  // that the platform lost records of: they wait again
 	Refused  []wire.Lane       `json:"refused,omitempty"`  // whose ack does not fit our chain
+	Lacking  int               `json:"lacking,omitempty"`  // pictures that the platform lost: they wait again
 	Outdated bool              `json:"outdated,omitempty"` // a later file was exported since
+	Ahead    bool              `json:"ahead,omitempty"`    // it answers a file that this disk never wrote: the disk was set back, or is a clone
 }
 
 // Import takes an ack file. Each lane moves only when the acknowledged hash is its own, as over the line; a file that comes
@@ -196,9 +198,11 @@ func (f Files) Import(ctx context.Context, r io.Reader, who string) (i Imported,
 		return i, err
 	}
 	i.No = file.No
+	wrote := uint64(0)
 	if b, err := f.Journal.Meta(metaExports); err == nil && len(b) == 8 {
-		i.Outdated = file.No != binary.BigEndian.Uint64(b)
+		wrote = binary.BigEndian.Uint64(b)
 	}
+	i.Outdated, i.Ahead = file.No != wrote, file.No > wrote
 	// The platform signed when it wrote the file, and that has been.
 	if err := f.Journal.TrustFloor(file.Created); err != nil {
 		return i, err
@@ -215,6 +219,17 @@ func (f Files) Import(ctx context.Context, r io.Reader, who string) (i Imported,
 			i.Blobs++
 		} else if !errors.Is(err, journal.ErrNotFound) {
 			return i, err
+		}
+	}
+	for _, a := range acks {
+		for _, h := range a.Lacking {
+			lost, err := f.Journal.BlobLost(h)
+			if err != nil {
+				return i, err
+			}
+			if lost {
+				i.Lacking++
+			}
 		}
 	}
 	if err := f.messages(ctx, messages, &i); err != nil {
@@ -273,7 +288,7 @@ func (f Files) compare(file *wire.File, i *Imported) error {
 	}
 	if file.Epoch > lanes[0].Epoch {
 		i.Epoch = file.Epoch
-		return f.Journal.NewEpochAfter(file.Epoch, file.Want)
+		return f.Journal.NewEpochForked(file.Epoch, file.Want, file.Held)
 	}
 	if file.Epoch < lanes[0].Epoch || i.Outdated {
 		return nil

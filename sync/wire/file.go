@@ -86,7 +86,9 @@ type FileHeader struct {
 	// Of acks: where the platform stands in the epoch, what it lost of what was shown, and the blobs it holds.
 	Lanes map[Lane]LanePoint `json:"lanes,omitempty"`
 	Want  []Place            `json:"want,omitempty"` // as in a welcome
-	Blobs []Hash             `json:"blobs,omitempty"`
+	// Held is how far each lane is held in the epoch of the file that is answered, when that file told another history.
+	Held  map[Lane]uint64 `json:"held,omitempty"`
+	Blobs []Hash          `json:"blobs,omitempty"`
 }
 
 // FileSigningBytes is what is signed, given the SHA-256 of everything before the signature.

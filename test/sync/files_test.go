@@ -3,6 +3,7 @@ package sync
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,226 @@ func TestAForkIsFoundOutByFiles(t *testing.T) {
 		t.Errorf("%+v", lanes)
 	}
 	c.once(append(ids, lost...)...)
+}
+
+// A file may be the only copy of what it holds: the disk that wrote it was set back before the file came. When it comes at last,
+// whatever came before it, nothing of it is lost, and it is told that histories parted.
+func TestAFileOfADiskThatIsGoneIsNotLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		round  bool // the disk that was put back has brought its answer home before the file comes
+		before bool // the file comes before the new history
+	}{
+		"before the new history": {before: true},
+		"in the same epoch":      {},
+		"in an epoch since":      {round: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			city := newCity(t)
+			x := newTerminal(t, city, "990000-0003")
+			ids := x.business(2)
+			round := func() {
+				t.Helper()
+				file, _ := export(t, x)
+				ack, _ := take(t, city, file)
+				bring(t, x, ack)
+			}
+			round()
+			image := copyJournal(t, x)
+			ids = append(ids, x.business(2)...)
+			drawer, _ := export(t, x)
+			x.restore(image)
+			if c.before {
+				take(t, city, drawer)
+			}
+			ids = append(ids, x.business(3)...)
+			file, _ := export(t, x)
+			ack, _ := take(t, city, file)
+			if c.round {
+				bring(t, x, ack)
+				round()
+			}
+			if !c.before {
+				if _, r := take(t, city, drawer); r.Kept == 0 || r.Blobs != 2 {
+					t.Errorf("the late file: %+v", r)
+				}
+			}
+			city.once(ids...)
+			for range 4 {
+				round()
+			}
+			if lanes, err := x.Lanes(); err != nil || lanes[2].Waiting != 0 || lanes[2].Epoch < 2 {
+				t.Errorf("%+v, %v", lanes, err)
+			}
+			city.once(ids...)
+			if parted, forked := city.parted(); parted == 0 || c.before && forked == 0 {
+				t.Errorf("%d events and %d lines tell that histories parted", parted, forked)
+			}
+			before, _ := city.parted()
+			_, r := take(t, city, drawer)
+			if after, _ := city.parted(); after != before || r.Accepted != 0 || r.Kept != 0 {
+				t.Errorf("the same file once more: %d events, were %d; %+v", after, before, r)
+			}
+			sound(t, city)
+		})
+	}
+}
+
+// Two machines under one name, from one image, at a site without a line.
+func TestTwoMachinesUnderOneNameBringTheirFilesInTurn(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	ids := x.business(2)
+	round := func(x *terminal) {
+		t.Helper()
+		file, _ := export(t, x)
+		ack, _ := take(t, c, file)
+		bring(t, x, ack)
+	}
+	round(x)
+	y := x.twin(t)
+	for range 3 {
+		for _, m := range []*terminal{x, y} {
+			ids = append(ids, m.business(1)...)
+			round(m)
+			c.once(ids...) // at once, whatever epoch is ordered
+		}
+	}
+	for range 3 {
+		round(x)
+		round(y)
+	}
+	c.once(ids...)
+	if x.epoch() < 2 || y.epoch() < 2 {
+		t.Errorf("epochs %d and %d", x.epoch(), y.epoch())
+	}
+	sound(t, c)
+}
+
+// A platform that was set back, and a disk that is gone before the platform asked: the last file is the only copy.
+func TestAFileBehindAGapIsKept(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	lost := x.business(1)
+	file, _ := export(t, x)
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	pictures := readTree(t, filepath.Join(c.dir, "blobs"))
+	c.start()
+	ack, _ := take(t, c, file)
+	bring(t, x, ack)
+	ids := x.business(2)
+	file, _ = export(t, x)
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	writeTree(t, filepath.Join(c.dir, "blobs"), pictures)
+	c.start()
+	ack, r := take(t, c, file)
+	if len(r.Gap) == 0 || r.Kept == 0 {
+		t.Errorf("%+v", r)
+	}
+	c.once(ids...)
+	// The disk is there after all, and brings the rest.
+	bring(t, x, ack)
+	file, _ = export(t, x)
+	if ack, r = take(t, c, file); len(r.Gap) > 0 || r.Fork {
+		t.Errorf("%+v", r)
+	}
+	bring(t, x, ack)
+	file, _ = export(t, x)
+	take(t, c, file) // with the picture that was lost
+	c.once(append(ids, lost...)...)
+	sound(t, c)
+}
+
+// F27 in files: a platform that is set back with its pictures gets these again as well.
+func TestPicturesThatThePlatformLostComeAgainInFiles(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	round := func() (i uplink.Imported) {
+		t.Helper()
+		file, _ := export(t, x)
+		ack, _ := take(t, c, file)
+		return bring(t, x, ack)
+	}
+	ids := x.business(1)
+	round()
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	pictures := readTree(t, filepath.Join(c.dir, "blobs"))
+	c.start()
+	ids = append(ids, x.business(2)...)
+	round()
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	writeTree(t, filepath.Join(c.dir, "blobs"), pictures)
+	c.start()
+	ids = append(ids, x.business(1)...)
+	if i := round(); len(i.Rewound) == 0 {
+		t.Errorf("%+v", i)
+	}
+	if i := round(); i.Lacking != 2 || i.Blobs != 0 {
+		t.Errorf("%+v", i)
+	}
+	if i := round(); i.Lacking != 0 || i.Blobs != 2 {
+		t.Errorf("%+v", i)
+	}
+	c.once(ids...)
+}
+
+// An answer to a file that this disk never wrote is one to its former self.
+func TestAnAnswerToAFileThatWasNeverWritten(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	x.business(1)
+	image := copyJournal(t, x)
+	x.business(1)
+	file, _ := export(t, x)
+	ack, _ := take(t, c, file)
+	x.restore(image)
+	waiting := x.waiting()
+	i := bring(t, x, ack)
+	if !i.Ahead || len(i.Refused) == 0 || i.Acked[wire.LaneTx] != 0 || x.waiting() < waiting {
+		t.Errorf("%+v", i)
+	}
+}
+
+// parted counts what was said of histories that parted: the platform's events, and lines of audit chains that have arrived.
+func (c *city) parted() (events, forked int) {
+	c.t.Helper()
+	all, err := c.SecurityEvents(c.t.Context(), 1000)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, e := range all {
+		if e.Event == platform.EventParted {
+			events++
+		}
+	}
+	_, forked = c.told()
+	return events, forked
+}
+
+// sound verifies the audit chains that the platform holds.
+func sound(t testing.TB, c *city) {
+	t.Helper()
+	keys, err := platform.SigningKeys(c.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := platform.OpenSQLite(t.Context(), filepath.Join(c.dir, "platform.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	all, err := platform.VerifyAudit(t.Context(), store, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		for _, p := range a.Problems {
+			t.Errorf("audit chain of %s: %s", a.Terminal, p)
+		}
+	}
 }
 
 // copyJournal is an image of the terminal's disk.
