@@ -109,7 +109,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, code-scanner, camera or ups."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, camera or ups."`
 	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
@@ -161,17 +161,37 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		defer code.Wipe()
 		fmt.Fprintf(io.out, "read: %d bytes\n", len(code.Data))
 		return nil
+	case devices.CardPrinter:
+		s, err := dev.Supplies(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(io.out, "ribbon: %s, %d faces; blanks: %s, %d; exit: %s; printed: %d (-1: the printer does not say)\n",
+			s.Ribbon, s.RibbonLeft, s.Hopper, s.HopperLeft, s.Exit, s.Printed)
+		face, err := testCard(c)
+		if err != nil {
+			return err
+		}
+		r := dev.Print(ctx, devices.CardJob{Name: testName(), Face: face, Note: noteTo(io)})
+		return printed(io, r)
 	case devices.DocumentPrinter:
 		pdf, err := testPage(c)
 		if err != nil {
 			return err
 		}
-		name := "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000")
-		r := dev.Print(ctx, devices.DocumentJob{Name: name, PDF: pdf, Sheets: 1,
-			Note: func(k, v string) error { _, err := fmt.Fprintf(io.out, "  %s %s\n", k, v); return err }})
+		r := dev.Print(ctx, devices.DocumentJob{Name: testName(), PDF: pdf, Sheets: 1, Note: noteTo(io)})
 		return printed(io, r)
 	}
 	return fmt.Errorf("%s: no test for this role", d.Role)
+}
+
+// testName is unique: a printer settles a name that it had before, and prints nothing.
+func testName() string {
+	return "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000")
+}
+
+func noteTo(io stdio) func(key, value string) error {
+	return func(k, v string) error { _, err := fmt.Fprintf(io.out, "  %s %s\n", k, v); return err }
 }
 
 // tryCamera takes pictures for two seconds and tells what they are like. None is kept or shown.

@@ -60,6 +60,9 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", role, devices.ErrUnusable, err)
 	}
+	if d.Driver == "ipp" && role == devices.RoleCardPrinter {
+		return document.OpenCards(ctx, d.URI, document.Options{Media: d.Media, Status: o.report})
+	}
 	if d.Driver == "ipp" {
 		return document.Open(ctx, d.URI, document.Options{Media: d.Media, Status: o.report})
 	}

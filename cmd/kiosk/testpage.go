@@ -3,9 +3,18 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
 	"time"
 
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
 )
 
 // testPage is one A4 page as PDF, in a face that every printer has: what `kiosk devices test document-printer` prints.
@@ -33,4 +42,39 @@ func testPage(c config.Config) ([]byte, error) {
 	}
 	_, err := fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, xref)
 	return b.Bytes(), err
+}
+
+// testCard is a card's face in colour: words, the three ribbons' colours and a ramp of grays, with a frame at the edge that shows
+// whether it lies straight. It is what `kiosk devices test card-printer` prints.
+func testCard(c config.Config) (image.Image, error) {
+	f, err := opentype.Parse(assets.Font("wide-regular.ttf"))
+	if err != nil {
+		return nil, fmt.Errorf("test card: %w", err)
+	}
+	m := image.NewNRGBA(image.Rect(0, 0, devices.CardWidth, devices.CardHeight))
+	fill := func(r image.Rectangle, c color.Color) { draw.Draw(m, r, image.NewUniform(c), image.Point{}, draw.Src) }
+	fill(m.Bounds(), color.White)
+	const edge = 24 // 2 mm
+	fill(m.Bounds().Inset(edge), color.Black)
+	fill(m.Bounds().Inset(edge+3), color.White)
+	for i, colour := range []color.NRGBA{{0, 255, 255, 255}, {255, 0, 255, 255}, {255, 255, 0, 255}, {0, 0, 0, 255}} {
+		fill(image.Rect(80+i*200, 360, 240+i*200, 440), colour)
+	}
+	for i := range 17 {
+		v := uint8(min(i*16, 255))
+		fill(image.Rect(80+i*50, 470, 130+i*50, 540), color.NRGBA{v, v, v, 255})
+	}
+	for i, line := range []struct {
+		text string
+		dots float64
+	}{{"样张 TEST CARD", 90}, {c.Terminal.Site + " " + c.Terminal.Name, 44}, {time.Now().Format(time.DateTime), 44}} {
+		face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: line.dots, DPI: 72})
+		if err != nil {
+			return nil, fmt.Errorf("test card: %w", err)
+		}
+		d := font.Drawer{Dst: m, Src: image.Black, Face: face, Dot: fixed.P(80, 150+i*70)}
+		d.DrawString(line.text)
+		_ = face.Close()
+	}
+	return m, nil
 }

@@ -1,7 +1,10 @@
-// Package document prints issued documents on cut sheets: PDF over IPP, spoken directly to the printer.
+// Package document prints issued documents on cut sheets, and faces on blank cards: PDF or PWG raster over IPP, spoken directly
+// to the printer.
 //
 //	p, err := document.Open(ctx, "ipp://10.0.0.9/ipp/print", document.Options{})
 //	res := p.Print(ctx, devices.DocumentJob{Name: "…", PDF: pdf, Sheets: 1, Note: note})
+//	c, err := document.OpenCards(ctx, "ipp://10.0.0.10/ipp/print", document.Options{})
+//	res = c.Print(ctx, devices.CardJob{Name: "…", Face: face, Note: note})
 //
 // A certificate must not be printed twice and must not be called printed when it is not, so the driver uses the parts of
 // IPP/2.0 (RFC 8011, PWG 5100.12) that let a printer be asked, and trusts no queue in between: a spooler's "completed"
@@ -19,7 +22,9 @@
 // if the printer says "completed successfully", names no trouble, and counts exactly the expected impressions. What the
 // printer cannot tell is Unknown, and a person looks.
 //
-// The printer must advertise application/pdf, Create-Job, Send-Document, Get-Job-Attributes and Get-Jobs; other printers
+// A card is a document of one sheet; its printer's counter is held against the answer as well (see card.go).
+//
+// The printer must advertise application/pdf (for cards image/pwg-raster), Create-Job, Send-Document, Get-Job-Attributes and Get-Jobs; other printers
 // and CUPS queues (as far as they show that they are one) are [devices.ErrUnusable]. Job attributes carry no personal
 // data: the user is "kiosk" and the job is named by the effect.
 package document
@@ -44,7 +49,7 @@ const A4 = "iso_a4_210x297mm"
 
 // Options of [Open]. The zero value is an A4 printer on the terminal's own network.
 type Options struct {
-	// Media is the PWG name of the sheets; "" means [A4].
+	// Media is the PWG name of the sheets; "" means [A4], and for cards what has their size.
 	Media string
 	// AnyTray does not refuse work because media-ready lacks Media: for printers that do not keep it true.
 	AnyTray bool
@@ -70,6 +75,10 @@ type Printer struct {
 	http *http.Client // keeps its connection between polls
 	once *http.Client // a new connection for each request: a refused one proves that nothing was sent
 
+	role   devices.Role
+	format string   // of what is sent: a MIME type
+	asks   []string // the attributes that say how the printer is
+
 	version goipp.Version
 	caps    capabilities
 	request atomic.Uint32
@@ -93,12 +102,26 @@ type capabilities struct {
 // answers there, [devices.ErrSilent], [devices.ErrProtocol], and [devices.ErrUnusable] with the reason when it will
 // never do.
 func Open(ctx context.Context, uri string, opt Options) (*Printer, error) {
-	at, err := parseTarget(uri)
+	if opt.Media == "" {
+		opt.Media = A4
+	}
+	p, err := newPrinter(uri, opt)
 	if err != nil {
 		return nil, err
 	}
-	if opt.Media == "" {
-		opt.Media = A4
+	p.role, p.format, p.asks = devices.RoleDocumentPrinter, "application/pdf", reporting
+	if _, err := p.introduce(ctx, describing, nil); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// newPrinter prepares the connection; nothing is asked yet.
+func newPrinter(uri string, opt Options) (*Printer, error) {
+	at, err := parseTarget(uri)
+	if err != nil {
+		return nil, err
 	}
 	for _, d := range []struct {
 		v   *time.Duration
@@ -123,15 +146,12 @@ func Open(ctx context.Context, uri string, opt Options) (*Printer, error) {
 		turn: make(chan struct{}, 1),
 	}
 	p.closed, p.close = context.WithCancel(context.Background())
-	if err := p.introduce(ctx); err != nil {
-		_ = p.Close()
-		return nil, err
-	}
 	return p, nil
 }
 
-// introduce finds the version and what the printer can do, and refuses one that will not do.
-func (p *Printer) introduce(ctx context.Context) error {
+// introduce finds the version and what the printer can do, and refuses one that will not do. choose, which may be nil, may
+// set the media by what is supported.
+func (p *Printer) introduce(ctx context.Context, describing []string, choose func(attributes)) (attributes, error) {
 	got, err := p.attributes(ctx, describing)
 	var e *Error
 	if errors.As(err, &e) && (e.Status == goipp.StatusErrorVersionNotSupported || e.Status == goipp.StatusErrorBadRequest) {
@@ -140,24 +160,24 @@ func (p *Printer) introduce(ctx context.Context) error {
 	}
 	if err != nil {
 		if errors.As(err, &e) && e.hopeless() {
-			return fmt.Errorf("%w: %w", devices.ErrUnusable, err)
+			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
 		}
-		return err
-	}
-	unusable := func(format string, a ...any) error {
-		return fmt.Errorf("%w: printer %s", devices.ErrUnusable, fmt.Sprintf(format, a...))
+		return nil, err
 	}
 	if isQueue(got) && !p.opt.AllowQueue {
 		return unusable("is a CUPS queue, which cannot tell what came out: name the printer's own address")
 	}
-	if !slices.Contains(got.strings("document-format-supported"), "application/pdf") {
-		return unusable("does not take application/pdf")
+	if !slices.Contains(got.strings("document-format-supported"), p.format) {
+		return unusable("does not take %s", p.format)
 	}
 	ops := got.ints("operations-supported")
 	for _, op := range []goipp.Op{goipp.OpCreateJob, goipp.OpSendDocument, goipp.OpGetJobAttributes, goipp.OpGetJobs} {
 		if !slices.Contains(ops, int(op)) {
 			return unusable("does not know %s", op)
 		}
+	}
+	if choose != nil {
+		choose(got)
 	}
 	if media := got.strings("media-supported"); len(media) > 0 && !slices.Contains(media, p.opt.Media) {
 		return unusable("does not know the media %s", p.opt.Media)
@@ -171,7 +191,11 @@ func (p *Printer) introduce(ctx context.Context) error {
 		unscaled: slices.Contains(got.strings("print-scaling-supported"), "none"),
 		media:    got.has("media-supported"),
 	}
-	return nil
+	return got, nil
+}
+
+func unusable(format string, a ...any) (attributes, error) {
+	return nil, fmt.Errorf("%w: printer %s", devices.ErrUnusable, fmt.Sprintf(format, a...))
 }
 
 // probeLimit keeps [Printer.Probe] short, as a [devices.Device] promises.
@@ -186,7 +210,7 @@ func (p *Printer) Probe(ctx context.Context) (devices.Status, error) {
 
 // status is [Printer.Probe] bounded only by the request's time-out.
 func (p *Printer) status(ctx context.Context) (devices.Status, error) {
-	got, err := p.attributes(ctx, reporting)
+	got, err := p.attributes(ctx, p.asks)
 	if err != nil {
 		return devices.Status{}, err
 	}

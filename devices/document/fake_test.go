@@ -44,6 +44,7 @@ type fake struct {
 	accepting bool
 	queued    int
 	ready     []string
+	media     []string // more media
 	formats   []string
 	extra     goipp.Attributes // more printer attributes
 	whichAll  bool
@@ -246,7 +247,7 @@ func (f *fake) printer() goipp.Attributes {
 		enum("printer-state", f.state), reasonsAttr("printer-state-reasons", f.reasons),
 		goipp.MakeAttr("printer-is-accepting-jobs", goipp.TagBoolean, goipp.Boolean(f.accepting)),
 		integer("queued-job-count", f.queued),
-		keywords("media-supported", A4, "na_letter_8.5x11in"),
+		keywords("media-supported", append([]string{A4, "na_letter_8.5x11in"}, f.media...)...),
 		goipp.MakeAttr("copies-supported", goipp.TagRange, goipp.Range{Lower: 1, Upper: 9}),
 		keywords("sides-supported", "one-sided"),
 		keywords("print-scaling-supported", "auto", "none"),

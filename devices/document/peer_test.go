@@ -152,6 +152,7 @@ exec "$0" -f "$1" --no-rlimits --no-chroot --no-drop-root`,
 type peer struct {
 	uri     string
 	dir     string // what its print command is told through files
+	conf    string
 	process *os.Process
 }
 
@@ -177,9 +178,12 @@ echo "STATE: -media-empty-error" >&2
 	actNothing = `exit 0`
 )
 
-func (b *bus) printer(t *testing.T, act string) *peer {
+func (b *bus) printer(t *testing.T, act string) *peer { return b.kind(t, "testdata/a4.conf", act) }
+
+// kind starts a printer with the attributes of a file.
+func (b *bus) kind(t *testing.T, conf, act string) *peer {
 	t.Helper()
-	pr := &peer{dir: t.TempDir()}
+	pr := &peer{dir: t.TempDir(), conf: conf}
 	pr.act(t, act)
 	script := filepath.Join(pr.dir, "command")
 	if err := os.WriteFile(script, fmt.Appendf(nil, command, pr.dir), 0o700); err != nil {
@@ -198,15 +202,15 @@ func (b *bus) printer(t *testing.T, act string) *peer {
 
 func (pr *peer) start(t *testing.T, b *bus, port int, script string) {
 	t.Helper()
-	pr.process, _ = begin(t, b.env, "ippeveprinter", "-vv", "-a", "testdata/a4.conf", "-p", strconv.Itoa(port), "-n", "localhost",
+	pr.process, _ = begin(t, b.env, "ippeveprinter", "-vv", "-a", pr.conf, "-p", strconv.Itoa(port), "-n", "localhost",
 		"-r", "off", "-d", t.TempDir(), "-k", "-c", script, fmt.Sprintf("Kiosk A4 %d", port))
 	eventually(t, "printer", func() bool {
-		p, err := Open(t.Context(), pr.uri, quick())
-		if err != nil {
-			return false
+		if strings.Contains(pr.conf, "card") {
+			p, err := OpenCards(t.Context(), pr.uri, quick())
+			return err == nil && p.Close() == nil
 		}
-		_ = p.Close()
-		return true
+		p, err := Open(t.Context(), pr.uri, quick())
+		return err == nil && p.Close() == nil
 	})
 }
 
@@ -360,7 +364,7 @@ func TestPeer(t *testing.T) {
 		"terminal dies before the document": func(t *testing.T) {
 			pr := b.printer(t, actPrint)
 			l := &ledger{}
-			if _, err := pr.open(t).create(t.Context(), document(l)); err != nil {
+			if _, err := pr.open(t).create(t.Context(), asTask(document(l))); err != nil {
 				t.Fatal(err)
 			}
 			// The next life finds the intent and the notes, and settles.

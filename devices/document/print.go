@@ -23,6 +23,18 @@ const (
 // maxName is how long a job's name may be: name(MAX) has 255 bytes (RFC 8011 section 5.1.3), and printers cut earlier.
 const maxName = 127
 
+// A task is one job on its way to the printer, whatever comes on the sheet.
+type task struct {
+	name     string
+	document []byte
+	sheets   int
+	note     func(key, value string) error
+	progress func(sheets int)
+	hindered func(devices.Unready)
+	// ready looks at the printer's attributes once more before a job exists; what it returns ends the job. May be nil.
+	ready func(attributes) *devices.PrintResult
+}
+
 // Print prints one document; see the package comment for the order of acts.
 func (p *Printer) Print(ctx context.Context, job devices.DocumentJob) devices.PrintResult {
 	if why := unfit(job); why != "" {
@@ -33,35 +45,41 @@ func (p *Printer) Print(ctx context.Context, job devices.DocumentJob) devices.Pr
 		return refused(err)
 	}
 	defer giveBack()
+	res, _ := p.perform(ctx, task{name: job.Name, document: job.PDF, sheets: job.Sheets, note: job.Note, progress: job.Progress,
+		hindered: job.Hindered})
+	return res
+}
 
-	found, err := p.find(ctx, job.Name)
+// perform does the acts of the package comment. again says that the printer had the job already, and nothing was sent.
+func (p *Printer) perform(ctx context.Context, job task) (res devices.PrintResult, again bool) {
+	found, err := p.find(ctx, job.name)
 	if err != nil {
-		return refused(err)
+		return refused(err), false
 	}
 	if found != nil {
-		return p.settle(ctx, watch{id: found.id, uuid: found.uuid, name: job.Name, sheets: job.Sheets,
-			progress: job.Progress, hindered: job.Hindered}, *found)
+		return p.settle(ctx, watch{id: found.id, uuid: found.uuid, name: job.name, sheets: job.sheets,
+			progress: job.progress, hindered: job.hindered}, *found), true
 	}
 	if res, ok := p.preflight(ctx, job); !ok {
-		return res
+		return res, false
 	}
 	w, err := p.create(ctx, job)
 	if err != nil {
 		if w.id > 0 {
 			p.cancel(ctx, w.id)
 		} else {
-			p.cancelNamed(ctx, job.Name)
+			p.cancelNamed(ctx, job.name)
 		}
-		return refused(err)
+		return refused(err), false
 	}
-	return p.deliver(ctx, w, job.PDF)
+	return p.deliver(ctx, w, job.document), false
 }
 
 // unfit says why a job cannot be printed by anybody.
 func unfit(job devices.DocumentJob) string {
 	switch {
-	case job.Name == "" || len(job.Name) > maxName || ascii(job.Name, maxName) != job.Name:
-		return fmt.Sprintf("job name is not 1 to %d printable ASCII characters", maxName)
+	case !fitName(job.Name):
+		return badName
 	case !bytes.HasPrefix(job.PDF, []byte("%PDF-")):
 		return "document is not a PDF"
 	case job.Sheets < 1:
@@ -70,6 +88,13 @@ func unfit(job devices.DocumentJob) string {
 		return "job without a Note"
 	}
 	return ""
+}
+
+// badName is why a job with an unfit name is not printed.
+var badName = fmt.Sprintf("job name is not 1 to %d printable ASCII characters", maxName)
+
+func fitName(name string) bool {
+	return name != "" && len(name) <= maxName && ascii(name, maxName) == name
 }
 
 func notSent(why devices.Unready, detail string) devices.PrintResult {
@@ -110,8 +135,8 @@ func (p *Printer) template() goipp.Attributes {
 	return a
 }
 
-func documentFormat() goipp.Attribute {
-	return goipp.MakeAttr("document-format", goipp.TagMimeType, goipp.String("application/pdf"))
+func (p *Printer) documentFormat() goipp.Attribute {
+	return goipp.MakeAttr("document-format", goipp.TagMimeType, goipp.String(p.format))
 }
 
 // jobRequest is Validate-Job or Create-Job.
@@ -122,7 +147,7 @@ func (p *Printer) jobRequest(op goipp.Op, name string) *goipp.Message {
 		goipp.MakeAttr("ipp-attribute-fidelity", goipp.TagBoolean, goipp.Boolean(true)),
 	}
 	if op == goipp.OpValidateJob {
-		more = append(more, documentFormat())
+		more = append(more, p.documentFormat())
 	}
 	m := p.newRequest(op, more...)
 	m.Job = p.template()
@@ -130,9 +155,9 @@ func (p *Printer) jobRequest(op goipp.Op, name string) *goipp.Message {
 }
 
 // preflight asks everything that can be asked before a job exists.
-func (p *Printer) preflight(ctx context.Context, job devices.DocumentJob) (res devices.PrintResult, ok bool) {
+func (p *Printer) preflight(ctx context.Context, job task) (res devices.PrintResult, ok bool) {
 	if p.caps.validate {
-		m, err := p.ask(ctx, p.jobRequest(goipp.OpValidateJob, job.Name))
+		m, err := p.ask(ctx, p.jobRequest(goipp.OpValidateJob, job.name))
 		if err != nil {
 			return refused(err), false
 		}
@@ -140,7 +165,7 @@ func (p *Printer) preflight(ctx context.Context, job devices.DocumentJob) (res d
 			return notSent(devices.UnreadyBroken, "Validate-Job: printer will not honour "+what), false
 		}
 	}
-	got, err := p.attributes(ctx, reporting)
+	got, err := p.attributes(ctx, p.asks)
 	if err != nil {
 		return refused(err), false
 	}
@@ -154,6 +179,11 @@ func (p *Printer) preflight(ctx context.Context, job devices.DocumentJob) (res d
 	case got.int("queued-job-count", 0) != 0:
 		return notSent(devices.UnreadyOffline, "printer has another job: queued-job-count "+strconv.Itoa(got.int("queued-job-count", 0))), false
 	}
+	if job.ready != nil {
+		if end := job.ready(got); end != nil {
+			return *end, false
+		}
+	}
 	return res, true
 }
 
@@ -165,9 +195,9 @@ func (p *Printer) tell(st devices.Status) {
 
 // create makes the empty job and has its facts noted. After an error nothing of the document was sent; the id in the
 // watch, if any, is that of a job to be cancelled.
-func (p *Printer) create(ctx context.Context, job devices.DocumentJob) (watch, error) {
-	w := watch{name: job.Name, sheets: job.Sheets, progress: job.Progress, hindered: job.Hindered, cancels: true}
-	m, err := p.ask(ctx, p.jobRequest(goipp.OpCreateJob, job.Name))
+func (p *Printer) create(ctx context.Context, job task) (watch, error) {
+	w := watch{name: job.name, sheets: job.sheets, progress: job.progress, hindered: job.hindered, cancels: true}
+	m, err := p.ask(ctx, p.jobRequest(goipp.OpCreateJob, job.name))
 	if err != nil {
 		return w, err
 	}
@@ -186,11 +216,11 @@ func (p *Printer) create(ctx context.Context, job devices.DocumentJob) (watch, e
 		}
 		w.uuid = seen.uuid
 	}
-	if err := job.Note(NoteJobID, strconv.Itoa(w.id)); err != nil {
+	if err := job.note(NoteJobID, strconv.Itoa(w.id)); err != nil {
 		return w, fmt.Errorf("noting the job: %w", err)
 	}
 	if w.uuid != "" {
-		if err := job.Note(NoteJobUUID, ascii(w.uuid, maxName)); err != nil {
+		if err := job.note(NoteJobUUID, ascii(w.uuid, maxName)); err != nil {
 			return w, fmt.Errorf("noting the job: %w", err)
 		}
 	}
@@ -205,16 +235,16 @@ type delivery struct {
 
 // deliver sends the document, once, and waits for what becomes of the job. A printer out of paper may stop reading in
 // the middle, so its state is asked while the document is still on its way.
-func (p *Printer) deliver(ctx context.Context, w watch, pdf []byte) devices.PrintResult {
+func (p *Printer) deliver(ctx context.Context, w watch, document []byte) devices.PrintResult {
 	m := p.newRequest(goipp.OpSendDocument,
 		goipp.MakeAttr("job-id", goipp.TagInteger, goipp.Integer(w.id)),
-		documentFormat(),
+		p.documentFormat(),
 		goipp.MakeAttr("last-document", goipp.TagBoolean, goipp.Boolean(true)))
 	sending, stop := context.WithCancel(ctx)
 	ended, done := make(chan delivery, 1), make(chan struct{})
 	go func() {
 		defer close(done)
-		_, begun, err := p.send(sending, m, pdf)
+		_, begun, err := p.send(sending, m, document)
 		ended <- delivery{begun, err}
 	}()
 	w.way = traceBegun // until it proves otherwise

@@ -76,7 +76,7 @@ func splitReason(r string) (keyword string, severity int) {
 // statusOf reads the printer's attributes.
 func (p *Printer) statusOf(a attributes) devices.Status {
 	st := devices.Status{
-		Role:       devices.RoleDocumentPrinter,
+		Role:       p.role,
 		Connection: devices.ConnectionOnline,
 		Media:      devices.MediaNotSupported,
 		Paper:      devices.SupplyUnknown,
@@ -95,12 +95,18 @@ func (p *Printer) statusOf(a attributes) devices.Status {
 	if markersFilled(a) {
 		st.Toner = devices.SupplyFull
 	}
+	cards := p.role == devices.RoleCardPrinter
+	if cards {
+		st.Media, st.Paper, st.Toner = exitOf(a), worse(st.Paper, hopperOf(a)), ribbonOf(a).supply
+	}
 	stopped := a.int("printer-state", printerIdle) == printerStopped
 	explained := st.Paper == devices.SupplyOut
 	for _, r := range st.Reasons {
 		k, _ := splitReason(r)
 		known := true
 		switch {
+		case cards && k == "output-area-full": // a card waits to be taken; that is no fault
+			st.Media = devices.MediaPresent
 		case reasonsJammed[k]:
 			st.Paper = devices.SupplyJammed
 		case reasonsPaperOut[k]:

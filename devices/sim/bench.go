@@ -1,6 +1,6 @@
 package sim
 
-// The bench: all three devices, steered by name.
+// The bench: a reader and three printers, steered by name.
 
 import (
 	"errors"
@@ -14,21 +14,23 @@ import (
 type BenchOptions struct {
 	// Dir holds the links of the serial lines and the control socket; "" makes a temporary one, removed by Close.
 	Dir string
-	// Out receives what is printed: receipt-NN.png, certificate-NN.pdf. It fills in for the printers' own Dir.
-	Out      string
-	Cards    []Card // that can be put down; nil is [SampleCards]
-	Reader   ReaderOptions
-	Receipt  ReceiptOptions
-	Document DocumentOptions
+	// Out receives what is printed: receipt-NN.png, certificate-NN.pdf, card-NN.png. It fills in for the printers' own Dir.
+	Out         string
+	Cards       []Card // that can be put down; nil is [SampleCards]
+	Reader      ReaderOptions
+	Receipt     ReceiptOptions
+	Document    DocumentOptions
+	CardPrinter CardPrinterOptions
 	// NoSocket leaves the control socket out.
 	NoSocket bool
 }
 
-// Bench is a table with a reader and two printers on it. Its methods may be called from any goroutine.
+// Bench is a table with a reader and three printers on it. Its methods may be called from any goroutine.
 type Bench struct {
-	Reader   *IDReader
-	Receipt  *ReceiptPrinter
-	Document *DocumentPrinter
+	Reader      *IDReader
+	Receipt     *ReceiptPrinter
+	Document    *DocumentPrinter
+	CardPrinter *CardPrinter
 
 	cards   []Card
 	own     string
@@ -63,7 +65,7 @@ func StartBench(opt BenchOptions) (b *Bench, err error) {
 			*dir = opt.Dir
 		}
 	}
-	for _, dir := range []*string{&opt.Receipt.Dir, &opt.Document.Dir} {
+	for _, dir := range []*string{&opt.Receipt.Dir, &opt.Document.Dir, &opt.CardPrinter.Dir} {
 		if *dir == "" {
 			*dir = opt.Out
 		}
@@ -75,6 +77,9 @@ func StartBench(opt BenchOptions) (b *Bench, err error) {
 		return b, err
 	}
 	if b.Document, err = StartDocumentPrinter(opt.Document); err != nil {
+		return b, err
+	}
+	if b.CardPrinter, err = StartCardPrinter(opt.CardPrinter); err != nil {
 		return b, err
 	}
 	if opt.NoSocket {
@@ -100,6 +105,9 @@ func (b *Bench) Close() error {
 	if b.Document != nil {
 		all = append(all, b.Document.Close())
 	}
+	if b.CardPrinter != nil {
+		all = append(all, b.CardPrinter.Close())
+	}
 	if b.own != "" {
 		all = append(all, os.RemoveAll(b.own))
 	}
@@ -111,7 +119,8 @@ func (b *Bench) Socket() string { return b.socket }
 
 // URIs of the devices, by name.
 func (b *Bench) URIs() map[string]string {
-	return map[string]string{DeviceIDReader: b.Reader.URI(), DeviceReceiptPrinter: b.Receipt.URI(), DeviceDocumentPrinter: b.Document.URI()}
+	return map[string]string{DeviceIDReader: b.Reader.URI(), DeviceReceiptPrinter: b.Receipt.URI(), DeviceDocumentPrinter: b.Document.URI(),
+		DeviceCardPrinter: b.CardPrinter.URI()}
 }
 
 // Cards are the names that PutCard takes.
@@ -138,9 +147,10 @@ func (b *Bench) TakeCard() error {
 	return nil
 }
 
-// TakeOutput takes what lies at both printers.
+// TakeOutput takes what lies at the printers.
 func (b *Bench) TakeOutput() error {
 	b.Receipt.Take()
+	b.CardPrinter.Take()
 	b.Document.Take()
 	return nil
 }
@@ -159,6 +169,8 @@ func (b *Bench) device(name string) (device, error) {
 		return b.Receipt, nil
 	case DeviceDocumentPrinter:
 		return b.Document, nil
+	case DeviceCardPrinter:
+		return b.CardPrinter, nil
 	}
 	return nil, fmt.Errorf("%w: device %q; there are %s", ErrUnknown, name, strings.Join(Devices(), ", "))
 }
@@ -178,7 +190,7 @@ func (b *Bench) Clear(device string) error { return b.ClearFault(device, "") }
 // ClearFault mends one fault of a device, or all for "".
 func (b *Bench) ClearFault(device, name string) error {
 	if device == "" && name == "" {
-		return errors.Join(b.Reader.Clear(""), b.Receipt.Clear(""), b.Document.Clear(""))
+		return errors.Join(b.Reader.Clear(""), b.Receipt.Clear(""), b.Document.Clear(""), b.CardPrinter.Clear(""))
 	}
 	d, err := b.device(device)
 	if err != nil {
@@ -189,15 +201,17 @@ func (b *Bench) ClearFault(device, name string) error {
 
 // State is everything that can be seen.
 type State struct {
-	Reader    ReaderState   `json:"id-reader"`
-	Receipt   ReceiptState  `json:"receipt-printer"`
-	Document  DocumentState `json:"document-printer"`
-	Slips     []Paper       `json:"slips,omitempty"`
-	Documents []Paper       `json:"documents,omitempty"`
+	Reader      ReaderState      `json:"id-reader"`
+	Receipt     ReceiptState     `json:"receipt-printer"`
+	Document    DocumentState    `json:"document-printer"`
+	CardPrinter CardPrinterState `json:"card-printer"`
+	Slips       []Paper          `json:"slips,omitempty"`
+	Documents   []Paper          `json:"documents,omitempty"`
+	Cards       []Paper          `json:"cards,omitempty"`
 }
 
 // State tells how everything is.
 func (b *Bench) State() (State, error) {
-	return State{Reader: b.Reader.State(), Receipt: b.Receipt.State(), Document: b.Document.State(),
-		Slips: b.Receipt.Slips(), Documents: b.Document.Documents()}, nil
+	return State{Reader: b.Reader.State(), Receipt: b.Receipt.State(), Document: b.Document.State(), CardPrinter: b.CardPrinter.State(),
+		Slips: b.Receipt.Slips(), Documents: b.Document.Documents(), Cards: b.CardPrinter.Cards()}, nil
 }

@@ -29,10 +29,13 @@ type DocumentOptions struct {
 // DocumentPrinter is a simulated IPP printer.
 type DocumentPrinter struct {
 	opt    DocumentOptions
+	kind   printerKind
+	works  *cardWorks // of a card printer
 	faults *faults
 	addr   string
 	uuid   string
 	born   time.Time
+	end    context.Context // ends with the printer
 	cancel context.CancelFunc
 	done   chan struct{}  // the engine's
 	power  sync.Mutex     // held while switching on and off
@@ -89,8 +92,23 @@ func (j *job) over() bool { return j.state >= jobCanceled }
 // mostJobs are remembered; older ones are forgotten, as every printer does.
 const mostJobs = 200
 
+// A printerKind is what printers of one engine differ in.
+type printerKind struct {
+	device  string
+	faults  []FaultInfo
+	media   string
+	formats []string
+	file    string // pattern of the files that it leaves
+	works   *cardWorks
+}
+
 // StartDocumentPrinter switches a printer on.
 func StartDocumentPrinter(opt DocumentOptions) (*DocumentPrinter, error) {
+	return startPrinter(opt, printerKind{device: DeviceDocumentPrinter, faults: documentFaults, media: mediaA4,
+		formats: []string{"application/pdf", "application/octet-stream"}, file: "certificate-%02d.pdf"})
+}
+
+func startPrinter(opt DocumentOptions, kind printerKind) (*DocumentPrinter, error) {
 	if opt.Listen == "" {
 		opt.Listen = "127.0.0.1:0"
 	}
@@ -105,16 +123,16 @@ func StartDocumentPrinter(opt DocumentOptions) (*DocumentPrinter, error) {
 	}
 	if opt.Dir != "" {
 		if err := os.MkdirAll(opt.Dir, 0o755); err != nil {
-			return nil, fmt.Errorf("sim %s: %w", DeviceDocumentPrinter, err)
+			return nil, fmt.Errorf("sim %s: %w", kind.device, err)
 		}
 	}
-	p := &DocumentPrinter{opt: opt, faults: newFaults(documentFaults), addr: opt.Listen, uuid: newUUID(), born: opt.Now(),
+	p := &DocumentPrinter{opt: opt, kind: kind, works: kind.works, faults: newFaults(kind.faults), addr: opt.Listen, uuid: newUUID(), born: opt.Now(),
 		changed: make(chan struct{}), nextID: 1, done: make(chan struct{})}
 	if err := p.on(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
+	p.end, p.cancel = ctx, cancel
 	go func() {
 		defer close(p.done)
 		p.engine(ctx)
@@ -141,7 +159,7 @@ func (p *DocumentPrinter) on() error {
 	}
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
-		return fmt.Errorf("sim %s: %w", DeviceDocumentPrinter, err)
+		return fmt.Errorf("sim %s: %w", p.kind.device, err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: 10 * time.Second}
 	server.SetKeepAlivesEnabled(true)
@@ -262,15 +280,20 @@ func (p *DocumentPrinter) finish(j *job) {
 	paper.N = p.count
 	p.mu.Unlock()
 	var err error
-	if p.opt.Dir != "" {
-		paper.File = fmt.Sprintf("certificate-%02d.pdf", paper.N)
-		err = writeWhole(filepath.Join(p.opt.Dir, paper.File), j.data)
+	if p.works != nil {
+		paper.Data, err = cardPicture(j.data)
+	}
+	if p.opt.Dir != "" && err == nil {
+		paper.File = fmt.Sprintf(p.kind.file, paper.N)
+		err = writeWhole(filepath.Join(p.opt.Dir, paper.File), paper.Data)
 	}
 	p.change(func() {
 		if err != nil {
 			p.trouble = err.Error()
 		}
-		p.tray++
+		if p.works == nil { // a card lies at the exit before the job is over
+			p.tray++
+		}
 		p.papers = append(p.papers, paper)
 		p.papers = p.papers[max(0, len(p.papers)-keep):]
 	})

@@ -69,6 +69,9 @@ func (p *DocumentPrinter) attributes() goipp.Attributes {
 	if len(reasons) > 0 {
 		state = 5
 	}
+	if p.works != nil && p.tray > 0 && len(reasons) == 0 {
+		reasons = append(reasons, "output-area-full-report")
+	}
 	level := 80
 	if p.faults.has("toner-low") {
 		level, reasons = 5, append(reasons, "toner-low-warning")
@@ -110,7 +113,7 @@ func (p *DocumentPrinter) attributes() goipp.Attributes {
 		stringsAttr("natural-language-configured", goipp.TagLanguage, "en"),
 		stringsAttr("generated-natural-language-supported", goipp.TagLanguage, "en"),
 		stringsAttr("document-format-default", goipp.TagMimeType, "application/pdf"),
-		stringsAttr("document-format-supported", goipp.TagMimeType, formats...),
+		stringsAttr("document-format-supported", goipp.TagMimeType, p.kind.formats...),
 		keywordAttr("compression-supported", "none"),
 		keywordAttr("pdl-override-supported", "attempted"),
 		keywordAttr("which-jobs-supported", "completed", "not-completed", "all"),
@@ -147,6 +150,9 @@ func (p *DocumentPrinter) attributes() goipp.Attributes {
 		keywordAttr("marker-types", "toner"),
 		stringsAttr("marker-colors", goipp.TagName, "#000000"),
 		intAttr("marker-levels", level),
+	}
+	if p.works != nil {
+		return p.cardAttributesLocked(out)
 	}
 	if !p.trayEmptyLocked() {
 		out.Add(keywordAttr("media-ready", mediaA4))

@@ -64,7 +64,11 @@ func (p *DocumentPrinter) pick() (*job, <-chan struct{}, time.Duration) {
 
 // print makes a job's impressions.
 func (p *DocumentPrinter) print(ctx context.Context, j *job) {
-	pages, ok := countPages(j.data)
+	count := countPages
+	if p.works != nil {
+		count = countCards
+	}
+	pages, ok := count(j.data)
 	broken := !ok || p.faults.once("abort")
 	p.change(func() {
 		if broken {
@@ -80,6 +84,16 @@ func (p *DocumentPrinter) print(ctx context.Context, j *job) {
 		}
 		if p.complete(j) {
 			break
+		}
+		if p.works != nil && p.faults.once("says-done") {
+			p.change(func() {
+				j.impressions++
+				p.endLocked(j, jobCompleted, "job-completed-successfully")
+			})
+			return
+		}
+		if p.works != nil && !p.feed(j) {
+			return
 		}
 		if p.opt.PageTime > 0 && sleep(ctx, p.opt.PageTime) != nil {
 			return
@@ -129,6 +143,9 @@ func (p *DocumentPrinter) complete(j *job) (done bool) {
 
 // impress makes one sheet; false means that the job ended meanwhile.
 func (p *DocumentPrinter) impress(j *job) (on bool) {
+	if p.works != nil {
+		return p.face(j)
+	}
 	p.change(func() {
 		if on = !j.over(); on {
 			j.impressions++

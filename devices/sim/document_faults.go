@@ -73,6 +73,10 @@ func (p *DocumentPrinter) lose() {
 	forget := p.faults.has("forget-jobs")
 	p.change(func() {
 		p.cycles++
+		if p.works != nil && p.works.fed { // the blank inside comes out half printed
+			p.works.fed = false
+			p.works.spoiled++
+		}
 		for _, j := range p.jobs {
 			if j.state == jobProcessing || j.state == jobStopped {
 				p.endLocked(j, jobAborted, "aborted-by-system", "printer-stopped")
@@ -91,6 +95,9 @@ func (p *DocumentPrinter) endLocked(j *job, state int, reasons ...string) {
 
 // hindrances are the printer-state-reasons that stop it now.
 func (p *DocumentPrinter) hindrancesLocked() []string {
+	if p.works != nil {
+		return p.hindrancesOfCardsLocked()
+	}
 	var all []string
 	add := func(on bool, reason string) {
 		if on {

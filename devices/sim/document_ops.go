@@ -16,9 +16,6 @@ import (
 var operations = []goipp.Op{goipp.OpPrintJob, goipp.OpValidateJob, goipp.OpCreateJob, goipp.OpSendDocument, goipp.OpCancelJob,
 	goipp.OpGetJobAttributes, goipp.OpGetJobs, goipp.OpGetPrinterAttributes, goipp.OpCloseJob}
 
-// formats it takes.
-var formats = []string{"application/pdf", "application/octet-stream"}
-
 func (p *DocumentPrinter) operate(req, resp *goipp.Message, document []byte) error {
 	switch goipp.Op(req.Code) {
 	case goipp.OpGetPrinterAttributes:
@@ -59,15 +56,15 @@ func (p *DocumentPrinter) validate(req *goipp.Message) error {
 	if p.faults.has("not-accepting") {
 		return &ippFault{goipp.StatusErrorNotAcceptingJobs, "not accepting jobs"}
 	}
-	if f := text(req.Operation, "document-format"); f != "" && !slices.Contains(formats, f) {
-		return &ippFault{goipp.StatusErrorDocumentFormatNotSupported, "application/pdf"}
+	if f := text(req.Operation, "document-format"); f != "" && !slices.Contains(p.kind.formats, f) {
+		return &ippFault{goipp.StatusErrorDocumentFormatNotSupported, p.kind.formats[0]}
 	}
 	if c := text(req.Operation, "compression"); c != "" && c != "none" {
 		return &ippFault{goipp.StatusErrorCompressionNotSupported, "no compression"}
 	}
 	strict := text(req.Operation, "ipp-attribute-fidelity") == "true"
-	if m := text(req.Job, "media"); strict && m != "" && m != mediaA4 {
-		return &ippFault{goipp.StatusErrorAttributesOrValues, mediaA4}
+	if m := text(req.Job, "media"); strict && m != "" && m != p.kind.media {
+		return &ippFault{goipp.StatusErrorAttributesOrValues, p.kind.media}
 	}
 	if n := number(req.Job, "copies", 1); n < 1 || n > 99 {
 		return &ippFault{goipp.StatusErrorAttributesOrValues, "copies 1 to 99"}
@@ -117,8 +114,8 @@ func (p *DocumentPrinter) send(req, resp *goipp.Message, document []byte) error 
 	if last == "" {
 		return &ippFault{goipp.StatusErrorBadRequest, "last-document is missing"}
 	}
-	if f := text(req.Operation, "document-format"); f != "" && !slices.Contains(formats, f) {
-		return &ippFault{goipp.StatusErrorDocumentFormatNotSupported, "application/pdf"}
+	if f := text(req.Operation, "document-format"); f != "" && !slices.Contains(p.kind.formats, f) {
+		return &ippFault{goipp.StatusErrorDocumentFormatNotSupported, p.kind.formats[0]}
 	}
 	return p.withJob(req, func(j *job) error {
 		switch {

@@ -36,7 +36,7 @@ const (
 
 // Devices are the names of all devices.
 func Devices() []string {
-	return []string{DeviceIDReader, DeviceReceiptPrinter, DeviceDocumentPrinter}
+	return []string{DeviceIDReader, DeviceReceiptPrinter, DeviceDocumentPrinter, DeviceCardPrinter}
 }
 
 // Faults lists the faults of a device.
@@ -52,6 +52,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(cameraFaults), nil
 	case DeviceDocumentPrinter:
 		return slices.Clone(documentFaults), nil
+	case DeviceCardPrinter:
+		return slices.Clone(cardPrinterFaults), nil
 	case DeviceCardDispenser:
 		return slices.Clone(dispenserFaults), nil
 	}

@@ -2,9 +2,9 @@
 // tests. A simulator takes the place of a device, never of a driver, and shares no protocol code with one; what it says
 // comes from the byte tables of the protocols.
 //
-// There are three devices: an [IDReader] (a SAM module and the cards that are put on it), a [ReceiptPrinter] (an ESC/POS
-// head that draws what it is sent and cuts slips) and a [DocumentPrinter] (an IPP printer that keeps what it printed). The
-// first two hang on a pseudo-terminal, whose name is a link that stays valid when the plug is pulled and put back, or on
+// Four devices stand on the [Bench]: an [IDReader] (a SAM module and the cards that are put on it), a [ReceiptPrinter] (an
+// ESC/POS head that draws what it is sent and cuts slips), a [DocumentPrinter] (an IPP printer that keeps what it printed)
+// and a [CardPrinter] (the same with a hopper of blanks, a ribbon and an exit). The first two hang on a pseudo-terminal, whose name is a link that stays valid when the plug is pulled and put back, or on
 // TCP; their lines are paced like a UART.
 //
 //	reader, err := sim.StartIDReader(sim.ReaderOptions{})
@@ -15,7 +15,7 @@
 //
 // A [CodeScanner], a [UPS], a [Camera] and a [USBCamera] stand by themselves, beside the bench.
 //
-// Every device can be broken while it runs: [Faults] lists how, and the names are stable. [Bench] holds all three, lets
+// Every device can be broken while it runs: [Faults] lists how, and the names are stable. [Bench] holds them, lets
 // them be steered by name, and offers the same over a UNIX socket to a [Client] in another process.
 //
 // All people on the cards are synthetic: district 990000 does not exist.

@@ -101,7 +101,7 @@ type Device struct {
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
 	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers: a model's profile
 	Name        string   `toml:"name"`         // UPS of NUT: its name in ups.conf; "ups" when not said
-	Media       string   `toml:"media"`        // document printers: an IPP media name
+	Media       string   `toml:"media"`        // document and card printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
 	Fingerprint bool     `toml:"fingerprint"`  // id readers: read templates too
 	// Cameras. 0 and "" let the driver or the camera choose.
@@ -141,6 +141,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleIDReader:        {"sam"},
 	devices.RoleReceiptPrinter:  {"escpos"},
 	devices.RoleDocumentPrinter: {"ipp"},
+	devices.RoleCardPrinter:     {"ipp"},
 	devices.RoleCodeScanner:     {"code"},
 	devices.RoleUPS:             {"megatec", "nut"},
 	devices.RoleCardDispenser:   {"card"},

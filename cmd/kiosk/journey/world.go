@@ -25,9 +25,9 @@ import (
 
 // WorldOptions of [NewWorld].
 type WorldOptions struct {
-	Dir      string // for keys, journal and sockets; removed by Close
-	Papers   string // receives receipt-NN.png, certificate-NN.pdf and its first page as certificate-NN.png
-	PageTime time.Duration
+	Dir      string        // for keys, journal and sockets; removed by Close
+	Papers   string        // receives receipt-NN.png, certificate-NN.pdf and its first page as certificate-NN.png, card-NN.png
+	PageTime time.Duration // of a sheet, and of a card; 0 is what such printers take
 	// ReaderUSB and ReceiptUSB hang these two on USB instead of serial lines, where the kernel can (test/lab).
 	ReaderUSB, ReceiptUSB *sim.USBOptions
 }
@@ -110,7 +110,8 @@ func (w *World) startPlatform(ctx context.Context) error {
 func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
 		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
-		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage}})
+		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage},
+		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime}})
 	return err
 }
 
@@ -173,7 +174,11 @@ profile = "cashino-kp628e"
 driver = "ipp"
 uri = %q
 media = "iso_a4_210x297mm"
-`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI())
+
+[device.card-printer]
+driver = "ipp"
+uri = %q
+`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI())
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -231,7 +236,7 @@ func (w *World) PaperFiles() []string {
 	for _, p := range w.Props.Receipt.Slips() {
 		out = append(out, p.File)
 	}
-	for _, p := range w.Props.Document.Documents() {
+	for _, p := range slices.Concat(w.Props.Document.Documents(), w.Props.CardPrinter.Cards()) {
 		out = append(out, p.File)
 	}
 	return slices.DeleteFunc(out, func(s string) bool { return s == "" })
