@@ -12,7 +12,7 @@ import (
 
 // Bounds of a card's raster, in dots.
 const (
-	mostDots     = 4096
+	mostDots     = 1100
 	rasterStart  = 4 + 1796
 	spaceSGray   = 18
 	spaceSRGB    = 19
