@@ -32,6 +32,7 @@ func (c *changes) write(tx Tx) error {
 	for _, put := range []func() error{
 		func() error { return tx.OpenCases(c.opened) },
 		func() error { return tx.MoveCases(c.moved) },
+		func() error { return endCards(tx, c.moved) },
 		func() error { return tx.PutEffects(c.effects) },
 		func() error { return tx.PutRatings(c.ratings) },
 		func() error { return tx.PutHotlines(c.hotlines) },
@@ -65,6 +66,8 @@ func (c *changes) writeBlanks(tx Tx) error {
 		err := tx.PutBlank(b)
 		if errors.Is(err, ErrHeld) {
 			err = addEvent(tx, SecurityEvent{At: b.At, Event: "blank.twice", Terminal: b.Terminal, Why: "a blank's number is another blank's"})
+		} else if err == nil {
+			err = followBlank(tx, b)
 		}
 		if err != nil {
 			return err

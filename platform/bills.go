@@ -190,6 +190,15 @@ func (s *Server) makeBill(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, errNotFound)
 		return
 	}
+	// A card is paid for the person who will have it, and only when it was approved.
+	is, err := s.billedCard(r.Context(), q)
+	if err == nil && is != nil {
+		who = *is
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
 	amount, reason, err := s.cfg.Pay.Tariff.Fee(r.Context(), q.Item, who)
 	if errors.Is(err, ErrNoRow) {
 		err = errNotFound
@@ -216,6 +225,34 @@ func (s *Server) makeBill(w http.ResponseWriter, r *http.Request, body []byte) {
 		}
 	}
 	answer(w, http.StatusOK, s.billWire(a))
+}
+
+// billedCard is the person for whom an application's case is billed; nil when the case is no application.
+func (s *Server) billedCard(ctx context.Context, q wire.BillRequest) (who *CitizenRow, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		who = nil
+		c, err := tx.Card(q.Case)
+		if errors.Is(err, ErrNoRow) {
+			return nil
+		}
+		if err == nil {
+			err = holdsCard(tx, c, terminalOf(ctx))
+		}
+		if err != nil {
+			return err
+		}
+		bills, err := tx.BillsOf(q.Case)
+		if err != nil {
+			return err
+		}
+		if _, none := pay.Stands(bills); none && (c.State != wire.CardApproved || c.Ended) {
+			return errCardState
+		}
+		p, err := s.openPerson(tx, c.Key)
+		who = &CitizenRow{Number: p.Card.Number, Name: p.Card.Name}
+		return err
+	})
+	return who, err
 }
 
 // billFor finds or makes the bill of a case.

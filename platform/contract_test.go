@@ -351,6 +351,17 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("no channel", "POST", wire.PathBills, wire.BillRequest{Case: "d", Item: "dear", Token: ok.Token}, 503)
 	call("notice of no channel", "POST", "/pay/none/notice", struct{}{}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
+	call("eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}, 200)
+	call("not eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token, Child: number}, 200)
+	a := application(t, "019aa000-card", ok.Token, 1)
+	call("application", "POST", wire.PathCards, a, 200)
+	call("application again", "GET", wire.PathCards+"/"+a.Key, nil, 200)
+	call("application under way", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}, 200)
+	call("permit too early", "POST", wire.PathCards+"/"+a.Key+"/permit", wire.PermitRequest{Blank: "B1"}, 409)
+	if err := s.DecideCard(context.Background(), a.Key, 1, true, Operator{Who: "chen"}); err != nil {
+		t.Fatal(err)
+	}
+	call("permit", "POST", wire.PathCards+"/"+a.Key+"/permit", wire.PermitRequest{Blank: "B1"}, 200)
 	call("health", "GET", "/healthz", nil, 200)
 	call("overview for nobody", "GET", "/overview.json", nil, 401)
 	if w := p.do("GET", "/", nil); w.Code != 303 {

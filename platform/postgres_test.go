@@ -70,6 +70,8 @@ func TestContractOverPostgres(t *testing.T) {
 	t.Run("refusals", TestRefusalsAreSummedUp)
 	t.Run("seen once", TestARequestIsSeenOnce)
 	t.Run("telemetry", TestTelemetryIsTakenAndItsLossCounted)
+	t.Run("cards", TestACardFromApplyingToTaken)
+	t.Run("cards that end", TestACaseThatEndsEndsItsApplication)
 	t.Run("signing in", TestSigningIn)
 	t.Run("sessions", TestSessionsEnd)
 	t.Run("roles", TestRolesAtThePages)

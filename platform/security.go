@@ -25,7 +25,7 @@ func (a *answerWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // unremarkable refusals belong to ordinary service and are not kept.
 var unremarkable = map[*APIError]bool{errNoRecord: true, errNoPhone: true, errCodeWrong: true, errCodeExpired: true, errGap: true,
-	errInProgress: true, errGlyph: true, errBackend: true, errBusy: true, errInternal: true}
+	errInProgress: true, errGlyph: true, errPicture: true, errCardRefused: true, errCardOpen: true, errBackend: true, errBusy: true, errInternal: true}
 
 const (
 	watchWindow = time.Minute

@@ -105,6 +105,9 @@ func (s *Server) sweep(ctx context.Context) {
 		if err := s.store.Update(ctx, func(tx Tx) error { return tx.Sweep(before) }); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("sweeping the store", "error", err)
 		}
+		if err := s.sweepCards(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("erasing pictures of cards", "error", err)
+		}
 		if err := s.closeDay(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("the day's root over the audit chains", "error", err)
 		}

@@ -50,6 +50,7 @@ type Tx interface {
 	AccountRows
 	TelemetryRows
 	BillRows
+	CardRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

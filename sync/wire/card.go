@@ -19,6 +19,9 @@ const (
 	PathCards = "/v1/cards"
 )
 
+// MaxPermit is the longest life of a permit.
+const MaxPermit = 10 * time.Minute
+
 // FaceCheck asks whether a live picture shows the person. The person agreed to it.
 type FaceCheck struct {
 	Person  PersonRef `json:"person"`
@@ -40,8 +43,8 @@ type CardQuery struct {
 // in Existing, and no second one is begun.
 type CardChance struct {
 	Voucher  string            `json:"voucher,omitempty"`
-	Rows     []AnswerRow       `json:"rows,omitempty"` // what will stand on the card, masked
-	Phone    string            `json:"phone,omitempty"`
+	Rows     []AnswerRow       `json:"rows,omitempty"`  // what will stand on the card, masked
+	Phone    string            `json:"phone,omitempty"` // the registered one, masked
 	Photo    bool              `json:"photo,omitempty"` // the register holds an accepted picture that may be used
 	Refused  string            `json:"refused,omitempty"`
 	Why      map[string]string `json:"why,omitempty"`  // in Chinese and English
@@ -70,7 +73,7 @@ type CardApplication struct {
 	Child   string `json:"child,omitempty"`
 	Voucher string `json:"voucher"`
 	Receipt string `json:"receipt"` // the case's receipt code
-	Phone   string `json:"phone"`
+	Phone   string `json:"phone"`   // "" or the masked one of CardChance: the registered one
 	// Photo is the accepted picture, JPEG, at most 64 KiB; empty when the register's is used.
 	Photo      []byte      `json:"photo,omitempty"`
 	Checks     []CardCheck `json:"checks,omitempty"`
@@ -117,8 +120,9 @@ type PermitRequest struct {
 	Blank string `json:"blank"` // number that was read off it
 }
 
-// Permit allows one card on one blank at one terminal until it expires. Asking again for the same blank gives the same one; another
-// blank is allowed only once the record tells that the former one is spoiled or kept.
+// Permit allows one card on one blank at one terminal until it expires. Asking again for the same blank gives the same one, and after
+// it expired a new one while nothing was printed. Another blank is allowed only once the record tells that the former one is spoiled:
+// one that is kept in the bin, or in doubt, may carry a card that two people hand over.
 type Permit struct {
 	ID        string    `json:"id"`
 	Key       string    `json:"key"`

@@ -1,0 +1,216 @@
+package platform
+
+// The population register, as far as cards need it: who has an application for an identity card under way, and what would stand on
+// a temporary one. A city's own register takes the place of the synthetic one by being a back end of the service "card-register".
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/budayang/kiosk/idnum"
+)
+
+// A Register knows people for cards.
+type Register interface {
+	// CardPerson is what the register holds of a person. ErrNoRow: nothing; any other error: it cannot be asked now.
+	CardPerson(ctx context.Context, number, name string) (RegisterEntry, error)
+}
+
+// RegisterEntry is what a register says of a person. It is personal and is neither logged nor kept as it is.
+type RegisterEntry struct {
+	Number    string `json:"number"`
+	Name      string `json:"name"`
+	NameImage []byte `json:"name_image,omitempty"` // PNG of a name that fonts lack a character of
+	Sex       string `json:"sex"`
+	Nation    string `json:"nation"`
+	Born      string `json:"born"` // 2006-01-02
+	Address   string `json:"address"`
+	Authority string `json:"authority"` // that would issue the card
+	Phone     string `json:"phone,omitempty"`
+	Photo     []byte `json:"photo,omitempty"` // accepted for the identity card that is being made, JPEG 358 × 441
+	// Vouchers are the person's applications for an identity card.
+	Vouchers []RegisterVoucher `json:"vouchers,omitempty"`
+	// Excluded says why only a counter may decide; "" when nothing does: collective-household, custody-household, virtual-address,
+	// double-number, double-household, or a word of the register's own.
+	Excluded string `json:"excluded,omitempty"`
+	// ValidUntil is the last moment of a temporary card that the person holds.
+	ValidUntil time.Time `json:"valid_until,omitzero"`
+	Guardians  []string  `json:"guardians,omitempty"` // numbers of those who may apply for the person
+}
+
+// RegisterVoucher is one 领取凭证.
+type RegisterVoucher struct {
+	Number string    `json:"number"` // 22 digits
+	Until  time.Time `json:"until"`
+	Used   bool      `json:"used,omitempty"`   // the identity card was collected
+	Signed bool      `json:"signed,omitempty"` // 签发: the home police signed the application off
+}
+
+// ServiceRegister is the service by which a back end is the register: POST personQuery to URL/query/card-register → RegisterEntry.
+const ServiceRegister = "card-register"
+
+var voucherNumber = regexp.MustCompile(`^[0-9]{22}$`)
+
+// cityRegister asks the back end that answers for the register.
+type cityRegister struct {
+	s *Server
+	b *backend
+}
+
+// CardPerson implements Register.
+func (r cityRegister) CardPerson(ctx context.Context, number, name string) (e RegisterEntry, err error) {
+	if err := r.s.backendWorks(ctx, r.b.cfg.Name); err != nil {
+		return e, err
+	}
+	raw, err := r.b.ask(ctx, r.b.cfg.Timeout, personQuery{Service: ServiceRegister, Number: number, Name: name}, "query", ServiceRegister)
+	if errors.Is(err, errNoRecord) {
+		return e, ErrNoRow
+	}
+	if err == nil {
+		e, err = readEntry(raw, number)
+	}
+	if err != nil {
+		r.s.cfg.Log.Warn("register", "back end", r.b.cfg.Name, "error", err) // names no person
+		if ctx.Err() == nil {
+			err = errBackend
+		}
+	}
+	return e, err
+}
+
+// Bounds of an entry.
+const (
+	entryText      = 200 // bytes of a name, an address, an authority
+	entryVouchers  = 20
+	entryGuardians = 10
+)
+
+// readEntry believes an entry only when it is about who was asked for and all of it can stand on a card.
+func readEntry(raw []byte, number string) (e RegisterEntry, err error) {
+	bad := func(what string) (RegisterEntry, error) {
+		return RegisterEntry{}, fmt.Errorf("%w: register's entry: %s", errBackendFailed, what)
+	}
+	if json.Unmarshal(raw, &e) != nil {
+		return bad("cannot be read")
+	}
+	if e.Number != number {
+		return bad("of somebody else")
+	}
+	for _, text := range []string{e.Name, e.Sex, e.Nation, e.Address, e.Authority} {
+		if text == "" || len(text) > entryText || !printable(text) {
+			return bad("a text is missing, too long, or has control characters")
+		}
+	}
+	if _, err := time.Parse(time.DateOnly, e.Born); err != nil {
+		return bad("date of birth")
+	}
+	if len(e.Vouchers) > entryVouchers || len(e.Guardians) > entryGuardians || len(e.Excluded) > 64 || len(e.Phone) > 20 {
+		return bad("too much of something")
+	}
+	for _, v := range e.Vouchers {
+		if !voucherNumber.MatchString(v.Number) {
+			return bad("a voucher's number")
+		}
+	}
+	if len(e.Photo) > 0 && checkPhoto(e.Photo) != nil {
+		return bad("picture")
+	}
+	if len(e.NameImage) > 0 && checkInk(e.NameImage) != nil {
+		return bad("picture of the name")
+	}
+	return e, nil
+}
+
+// printable says that a text has no control characters.
+func printable(s string) bool {
+	for _, r := range s {
+		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0xfffd {
+			return false
+		}
+	}
+	return true
+}
+
+// register is the one in force.
+func (s *Server) register() Register {
+	if b := s.backendOf(ServiceRegister); b != nil {
+		return cityRegister{s, b}
+	}
+	return seededRegister{s.now}
+}
+
+// seededRegister is the synthetic register. What it knows beside [seedPeople] stands in seedCards.
+type seededRegister struct{ now func() time.Time }
+
+// seedCards tells of synthetic people what a register would; the key is the place in seedPeople. Who is missing has no application
+// for an identity card.
+var seedCards = map[int]struct {
+	nation, excluded string
+	unsigned, used   bool
+	valid            bool // a temporary card that is valid for another month
+	guardians        []int
+}{
+	0: {}, 1: {}, 2: {nation: "回"}, 3: {nation: "藏"}, 4: {},
+	5:  {guardians: []int{1, 0}},
+	6:  {excluded: "collective-household"},
+	7:  {valid: true},
+	8:  {unsigned: true},
+	9:  {},
+	10: {used: true},
+}
+
+// SeedVoucher is the number of the valid voucher of the synthetic person at a place in the list: 990000001 and 20260105, then the place.
+func SeedVoucher(place int) string { return fmt.Sprintf("99000000120260105%05d", place+1) }
+
+// seedVoucherOld is one that expired in 2025.
+func seedVoucherOld(place int) string { return fmt.Sprintf("99000000120250105%05d", place+1) }
+
+// CardPerson implements Register.
+func (r seededRegister) CardPerson(_ context.Context, number, _ string) (e RegisterEntry, err error) {
+	for i, p := range seedPeople {
+		n, err := idnum.Complete(p.first17)
+		if err != nil {
+			return e, err
+		}
+		if n != number {
+			continue
+		}
+		more, known := seedCards[i]
+		birth, _ := idnum.Birth(n)
+		sex := "女"
+		if male, _ := idnum.Male(n); male {
+			sex = "男"
+		}
+		e = RegisterEntry{Number: n, Name: p.name, Sex: sex, Nation: "汉", Born: birth.Format(time.DateOnly), Address: fmt.Sprintf("示例市示例区样张路%d号", 10*(i+1)),
+			Authority: "示例市公安局示例分局", Phone: p.phone, Excluded: more.excluded}
+		if more.nation != "" {
+			e.Nation = more.nation
+		}
+		if known {
+			e.Vouchers = []RegisterVoucher{{Number: seedVoucherOld(i), Until: time.Date(2025, 7, 5, 0, 0, 0, 0, time.UTC), Signed: true},
+				{Number: SeedVoucher(i), Until: time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC), Signed: !more.unsigned, Used: more.used}}
+		}
+		if more.valid {
+			e.ValidUntil = r.now().AddDate(0, 1, 0)
+		}
+		for _, g := range more.guardians {
+			other, err := idnum.Complete(seedPeople[g].first17)
+			if err != nil {
+				return e, err
+			}
+			e.Guardians = append(e.Guardians, other)
+		}
+		return e, nil
+	}
+	return e, ErrNoRow
+}
+
+// mayApplyFor says whether a person is a guardian in the register.
+func (e RegisterEntry) mayApplyFor(guardian string) bool {
+	return slices.Contains(e.Guardians, guardian)
+}
