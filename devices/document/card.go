@@ -198,9 +198,9 @@ func (c *CardPrinter) hold(ctx context.Context, res devices.PrintResult, before 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.p.opt.EndWait)
 	defer cancel()
 	confirmed := res.Outcome == devices.PrintConfirmed
+	made := -1 // as the printer last said: no answer takes nothing of that back
 	for {
 		got, err := c.p.attributes(ctx, c.p.asks)
-		made := -1
 		if err == nil {
 			res.Output = exitOf(got)
 			if after := got.int(counter, -1); before >= 0 && after >= before { // a counter that went back was reset, and proves nothing
