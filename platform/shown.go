@@ -52,9 +52,16 @@ func (s Shown) another(h wire.Hello) bool {
 	return h.Boot != "" && len(s.Runs) > 0 && s.Runs[0].Boot != h.Boot
 }
 
+// lost is a range of places that a terminal had shown, or delivered, and does not have. Unsure says that what the terminal shows before
+// them was compared with nothing: as far as it is not held here, it may be another disk's, and what lay there lost.
+type lost struct {
+	wire.Range
+	unsure bool
+}
+
 // gone are the places that were shown, or delivered, and that the terminal of this hello does not have. When one lane has less,
 // or the journal has had fewer changes, the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
-func (s Shown) gone(h wire.Hello) (all []wire.Range) {
+func (s Shown) gone(h wire.Hello) (all []lost) {
 	if h.Boot == "" || s.Epoch == 0 {
 		return nil
 	}
@@ -65,9 +72,9 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 		if !known {
 			return nil
 		}
-		g := wire.Range{Epoch: s.Epoch, Lane: lane, From: ours.Seq + 1}
+		g := lost{Range: wire.Range{Epoch: s.Epoch, Lane: lane, From: ours.Seq + 1}}
 		if top := s.Lanes[lane].Seq; ours.Seq < top {
-			g.To, less = top, true
+			g.To, g.unsure, less = top, true, true
 		}
 		all = append(all, g)
 	}
@@ -77,9 +84,9 @@ func (s Shown) gone(h wire.Hello) (all []wire.Range) {
 	// A disk from an earlier epoch has nothing of what was written in the epochs after it, nor of the rest of its own.
 	for e := s.Epoch; e > h.Epoch && s.Epoch-e < mostEpochs; e-- {
 		for _, lane := range wire.Lanes {
-			g := wire.Range{Epoch: e - 1, Lane: lane, From: 1}
+			g := lost{Range: wire.Range{Epoch: e - 1, Lane: lane, From: 1}}
 			if g.Epoch == h.Epoch {
-				g.From = h.Lanes[lane].Seq + 1
+				g.From, g.unsure = h.Lanes[lane].Seq+1, true
 			}
 			all = append(all, g)
 		}
@@ -144,15 +151,19 @@ func (s *Shown) deliver(epoch uint32, lane wire.Lane, p wire.LanePoint) {
 const EventGone = "records.gone"
 
 // noteGone keeps for each lane an event: from where on its records are gone from the terminal, up to where there are known to have
-// been any, and up to where they are held here. Whatever was written behind that in the same epoch and never shown is gone as well.
-func noteGone(tx Tx, s *Server, id string, gone []wire.Range) error {
+// been any, and up to where they are held here. Whatever was written behind that in the same epoch and never shown is gone as well;
+// and so may be what lies between, when the disk has grown again before it said hello.
+func noteGone(tx Tx, s *Server, id string, gone []lost) error {
 	for _, g := range gone {
 		held, err := tx.LastRecord(id, g.Epoch, g.Lane)
 		if err != nil {
 			return err
 		}
-		err = addEvent(tx, SecurityEvent{At: s.now(), Event: EventGone, Terminal: id, Code: errFork.Code,
-			Why: fmt.Sprintf("lane %s, epoch %d: from %d on gone from the terminal, known up to %d, held up to %d", g.Lane, g.Epoch, g.From, max(g.To, g.From-1), held)})
+		why := fmt.Sprintf("lane %s, epoch %d: from %d on gone from the terminal, known up to %d, held up to %d", g.Lane, g.Epoch, g.From, max(g.To, g.From-1), held)
+		if g.unsure && held+1 < g.From {
+			why += fmt.Sprintf(", perhaps also from %d on", held+1)
+		}
+		err = addEvent(tx, SecurityEvent{At: s.now(), Event: EventGone, Terminal: id, Code: errFork.Code, Why: why})
 		if err != nil {
 			return err
 		}
@@ -161,7 +172,7 @@ func noteGone(tx Tx, s *Server, id string, gone []wire.Range) error {
 }
 
 // tellGone says so in the log, once the hello's change is durable.
-func (s *Server) tellGone(ctx context.Context, id string, gone []wire.Range) {
+func (s *Server) tellGone(ctx context.Context, id string, gone []lost) {
 	for _, g := range gone {
 		s.cfg.Log.ErrorContext(ctx, "a terminal came back with less than it had shown: its disk was set back, cloned, replaced, or it lied",
 			"terminal", id, "lane", g.Lane, "epoch", g.Epoch, "from", g.From, "to", g.To)

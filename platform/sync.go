@@ -33,7 +33,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, errEpoch)
 		return
 	}
-	var gone []wire.Range
+	var gone []lost
 	out := wire.Welcome{Lanes: map[wire.Lane]wire.LanePoint{}, Time: s.now(), Limits: wire.Limits{BatchRecords: wire.MaxBatchRecords, SpreadMS: 300_000}}
 	err := s.telling(r.Context(), func(tx Tx) error {
 		if err := s.spend(r.Context(), tx); err != nil {
@@ -64,7 +64,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if err != nil {
 				return err
 			}
-			less := slices.ContainsFunc(gone, func(g wire.Range) bool { return g.Lane == lane })
+			less := slices.ContainsFunc(gone, func(g lost) bool { return g.Lane == lane })
 			if !stale && (forked || less) {
 				out.Fork = append(out.Fork, lane)
 			}

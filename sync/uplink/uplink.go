@@ -73,7 +73,7 @@ type Uplink struct {
 	stopped   map[wire.Lane]bool // lanes whose history the platform does not share
 	hold      time.Time          // until when the platform asked not to be asked
 	anew      bool               // the next hello fetches the catalogue whatever its revision
-	pastShown bool               // the platform was shown what it acknowledged
+	pastShown bool               // the platform was shown what it acknowledged, and has answered ever since
 	want      []wire.Range       // what an operator wants again
 	hurry     chan struct{}      // makes the next beat come at once
 	greeted   bool               // both sides have compared what they hold; nothing is sent before
@@ -203,7 +203,9 @@ func (u *Uplink) saw(err error) {
 			if was != Down {
 				u.lost = time.Now()
 			}
-			u.beats, u.state = 0, Down
+			// Whoever answers next may be a platform that was set back meanwhile, and a second machine under this name may
+			// have had it order our epoch before we say hello: it is shown again what it acknowledged.
+			u.beats, u.state, u.pastShown = 0, Down, false
 		} else if u.beats++; u.state == Unknown || u.beats >= goodBeats {
 			u.state = Up
 		}

@@ -200,6 +200,55 @@ func TestARestoredPlatformAndTwoMachinesUnderOneNameHideNothing(t *testing.T) {
 	}
 }
 
+// The same, with a machine that runs all the while. The other one is first to find the platform that was set back, and has it order
+// the very epoch in which this one is: nothing seems to be amiss, and what was lost of the epoch before must come again all the same.
+func TestAMachineThatRanWhileThePlatformWasSetBackShowsWhatItHad(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, "990000-0003")
+	ids := x.business(1)
+	stop := x.run()
+	eventually(t, "outbox empty", func() bool { return x.waiting() == 0 && x.link.State() == uplink.Up })
+	stop()
+	y := x.twin(t)
+	ids = append(ids, y.business(2)...)
+	y.show()
+	c.stop()
+	image := readTree(t, filepath.Join(c.dir, "platform.db"))
+	c.start()
+	stop = y.run()
+	drained := func() bool { return y.waiting() == 0 && y.link.State() == uplink.Up }
+	eventually(t, "the second machine's outbox empty", drained)
+	stop()
+	x.show()
+	defer y.run()()
+	eventually(t, "the second machine in the epoch that was ordered", func() bool { return drained() && y.epoch() == 2 })
+	for range 3 { // hellos, the first of which shows what it had
+		at := c.lasted()
+		eventually(t, "another hello", func() bool { return c.lasted() > at })
+	}
+	c.once(ids...)
+
+	c.stop()
+	writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+	home := c.addr
+	c.addr = ""
+	c.start()
+	away := *x
+	var err error
+	if away.client, err = uplink.NewClient("https://"+c.addr, x.ca, x.id); err != nil {
+		t.Fatal(err)
+	}
+	defer away.client.Close()
+	if w, err := away.hello(); err != nil || w.Epoch != y.epoch() {
+		t.Fatalf("epoch %d is ordered, the other machine is in %d: %v", w.Epoch, y.epoch(), err)
+	}
+	c.stop()
+	c.addr = home
+	c.start()
+	eventually(t, "everything of the second machine is held", func() bool { return drained() && y.allHeld(c) })
+	c.once(ids...)
+}
+
 // Where files cross the gap, what was lost of earlier epochs comes again as well.
 func TestFilesBringBackWhatLiesBehind(t *testing.T) {
 	c := newCity(t)

@@ -73,6 +73,7 @@ type terminal struct {
 	*journaltest.Journal
 	t      testing.TB
 	id     *uplink.Identity
+	ca     string // a file
 	client *uplink.Client
 	orders *uplink.Orders
 	link   *uplink.Uplink
@@ -86,7 +87,7 @@ func newTerminal(t testing.TB, c *city, name string) *terminal {
 	if err := os.WriteFile(ca, c.CA(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x := &terminal{t: t, Journal: journaltest.Open(t, journal.Options{Terminal: name})}
+	x := &terminal{t: t, ca: ca, Journal: journaltest.Open(t, journal.Options{Terminal: name})}
 	var err error
 	if x.id, err = uplink.LoadIdentity(filepath.Join(dir, "identity"), name); err != nil {
 		t.Fatal(err)
@@ -167,6 +168,20 @@ func (x *terminal) allHeld(c *city) bool {
 		}
 	}
 	return true
+}
+
+// lasted is how long the run of the program had lasted that said hello last.
+func (c *city) lasted() (ms int64) {
+	c.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.dir, "platform.db")+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT json_extract(shown, '$.runs[0].ms') FROM terminals`).Scan(&ms); err != nil {
+		c.t.Fatal(err)
+	}
+	return ms
 }
 
 func (x *terminal) files() uplink.Files {

@@ -5,8 +5,10 @@ package sync
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/budayang/kiosk/platform"
@@ -16,6 +18,13 @@ import (
 
 // show says hello and delivers nothing.
 func (x *terminal) show() {
+	x.t.Helper()
+	if _, err := x.hello(); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func (x *terminal) hello() (wire.Welcome, error) {
 	x.t.Helper()
 	lanes, err := x.Lanes()
 	if err != nil {
@@ -30,21 +39,35 @@ func (x *terminal) show() {
 	for _, l := range lanes {
 		h.Lanes[l.Lane] = wire.LanePoint{Seq: l.Head, Hash: l.HeadHash}
 	}
-	if _, err := x.client.Hello(context.Background(), h); err != nil {
-		x.t.Fatal(err)
-	}
+	return x.client.Hello(context.Background(), h)
 }
 
-// told counts what was said of lost records: the platform's events, and lines of the terminal's audit chain that have arrived.
-func (c *city) told() (gone, forked int) {
+// told counts what was said of lost records: the platform's events, and lines of the terminal's audit chain that have arrived. from is the
+// first place of each lane in epoch 1 that they tell of.
+func (c *city) told() (gone, forked int, from map[string]uint64) {
 	c.t.Helper()
+	from = map[string]uint64{}
+	tell := func(lane string, at uint64) {
+		if was, is := from[lane]; !is || at < was {
+			from[lane] = at
+		}
+	}
 	events, err := c.SecurityEvents(context.Background(), 1000)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	for _, e := range events {
-		if e.Event == platform.EventGone {
-			gone++
+		if e.Event != platform.EventGone {
+			continue
+		}
+		gone++
+		for _, m := range regexp.MustCompile(`lane (\w+), epoch 1: from (\d+) on`).FindAllStringSubmatch(e.Why, -1) {
+			at, _ := strconv.ParseUint(m[2], 10, 64)
+			tell(m[1], at)
+		}
+		if m := regexp.MustCompile(`lane (\w+), epoch 1: .*perhaps also from (\d+) on`).FindStringSubmatch(e.Why); m != nil {
+			at, _ := strconv.ParseUint(m[2], 10, 64)
+			tell(m[1], at)
 		}
 	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(c.dir, "platform.db")+"?mode=ro&_pragma=busy_timeout(10000)")
@@ -62,11 +85,17 @@ func (c *city) told() (gone, forked int) {
 		if err := rows.Scan(&b); err != nil {
 			c.t.Fatal(err)
 		}
-		if strings.Contains(string(b), `"lane.forked"`) {
+		var a wire.AuditEntry
+		if err := json.Unmarshal(b, &a); err != nil {
+			c.t.Fatal(err)
+		}
+		if a.Event == wire.EventLaneForked {
 			forked++
+			at, _ := strconv.ParseUint(a.Fields["from"], 10, 64)
+			tell(a.Fields["lane"], at)
 		}
 	}
-	return gone, forked
+	return gone, forked, from
 }
 
 func TestADiskThatWasSetBackBehindWhatItHadShownIsNoticed(t *testing.T) {
@@ -94,6 +123,10 @@ func TestADiskThatWasSetBackBehindWhatItHadShownIsNoticed(t *testing.T) {
 			image := copyJournal(t, x)
 			x.business(2)
 			x.show()
+			lost, err := x.Lanes()
+			if err != nil {
+				t.Fatal(err)
+			}
 			x.restore(image)
 			ids = append(ids, x.business(c.grows)...)
 			stop = x.run()
@@ -101,8 +134,14 @@ func TestADiskThatWasSetBackBehindWhatItHadShownIsNoticed(t *testing.T) {
 			drained()
 			stop()
 			city.once(ids...)
-			if gone, forked := city.told(); gone != c.gone || forked != c.forked {
+			gone, forked, from := city.told()
+			if gone != c.gone || forked != c.forked {
 				t.Errorf("%d events and %d lines, want %d and %d", gone, forked, c.gone, c.forked)
+			}
+			for _, l := range lost {
+				if at := from[string(l.Lane)]; l.Acked < l.Head && (at == 0 || at > l.Acked+1) {
+					t.Errorf("lane %s: told from %d on, lost from %d on", l.Lane, at, l.Acked+1)
+				}
 			}
 		})
 	}

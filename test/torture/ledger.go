@@ -60,6 +60,9 @@ func readNotices(ctx context.Context, c *city) (all []notice, damaged []string, 
 		if _, err := fmt.Sscanf(why, "lane %s epoch %d: from %d on gone from the terminal known up to %d held up to %d", &n.lane, &n.epoch, &n.from, &known, &held); err != nil {
 			return fmt.Errorf("event %q: %w", row["why"], err)
 		}
+		if _, perhaps, is := strings.Cut(why, "perhaps also from "); is {
+			n.from = min(n.from, number(strings.TrimSuffix(perhaps, " on")))
+		}
 		all = append(all, n)
 		return nil
 	})
