@@ -154,10 +154,14 @@ func (i *importing) keep(b wire.Batch) error {
 		if b.Epoch != c.terminal.Epoch || b.Records[0].Seq > c.row.Seq+1 {
 			err = fits(tx, b)
 		}
-		if err == nil {
-			ack.Outcomes, err = i.s.refillRecords(tx, b, c.hashes, c.owners)
+		if err != nil {
+			return ack, err
 		}
-		return ack, err
+		if ack.Outcomes, err = i.s.refillRecords(tx, b, c.hashes, c.owners); err != nil {
+			return ack, err
+		}
+		c.terminal.Filled = c.terminal.Filled || anyAccepted(ack.Outcomes)
+		return ack, tx.PutTerminal(c.terminal)
 	})
 	if errors.Is(err, errFork) {
 		ack, err = i.s.taking(i.ctx, b, func(tx Tx, c checked) (ack wire.Ack, err error) {
@@ -165,7 +169,8 @@ func (i *importing) keep(b wire.Batch) error {
 			if ack.Outcomes, err = i.s.take(tx, b.Records, c.hashes, c.owners, true); err != nil {
 				return ack, err
 			}
-			return ack, retell(tx, b.Records)
+			c.terminal.Filled = c.terminal.Filled || anyAccepted(ack.Outcomes)
+			return ack, errors.Join(retell(tx, b.Records), tx.PutTerminal(c.terminal))
 		})
 	}
 	if err != nil {

@@ -76,6 +76,7 @@ func (s *Server) refillBatch(ctx context.Context, b wire.Batch) (wire.Ack, error
 		}
 		// Also an ack of what is held already waits until a change of its own is durable: what is held may be in doubt.
 		c.terminal.Seen = s.now()
+		c.terminal.Filled = c.terminal.Filled || anyAccepted(ack.Outcomes)
 		return ack, tx.PutTerminal(c.terminal)
 	})
 }
@@ -131,6 +132,10 @@ func (s *Server) refillRecords(tx Tx, b wire.Batch, hashes []wire.Hash, owners m
 	return outcomes, retell(tx, empty)
 }
 
+func anyAccepted(all []wire.Outcome) bool {
+	return slices.ContainsFunc(all, func(o wire.Outcome) bool { return o.Status == wire.Accepted })
+}
+
 // retell has all records of the cases of some speak again, in the order in which they were written: what was filled in between must
 // not be the last word about a case that went on, nor about an effect.
 func retell(tx Tx, rs []wire.Record) error {
@@ -140,18 +145,61 @@ func retell(tx Tx, rs []wire.Record) error {
 			cases = append(cases, r.Case)
 		}
 	}
+	if len(cases) == 0 {
+		return nil
+	}
 	all, err := tx.CaseRecords(cases)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b RecordRow) int {
-		return cmp.Or(cmp.Compare(a.Lease, b.Lease), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
-	})
 	var c changes
-	for _, r := range all {
+	for _, r := range asWritten(all) {
 		if change, _ := interpret(r.Record); change != nil {
 			change(&c)
 		}
 	}
 	return c.write(tx)
+}
+
+// asWritten puts records into the order in which they were written. Within an epoch of a terminal that is the order of their
+// places, whatever clocks said. Between epochs it is not, for what was lost of an earlier one comes again in a later one behind what
+// is held: there it is the order of leases, within a run of the program that of its own clock, and between runs that of the time.
+func asWritten(all []RecordRow) (out []RecordRow) {
+	type epoch struct {
+		terminal string
+		no       uint32
+	}
+	by := map[epoch][]RecordRow{}
+	var epochs []epoch
+	for _, r := range all {
+		e := epoch{r.Terminal, r.Epoch}
+		if by[e] == nil {
+			epochs = append(epochs, e)
+		}
+		by[e] = append(by[e], r)
+	}
+	slices.SortFunc(epochs, func(a, b epoch) int { return cmp.Or(cmp.Compare(a.no, b.no), cmp.Compare(a.terminal, b.terminal)) })
+	for _, e := range epochs {
+		slices.SortFunc(by[e], func(a, b RecordRow) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.ID, b.ID)) })
+	}
+	before := func(a, b RecordRow) bool {
+		if a.Lease != b.Lease {
+			return a.Lease < b.Lease
+		}
+		if a.Terminal == b.Terminal && a.Boot == b.Boot {
+			return cmp.Or(cmp.Compare(a.Mono, b.Mono), cmp.Compare(a.ID, b.ID)) < 0
+		}
+		return cmp.Or(a.Wall.Compare(b.Wall), cmp.Compare(a.ID, b.ID)) < 0
+	}
+	for len(out) < len(all) {
+		first := epoch{}
+		for _, e := range epochs {
+			if len(by[e]) > 0 && (first == epoch{} || before(by[e][0], by[first][0])) {
+				first = e
+			}
+		}
+		out = append(out, by[first][0])
+		by[first] = by[first][1:]
+	}
+	return out
 }

@@ -2,6 +2,8 @@ package platform
 
 import (
 	"encoding/json"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -150,5 +152,28 @@ func TestARefillDoesNotMoveACaseBack(t *testing.T) {
 			}
 			is("CLOSED", "done")
 		})
+	}
+}
+
+func TestTheOrderInWhichRecordsWereWritten(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	r := func(name, terminal string, lease uint64, epoch uint32, seq uint64, boot string, mono int64, wall time.Duration) RecordRow {
+		return RecordRow{Record: wire.Record{Header: wire.Header{ID: name, Terminal: terminal, Lease: lease, Epoch: epoch, Seq: seq, Boot: boot, Mono: mono, Wall: at.Add(wall)}}}
+	}
+	for name, all := range map[string][]RecordRow{ // as they were written
+		"a clock that was set back between two runs": {r("d", "T", 0, 1, 1, "x", 5, time.Hour), r("c", "T", 0, 1, 2, "y", 1, 0), r("b", "T", 0, 1, 3, "y", 2, time.Minute)},
+		"the beginning came again in a later epoch":  {r("a", "T", 0, 3, 1, "x", 1, 0), r("b", "T", 0, 3, 2, "x", 2, 0), r("c", "T", 0, 1, 9, "x", 3, 0), r("d", "T", 0, 1, 10, "y", 0, time.Second)},
+		"at one moment of one run":                   {r("a", "T", 0, 2, 1, "x", 1, 0), r("b", "T", 0, 1, 9, "x", 1, 0)},
+		"a case that went to another terminal":       {r("z", "T", 0, 1, 700, "x", 9, time.Hour), r("y", "U", 1, 1, 3, "u", 1, 0), r("x", "T", 2, 1, 701, "x", 99, time.Minute)},
+	} {
+		for range 10 {
+			mixed := slices.Clone(all)
+			rand.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+			for i, got := range asWritten(mixed) {
+				if got.ID != all[i].ID {
+					t.Errorf("%s: at %d is %s, want %s", name, i, got.ID, all[i].ID)
+				}
+			}
+		}
 	}
 }

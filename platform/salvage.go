@@ -103,12 +103,20 @@ func (s *Server) salvageRun(ctx context.Context, run []wire.Record, r *SalvageRe
 			if err := fits(tx, b); err != nil {
 				return err
 			}
-			outcomes, err = s.refillRecords(tx, b, hashes, owners)
-			return err
+			if outcomes, err = s.refillRecords(tx, b, hashes, owners); err != nil {
+				return err
+			}
+			t.Filled = t.Filled || anyAccepted(outcomes)
+			return tx.PutTerminal(t)
 		}
 		held := row.Seq
 		if outcomes, err = s.applyRecords(tx, &row, run, hashes, owners); err != nil {
 			return err
+		}
+		if t.Filled {
+			if err := retell(tx, run); err != nil {
+				return err
+			}
 		}
 		if err := tx.PutLane(b.Terminal, b.Lane, row); err != nil {
 			return err

@@ -94,6 +94,8 @@ type Terminal struct {
 	Software       string
 	Status         []wire.TerminalRoleStatus
 	Shown          Shown
+	// Filled says that records were taken out of their order: one that continues a lane may be older than what is held of its case.
+	Filled bool
 }
 
 // LaneRow is what the platform holds of a lane.

@@ -102,14 +102,15 @@ func (t *sqlTx) manyReturning(b bulk, rows [][]any, each func(scan func(...any) 
 	return nil
 }
 
-const terminalColumns = `id, site, name, public_key, epoch, enrolled, seen, software, status, shown`
+const terminalColumns = `id, site, name, public_key, epoch, enrolled, seen, software, status, shown, filled`
 
 func scanTerminal(scan func(...any) error) (x Terminal, err error) {
 	var enrolled, seen, status, shown string
-	if err := scan(&x.ID, &x.Site, &x.Name, &x.PublicKey, &x.Epoch, &enrolled, &seen, &x.Software, &status, &shown); err != nil {
+	var filled int64
+	if err := scan(&x.ID, &x.Site, &x.Name, &x.PublicKey, &x.Epoch, &enrolled, &seen, &x.Software, &status, &shown, &filled); err != nil {
 		return x, err
 	}
-	x.Enrolled, x.Seen = at(enrolled), at(seen)
+	x.Enrolled, x.Seen, x.Filled = at(enrolled), at(seen), filled != 0
 	return x, errors.Join(json.Unmarshal([]byte(status), &x.Status), json.Unmarshal([]byte(shown), &x.Shown))
 }
 
@@ -135,11 +136,15 @@ func (t *sqlTx) PutTerminal(x Terminal) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO terminals (`+terminalColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)
+	filled := int64(0)
+	if x.Filled {
+		filled = 1
+	}
+	return t.exec(`INSERT INTO terminals (`+terminalColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET site = excluded.site, name = excluded.name, public_key = excluded.public_key,
 		epoch = excluded.epoch, enrolled = excluded.enrolled, seen = excluded.seen, software = excluded.software, status = excluded.status,
-		shown = excluded.shown`,
-		x.ID, x.Site, x.Name, x.PublicKey, x.Epoch, when(x.Enrolled), when(x.Seen), x.Software, string(status), string(shown))
+		shown = excluded.shown, filled = excluded.filled`,
+		x.ID, x.Site, x.Name, x.PublicKey, x.Epoch, when(x.Enrolled), when(x.Seen), x.Software, string(status), string(shown), filled)
 }
 
 func (t *sqlTx) Terminals() (all []Terminal, err error) {

@@ -90,7 +90,7 @@ func storeSuite(t *testing.T, e anEngine) {
 		s := e.open(t, place)
 		term := Terminal{ID: "T1", Site: "示例区", Name: "03 号 '\"; DROP TABLE cases", PublicKey: []byte{0, 1, 255}, Epoch: 3, Enrolled: moment, Seen: moment.Add(time.Minute), Software: "v1",
 			Status: []wire.TerminalRoleStatus{{Role: "id-reader"}},
-			Shown:  Shown{Epoch: 3, Change: 7, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 1 << 40, Hash: wire.Hash{3}}}, Runs: []Run{{"b", 17}}}}
+			Shown:  Shown{Epoch: 3, Change: 7, Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 1 << 40, Hash: wire.Hash{3}}}, Runs: []Run{{"b", 17}}}, Filled: true}
 		lane := LaneRow{Epoch: 3, Seq: 1 << 40, Hash: wire.Hash{1, 2}}
 		c := CaseRow{ID: "c", Terminal: "T1", Item: "SB-P", ReceiptCode: "03-1", State: "done", Person: "𠮷*美", Last4: "0221", Opened: moment, Updated: moment, Times: 1}
 		doc := DocumentRow{Document: wire.Document{Number: "SBP-1", Kind: "SB-P", Key: "k", Pages: 2, SHA256: wire.Hash{9}, PDF: bytes.Repeat([]byte{0, 0xff}, 1<<19), Verify: "https://x/1", Issued: moment, Signature: []byte("s")},

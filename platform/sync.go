@@ -232,6 +232,11 @@ func (s *Server) apply(ctx context.Context, b wire.Batch) (wire.Ack, error) {
 		if ack.Outcomes, err = s.applyRecords(tx, &row, b.Records, c.hashes, c.owners); err != nil {
 			return ack, err
 		}
+		if t.Filled {
+			if err := retell(tx, b.Records); err != nil {
+				return ack, err
+			}
+		}
 		if err := tx.PutLane(b.Terminal, b.Lane, row); err != nil {
 			return ack, err
 		}

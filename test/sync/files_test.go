@@ -370,6 +370,78 @@ func TestAFileBehindAGapIsKept(t *testing.T) {
 	sound(t, c)
 }
 
+// What is held of a case may be newer than what comes: the last word about it stays the last, in the order in which it was written.
+func TestWhatComesLateDoesNotMoveACaseBack(t *testing.T) {
+	for name, epochs := range map[string]bool{"in one epoch": false, "over epochs": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newCity(t)
+			x := newTerminal(t, c, "990000-0003")
+			c.stop()
+			image := readTree(t, filepath.Join(c.dir, "platform.db"))
+			c.start()
+			var id string
+			move := func(states ...journal.State) {
+				t.Helper()
+				err := x.Update(func(tx *journal.Tx) error {
+					if id == "" {
+						o, err := tx.OpenCase(journal.NewCase{Item: "SB-P", Visit: "v"})
+						if err != nil {
+							return err
+						}
+						id = o.ID
+					}
+					for _, to := range states {
+						if err := tx.SetState(id, to, "test"); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			is := func(when, want string) {
+				t.Helper()
+				all, err := c.Cases(t.Context(), 10)
+				if err != nil || len(all) != 1 || all[0].State != want {
+					t.Errorf("%s: %+v, want %s: %v", when, all, want, err)
+				}
+			}
+			move(journal.Printing)
+			file, _ := export(t, x)
+			ack, _ := take(t, c, file)
+			bring(t, x, ack)
+			is("begun", "PRINTING")
+			if epochs {
+				if err := x.NewEpoch(2); err != nil {
+					t.Fatal(err)
+				}
+			}
+			move(journal.Printed, journal.Retained)
+			file, _ = export(t, x)
+			c.stop()
+			writeTree(t, filepath.Join(c.dir, "platform.db"), image)
+			c.start()
+			ack, r := take(t, c, file)
+			if r.Kept == 0 {
+				t.Errorf("%+v", r)
+			}
+			is("the end came first", "RETAINED")
+			for range 3 {
+				bring(t, x, ack)
+				file, _ = export(t, x)
+				ack, _ = take(t, c, file)
+				is("the beginning came behind it", "RETAINED")
+			}
+			all, err := c.Cases(t.Context(), 10)
+			if err != nil || all[0].Times != 1 || all[0].ReceiptCode == "" {
+				t.Errorf("%+v", all)
+			}
+		})
+	}
+}
+
 // F27 in files: a platform that is set back with its pictures gets these again as well.
 func TestPicturesThatThePlatformLostComeAgainInFiles(t *testing.T) {
 	c := newCity(t)
