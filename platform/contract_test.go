@@ -351,6 +351,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("no channel", "POST", wire.PathBills, wire.BillRequest{Case: "d", Item: "dear", Token: ok.Token}, 503)
 	call("notice of no channel", "POST", "/pay/none/notice", struct{}{}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
+	call("face without a face server", "POST", wire.PathFaces, wire.FaceCheck{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Picture: aPhoto(t, 200, 200), Agreed: time.Now()}, 503)
 	call("eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}, 200)
 	call("not eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token, Child: number}, 200)
 	a := application(t, "019aa000-card", ok.Token, 1)
@@ -612,6 +613,34 @@ func FuzzPushBody(f *testing.F) {
 				_, _ = interpret(r)
 			}
 			_ = batch.SigningBytes()
+		}
+	})
+}
+
+func FuzzPictures(f *testing.F) {
+	for _, b := range [][]byte{aPhoto(f, photoW, photoH), aPhoto(f, 64, 64), someInk(f, true), someInk(f, false), []byte(markJPEG + markJPEGEnd), []byte("GIF89a")} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		photo, face, ink := checkPhoto(b), checkFace(b), checkInk(b)
+		if photo == nil && (face != nil || ink == nil) {
+			t.Error("a photo that no camera could have made, or that is ink")
+		}
+	})
+}
+
+func FuzzRegisterEntry(f *testing.F) {
+	e, err := seededRegister{time.Now}.CardPerson(f.Context(), numberOf(f, 0), "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, _ := json.Marshal(e)
+	f.Add(good)
+	f.Add([]byte(`{"number":"1","vouchers":[{"number":"x"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := readEntry(b, e.Number)
+		if err == nil && (got.Number != e.Number || got.Name == "" || len(got.Vouchers) > entryVouchers) {
+			t.Errorf("%+v", got)
 		}
 	})
 }

@@ -60,6 +60,8 @@ var (
 	errEpoch           = register("E-EPOCH", 409, "the epoch is beyond the last that there can be, or no other is left", "stops sending; an operator resets the terminal and a technician gives it a new journal")
 	errBackend         = register("E-BACKEND", 503, "the back end of this item does not work now", "greys the item until it works")
 	errNoChannel       = register("E-CHANNEL", 503, "no payment channel takes money now", "tells the citizen where cash is taken; nothing was charged")
+	errFaceOther       = register("E-FACE-OTHER", 403, "the picture does not show the person", "lets the citizen try again while tries are left, then offers another way")
+	errFaceLocked      = register("E-FACE-LOCKED", 429, "too many pictures were compared for this person", "refers the citizen to another way of proving who it is, or to the window")
 	errPicture         = register("E-PICTURE", 422, "a picture is not of the kind or size that it must be", "takes it again; after that refers the citizen to the window")
 	errCardRefused     = register("E-CARD-REFUSED", 409, "the person may not have a card of this kind now", "asks again whether the person may, and tells why not")
 	errCardOpen        = register("E-CARD-OPEN", 409, "an application of this person is under way", "asks again whether the person may, and goes on with that one")

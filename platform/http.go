@@ -24,7 +24,7 @@ var Routes = []string{
 	"POST " + wire.PathRefill, "POST " + wire.PathTelemetry, "POST " + wire.PathLeases,
 	"POST " + wire.PathBills, "GET " + wire.PathBills + "/{number}", "POST " + wire.PathBills + "/{number}/cancel", "POST /pay/{channel}/notice",
 	"GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
-	"POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
+	"POST " + wire.PathFaces, "POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
 	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
@@ -84,6 +84,7 @@ func (s *Server) routes() *http.ServeMux {
 		"POST " + wire.PathBills + "/{number}/cancel": s.authenticated(small, s.cancelBill),
 		"POST /pay/{channel}/notice":                  s.notice,
 
+		"POST " + wire.PathFaces:                   s.gated(s.authenticated(faceBody, s.checkFace)),
 		"POST " + wire.PathCards + "/eligible":     s.authenticated(small, s.cardChance),
 		"POST " + wire.PathCards:                   s.authenticated(applicationBytes, s.cardApply),
 		"GET " + wire.PathCards + "/{key}":         s.authenticated(small, s.cardNow),

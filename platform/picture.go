@@ -20,7 +20,9 @@ const (
 	inkBytes     = 64 << 10
 	inkMost      = 4096    // pixels of a side
 	inkArea      = 1 << 22 // pixels
-	inkLeast     = 20      // dark pixels of a signature
+	faceBytes    = 256 << 10
+	facePixels   = 12 << 20
+	inkLeast     = 20 // dark pixels of a signature
 	markJPEG     = "\xff\xd8\xff"
 	markJPEGEnd  = "\xff\xd9"
 	markPNGEnd   = "IEND\xaeB`\x82"
@@ -40,6 +42,18 @@ func checkPhoto(b []byte) error {
 	}
 	r := bytes.NewReader(b)
 	if _, err := jpeg.Decode(r); err != nil {
+		return errNotPicture
+	}
+	return nil
+}
+
+// checkFace takes a JPEG that a camera might have made.
+func checkFace(b []byte) error {
+	if len(b) > faceBytes || !bytes.HasPrefix(b, []byte(markJPEG)) {
+		return errNotPicture
+	}
+	c, err := jpeg.DecodeConfig(bytes.NewReader(b))
+	if err != nil || c.Width < 64 || c.Height < 64 || c.Width*c.Height > facePixels {
 		return errNotPicture
 	}
 	return nil

@@ -35,7 +35,8 @@ type Config struct {
 	Blobs    Blobs  // nil keeps them in Dir
 	Backends []BackendConfig
 	Pay      PayConfig
-	BaseURL  string // in verification codes, "https://platform.example"
+	Faces    FaceMatcher // nil: a back end of the service "face-match" compares, or nobody does
+	BaseURL  string      // in verification codes, "https://platform.example"
 	Hosts    []string
 	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
 	SMS      SMS           // nil sends nothing: codes cannot be received
