@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -154,6 +155,7 @@ func TestWhoMayHaveACard(t *testing.T) {
 		"a card that is valid":        {7, wire.CardQuery{}, wire.CardValid},
 		"not signed off":              {8, wire.CardQuery{}, wire.CardNotSigned},
 		"a character of no font":      {9, wire.CardQuery{}, wire.CardRareName},
+		"one with its picture":        {11, wire.CardQuery{}, ""},
 	} {
 		q := c.q
 		if tokens[c.place] == "" {
@@ -421,4 +423,25 @@ func TestACaseThatEndsEndsItsApplication(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A name that no font can write is on the card as the register's picture.
+func TestARareNameIsPermittedWithItsPicture(t *testing.T) {
+	s, box := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	for place, wants := range map[int]bool{11: true, 2: false} {
+		_, a := p.applies(box, place)
+		if err := s.DecideCard(context.Background(), a.Key, 1, true, Operator{Who: "chen"}); err != nil {
+			t.Fatal(err)
+		}
+		got, w := p.permit(a.Key, fmt.Sprintf("B-%d", place))
+		if w.Code != 200 || (len(got.Card.NameImage) > 0) != wants || !s.keys.signed(got.SigningBytes(), got.Signature) {
+			t.Fatalf("%d: %d %+v", place, w.Code, got.Card)
+		}
+		if wants {
+			if err := checkInk(got.Card.NameImage); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }

@@ -28,6 +28,7 @@ var seedPeople = []struct{ name, first17, phone string }{
 	{"孙强", "99000019900101039", "13800000010"},
 	{"李\uE863", "99000019930303041", "13800000011"}, // a character of a register's own, which no font has
 	{"何静", "99000019970707042", "13800000012"},
+	{"欧阳\uE864", "99000019860606053", "13800000013"}, // likewise; the register has a picture of the name
 }
 
 func (s *Server) seed(ctx context.Context) error {

@@ -4,14 +4,23 @@ package platform
 // a temporary one. A city's own register takes the place of the synthetic one by being a back end of the service "card-register".
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"regexp"
 	"slices"
 	"time"
 
+	"golang.org/x/image/draw"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/idnum"
 )
 
@@ -154,6 +163,7 @@ var seedCards = map[int]struct {
 	unsigned, used   bool
 	valid            bool // a temporary card that is valid for another month
 	guardians        []int
+	halves           [2]rune // of the name's last character, drawn side by side
 }{
 	0: {}, 1: {}, 2: {nation: "回"}, 3: {nation: "藏"}, 4: {},
 	5:  {guardians: []int{1, 0}},
@@ -162,6 +172,7 @@ var seedCards = map[int]struct {
 	8:  {unsigned: true},
 	9:  {},
 	10: {used: true},
+	11: {halves: [2]rune{'亻', '恩'}},
 }
 
 // SeedVoucher is the number of the valid voucher of the synthetic person at a place in the list: 990000001 and 20260105, then the place.
@@ -198,6 +209,11 @@ func (r seededRegister) CardPerson(_ context.Context, number, _ string) (e Regis
 		if more.valid {
 			e.ValidUntil = r.now().AddDate(0, 1, 0)
 		}
+		if more.halves[0] != 0 {
+			if e.NameImage, err = drawnName(p.name, more.halves); err != nil {
+				return e, err
+			}
+		}
 		for _, g := range more.guardians {
 			other, err := idnum.Complete(seedPeople[g].first17)
 			if err != nil {
@@ -213,4 +229,45 @@ func (r seededRegister) CardPerson(_ context.Context, number, _ string) (e Regis
 // mayApplyFor says whether a person is a guardian in the register.
 func (e RegisterEntry) mayApplyFor(guardian string) bool {
 	return slices.Contains(e.Guardians, guardian)
+}
+
+// Size of a name's picture, in pixels for one character.
+const nameSide = 96
+
+// drawnName is a picture of a name whose last character no font has: it is put together of two others, each half as wide.
+func drawnName(name string, halves [2]rune) ([]byte, error) {
+	f, err := opentype.Parse(assets.Font("wide-regular.ttf"))
+	if err != nil {
+		return nil, err
+	}
+	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: nameSide, DPI: 72})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = face.Close() }()
+	runes := []rune(name)
+	out := image.NewGray(image.Rect(0, 0, nameSide*len(runes), nameSide*5/4))
+	draw.Draw(out, out.Bounds(), image.White, image.Point{}, draw.Src)
+	char := func(r rune, into image.Rectangle) {
+		cell := image.NewGray(image.Rect(0, 0, nameSide, nameSide*5/4))
+		draw.Draw(cell, cell.Bounds(), image.White, image.Point{}, draw.Src)
+		d := font.Drawer{Dst: cell, Src: image.Black, Face: face, Dot: fixed.P(0, nameSide)}
+		d.DrawString(string(r))
+		draw.CatmullRom.Scale(out, into, cell, cell.Bounds(), draw.Src, nil)
+	}
+	for i, r := range runes {
+		at := image.Rect(i*nameSide, 0, (i+1)*nameSide, nameSide*5/4)
+		if i < len(runes)-1 {
+			char(r, at)
+			continue
+		}
+		left, right := at, at
+		left.Max.X = at.Min.X + nameSide*2/5
+		right.Min.X = left.Max.X
+		char(halves[0], left)
+		char(halves[1], right)
+	}
+	var b bytes.Buffer
+	err = png.Encode(&b, out)
+	return b.Bytes(), err
 }
