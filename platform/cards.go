@@ -594,6 +594,10 @@ func (s *Server) approvesItself(tx Tx, a wire.CardApplication, accepted bool) bo
 
 // DecideCard approves or rejects an application that waits. rev is what the reviewer saw: [ErrDecided] when it changed since.
 func (s *Server) DecideCard(ctx context.Context, key string, rev int64, approve bool, by Operator) error {
+	return s.decideCard(ctx, key, rev, approve, by, "")
+}
+
+func (s *Server) decideCard(ctx context.Context, key string, rev int64, approve bool, by Operator, english string) error {
 	if !approve && strings.TrimSpace(by.Why) == "" {
 		return fmt.Errorf("%w: a rejection needs its reason", ErrDecision)
 	}
@@ -611,10 +615,16 @@ func (s *Server) DecideCard(ctx context.Context, key string, rev int64, approve 
 		if approve {
 			c.State, event = wire.CardApproved, "card.approved"
 		} else {
-			c.Why = both(by.Why, by.Why)
+			c.Why = both(by.Why, cmp.Or(english, by.Why))
 		}
 		return errors.Join(tx.PutCard(c), addEvent(tx, SecurityEvent{At: now, Event: event, Terminal: c.Terminal, Who: by.Who, Why: about(c.Number, by.Why)}))
 	})
+}
+
+// Cards are the applications in a state, oldest first.
+func (s *Server) Cards(ctx context.Context, state wire.CardState, most int) (all []CardRow, err error) {
+	err = s.store.View(ctx, func(tx Tx) error { all, err = tx.CardsIn(state, most); return err })
+	return all, err
 }
 
 // Errors of decisions.

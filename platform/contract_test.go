@@ -373,7 +373,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		defer openapi3filter.UnregisterBodyDecoder(is)
 	}
 	b2 := (&loginRig{Server: s, t: t}).account("bai", staff.Administrator)
-	for path, status := range map[string]int{"/overview.json": 200, "/": 200, "/login": 200, "/account": 200, "/cases": 200, "/requests": 200, "/enrol": 200, "/events": 200,
+	for path, status := range map[string]int{"/overview.json": 200, "/": 200, "/login": 200, "/account": 200, "/cases": 200, "/requests": 200, "/cards": 200, "/cards/" + a.Key: 200, "/cards/none": 404, "/cards/none/photo": 404, "/enrol": 200, "/events": 200,
 		"/operators": 200, "/terminals/990000-0001": 200, "/terminals/none": 404, "/page.js": 200, "/page.css": 200, "/font.otf": 200} {
 		check(path, httptest.NewRequest("GET", path, nil), nil, b2.send("GET", path, nil), status)
 	}

@@ -28,7 +28,8 @@ var Routes = []string{
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
 	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
-	"POST /terminals/{terminal}/standing", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
+	"POST /terminals/{terminal}/standing", "GET /cards", "GET /cards/{key}", "GET /cards/{key}/{what}", "POST /cards/{key}/decide",
+	"POST /cards/policy", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -68,6 +69,11 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /cases":                           s.RequireRole(staff.Clerk, s.casesList),
 		"GET /requests":                        s.RequireRole(staff.Clerk, s.requestsList),
 		"POST /requests/{record}/show":         s.RequireRole(staff.Clerk, s.requestShow),
+		"GET /cards":                           s.RequireRole(staff.Clerk, s.cardsList),
+		"GET /cards/{key}":                     s.RequireRole(staff.Clerk, s.cardShow),
+		"GET /cards/{key}/{what}":              s.RequireRole(staff.Clerk, s.cardPicture),
+		"POST /cards/{key}/decide":             s.RequireRole(staff.Clerk, s.cardDecide),
+		"POST /cards/policy":                   s.RequireRole(staff.Administrator, s.cardPolicySet),
 		"GET /terminals/{terminal}":            s.RequireRole(staff.Viewer, s.terminalShow),
 		"POST /terminals/{terminal}/orders":    s.RequireRole(staff.Clerk, s.terminalOrder),
 		"POST /terminals/{terminal}/standing":  s.RequireRole(staff.Administrator, s.terminalStanding),

@@ -52,6 +52,7 @@ var (
 	errRole    = &APIError{Code: "E-ROLE", Status: 403, Meaning: "the account's role does not include this"}
 	errOrigin  = &APIError{Code: "E-ORIGIN", Status: 403, Meaning: "the form was sent from another site's page"}
 	errForm    = &APIError{Code: "E-FORM", Status: 400, Meaning: "the form is not filled in as it must be"}
+	errDecided = &APIError{Code: "E-DECIDED", Status: 409, Meaning: "somebody else decided meanwhile"}
 )
 
 // ErrAccount says that an account cannot be made or changed as asked.

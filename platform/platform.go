@@ -35,6 +35,7 @@ type Config struct {
 	Blobs    Blobs  // nil keeps them in Dir
 	Backends []BackendConfig
 	Pay      PayConfig
+	Register Register    // nil: a back end of the service "card-register", or the synthetic one
 	Faces    FaceMatcher // nil: a back end of the service "face-match" compares, or nobody does
 	BaseURL  string      // in verification codes, "https://platform.example"
 	Hosts    []string

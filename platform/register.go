@@ -147,6 +147,9 @@ func printable(s string) bool {
 
 // register is the one in force.
 func (s *Server) register() Register {
+	if s.cfg.Register != nil {
+		return s.cfg.Register
+	}
 	if b := s.backendOf(ServiceRegister); b != nil {
 		return cityRegister{s, b}
 	}
