@@ -19,6 +19,16 @@ type Caretaker interface {
 	Tend(ctx context.Context) (*OutOfService, error)
 }
 
+// A Technician is whoever looks after the machine, at its screen.
+type Technician interface {
+	// Asked says whether somebody asked for the terminal since the last time.
+	Asked() bool
+	// Attend hands the terminal over, until the technician has left it or nobody came in. An error ends Serve with it.
+	Attend(ctx context.Context, c Citizen) error
+	// Closed is shown instead of the services when a technician left the terminal closed; nil when they did not.
+	Closed() (*OutOfService, error)
+}
+
 // errDue ends the attract screen because something is to be done.
 var errDue = errors.New("something is to be done between visits")
 
@@ -31,6 +41,18 @@ func (e *Engine) between(ctx context.Context, c Citizen) (<-chan struct{}, error
 	for {
 		due := e.cfg.Caretaker.Due()
 		closed, err := e.cfg.Caretaker.Tend(ctx)
+		if t := e.cfg.Technician; t != nil && err == nil && ctx.Err() == nil {
+			if t.Asked() {
+				err = t.Attend(ctx, c)
+				c.Tell(Ended{})
+				if err == nil {
+					continue // what was due before may be so again, and what is shown may have changed
+				}
+			}
+			if closed == nil && err == nil {
+				closed, err = t.Closed()
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()

@@ -126,3 +126,39 @@ func TestACaseKeepsTheItemItWasBegunWith(t *testing.T) {
 		}
 	})
 }
+
+// visitor is a technician who asks once.
+type visitor struct {
+	asked  bool
+	closed *service.OutOfService
+	seen   int
+}
+
+func (v *visitor) Asked() bool {
+	was := v.asked
+	v.asked = false
+	return was
+}
+func (v *visitor) Attend(ctx context.Context, c service.Citizen) error {
+	v.seen++
+	_, err := c.Ask(ctx, service.Choose{Page: service.Page{At: -1}})
+	v.closed = nil
+	return err
+}
+func (v *visitor) Closed() (*service.OutOfService, error) { return v.closed, nil }
+
+func TestATechnicianHasTheTerminalBetweenVisits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, tech := newWorld(t), &visitor{asked: true, closed: &service.OutOfService{Code: "E-MAINTENANCE"}}
+		e, err := service.New(service.Config{Items: items(t), Journal: w.journal, Devices: w.set, Platform: w.plat, Now: now, Caretaker: newWarden(), Technician: tech})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.engine = e
+		// The visitor resumes: nothing closed is shown, and the next one is served.
+		c := w.play(lines([]script.Line{script.On("choose", script.Choose("x"))}, start("GUIDE"), []script.Line{script.Maybe("choose", script.Leave())})...)
+		if seen := c.Seen(); tech.seen != 1 || seen[0] != "choose" || !slices.Contains(seen, "ended") || slices.Contains(seen, "out-of-service") {
+			t.Errorf("attended %d times, seen %v", tech.seen, seen)
+		}
+	})
+}

@@ -156,6 +156,7 @@ type Field struct {
 	Value    string // shown at first (going back keeps what was typed)
 	Problem  Text   // why the last value was refused; zero Text when it was not
 	Private  bool   // masked when not being typed
+	Secret   bool   // never shown: a PIN
 }
 
 // An Option is one choice.

@@ -32,7 +32,10 @@ type Config struct {
 	Log      *slog.Logger     // nil means discard
 	// Caretaker has its turn between visits; nil when there is none.
 	Caretaker Caretaker
-	Messages  fs.FS // holds lang/*.service.json; nil means assets.FS
+	// Technician has the terminal when somebody at the machine asks for it; nil when this program has no console. It needs a
+	// Caretaker, whose Due also tells that somebody asked.
+	Technician Technician
+	Messages   fs.FS // holds lang/*.service.json; nil means assets.FS
 	// Reached is called at named points between what is written and what is done (see [Points]); tests stop the process
 	// there. Nil in production.
 	Reached func(point string)

@@ -138,7 +138,10 @@ func (p *page) typedField(x service.Field) {
 		p.raw(p.t.say(x.Hint), pad, (h-size*lineHeight)/2, p.w-2*pad, size, false, p.pal.Sub, left, &b.content, false)
 		p.bg = was
 	} else {
-		if x.Private && !active {
+		switch {
+		case x.Secret:
+			v = dots(v)
+		case x.Private && !active:
 			v = idnum.MaskPhone(v)
 		}
 		if active {

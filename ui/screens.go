@@ -2,7 +2,10 @@ package ui
 
 // Which screen draws which prompt.
 
-import "github.com/budayang/kiosk/service"
+import (
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/maintain"
+)
 
 func (p *page) screen(x any) {
 	switch x := x.(type) {
@@ -42,6 +45,8 @@ func (p *page) screen(x any) {
 		p.done(x)
 	case service.Trouble:
 		p.trouble(x)
+	case maintain.Panel:
+		p.panel(x)
 	case service.OutOfService:
 		p.outOfService(x)
 	default:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/maintain"
 )
 
 var noon = time.Date(2026, 11, 24, 21, 47, 0, 0, time.UTC)
@@ -40,7 +41,7 @@ func newTest(t testing.TB, s Screen, lang string, large bool) *Terminal {
 	w := a.NewWindow("")
 	now := noon
 	x := New(Options{App: a, Window: w, Screen: s, Language: lang, Site: "示例区市民之家", Terminal: "03 号终端", Words: words,
-		Link: always(service.LinkUp), Now: func() time.Time { return now }})
+		Link: always(service.LinkUp), Now: func() time.Time { return now }, Technician: func() {}})
 	w.Resize(fyneSize(s))
 	if large {
 		set := x.set
@@ -149,7 +150,54 @@ func samples() []sample {
 		{"out-of-service", service.OutOfService{Page: none, Why: both("读卡区还有一张身份证，请取走或交给工作人员。", "There is a card on the reader. Please take it or hand it to the staff."), Code: "E-CARD-LEFT"}, nil},
 		{"warning", service.Consent{Page: at(0), Title: both("先核验您的身份", "First, we check your identity")}, func(t *Terminal) { t.warning = true }},
 		{"help", service.Home{Page: open, Tiles: tiles}, func(t *Terminal) { t.help = true }},
+		{"tech-enter", service.Form{Page: open, Title: service.T("tech.enter.title"), Hint: service.T("tech.enter.hint"), Fields: []service.Field{
+			{ID: "code", Kind: service.FieldDigits, Label: service.T("tech.enter.code"), Required: true, Max: 8},
+			{ID: "pin", Kind: service.FieldDigits, Label: service.T("tech.enter.pin"), Required: true, Max: 12, Secret: true, Problem: service.T("tech.enter.wrong", "left", "4")}}},
+			func(t *Terminal) { t.state.values["code"], t.state.values["pin"] = "1001", "481516" }},
+		{"tech-home", consoleHome(), nil},
+		{"tech-supplies", consoleSupplies(), nil},
+		{"tech-logs", consoleLogs(), nil},
+		{"tech-logs-next", consoleLogs(), func(t *Terminal) { t.state.page = 1 }},
+		{"tech-locked", maintain.Panel{Page: open, ID: "locked", Title: service.T("tech.locked.title"), Hint: service.T("tech.locked.hint", "time", "22:02"),
+			Next: maintain.Button{ID: "understood", Label: service.T("tech.understood")}}, nil},
 	}
+}
+
+// consoleHome is the console of the design pictures.
+func consoleHome() maintain.Panel {
+	row := func(role, detail, state string, g maintain.Grade) maintain.Row {
+		return maintain.Row{ID: "test." + role, Label: service.T("tech.role." + role), Detail: both(detail, detail), Pill: service.T("tech.state." + state), Grade: g, Action: service.T("tech.test")}
+	}
+	p := maintain.Panel{Page: service.Page{At: -1}, ID: "home", Title: service.T("tech.title"), Who: "张工", Until: noon.Add(14*time.Minute + 59*time.Second),
+		Figures: []maintain.Figure{{Label: service.T("tech.figure.waiting"), Value: "0"}, {Label: service.T("tech.figure.cases"), Value: "138"}, {Label: service.T("tech.figure.cards"), Value: "62"}},
+		Rows: []maintain.Row{
+			row("id-reader", "SAM · serial:/dev/serial…if00-port0", "ok", maintain.GradeOK), row("receipt-printer", "ESC/POS · usb:04b8:0e15", "paper-low", maintain.GradeWarn),
+			row("card-dispenser", "K720 · serial:/dev/serial…port2", "ok", maintain.GradeOK), row("document-printer", "ipp://printer.local/ipp/print", "cover-open", maintain.GradeBad),
+			row("camera", "v4l2:/dev/v4l/by-path…index0", "ok", maintain.GradeOK), row("code-scanner", "serial:/dev/serial…QR", "no-device", maintain.GradeBad)},
+		Left: maintain.Button{ID: "leave", Label: service.T("tech.leave")}, Next: maintain.Button{ID: "resume", Label: service.T("tech.resume")}}
+	for _, id := range []string{"supplies", "network", "logs", "found", "settle", "restart", "desk", "board"} {
+		p.Grid = append(p.Grid, maintain.Button{ID: id, Label: service.T("tech." + id)})
+	}
+	return p
+}
+
+func consoleSupplies() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "supplies", Title: service.T("tech.supplies"), Hint: service.T("tech.supplies.hint"), Who: "张工", Until: noon.Add(2 * time.Minute)}
+	for _, k := range []string{"sheet", "slip", "card"} {
+		p.Rows = append(p.Rows, maintain.Row{ID: k, Label: service.T("tech.stock." + k), Action: service.T("tech.supplies.change"), Pill: both("312", "312"), Grade: maintain.GradeWarn,
+			Detail: service.T("tech.stock.equation", "loaded", "500", "issued", "183", "spoiled", "2", "retained", "0", "doubt", "3", "reserved", "0", "remaining", "312")})
+	}
+	return p
+}
+
+func consoleLogs() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "logs", Title: service.T("tech.logs"), Hint: service.T("tech.logs.hint"), Who: "张工", Until: noon.Add(14 * time.Minute),
+		GridFirst: true, Grid: []maintain.Button{{ID: "verify", Label: service.T("tech.verify")}, {ID: "bundle", Label: service.T("tech.bundle")}}}
+	for i := range 30 {
+		s := fmt.Sprintf("time=2026-11-24T21:%02d:00.000+08:00 level=INFO msg=device role=receipt-printer connection=online why=\"\" reasons=[]", 59-i)
+		p.Rows = append(p.Rows, maintain.Row{Detail: both(s, s)})
+	}
+	return p
 }
 
 // put shows a sample as the engine would.

@@ -17,7 +17,7 @@ func (t *Terminal) build() {
 	for _, p := range t.private {
 		wipe(p)
 	}
-	t.private, t.countdown, t.expiry, t.pressed, t.glowing, t.pad = nil, nil, nil, nil, nil, nil
+	t.private, t.countdown, t.expiry, t.stay, t.pressed, t.glowing, t.pad = nil, nil, nil, nil, nil, nil, nil
 	p := &page{t: t, m: t.m, pal: t.palette(), bg: t.palette().Bg}
 	// The window clears itself to the theme's background; a rectangle of that colour would be drawn over all of it in every
 	// frame once more, which takes longer than all the rest where OpenGL is software.
@@ -73,10 +73,7 @@ func (t *Terminal) header(p *page) {
 	}
 	x, mid := m.margin(), row/2
 	logo := m.mm(16)
-	p.rect(x, mid-logo/2, logo, logo, p.pal.Primary, color.NRGBA{}, m.mm(3))
-	p.bg = p.pal.Primary
-	p.line("政", x, mid-m.heading()*lineHeight/2, logo, min(m.heading(), logo*0.6), true, p.pal.OnPrim, center)
-	p.bg = p.pal.Card
+	p.emblem(x, mid, logo)
 	x += logo + m.mm(3.4)
 
 	// right to left: clock and link, then the buttons
@@ -130,6 +127,31 @@ func (t *Terminal) header(p *page) {
 		place = t.opt.Terminal
 	}
 	p.line(place, x, mid+m.mm(1), tw, m.caption(), false, p.pal.Sub, left)
+}
+
+// emblem draws the sign at the left of the header. While nobody is served it is also the technician's door.
+func (p *page) emblem(x, mid, size float32) {
+	m := p.m
+	bg := p.bg
+	defer func() { p.bg = bg }()
+	em := min(m.heading(), size*0.6)
+	if !p.t.quiet() {
+		p.rect(x, mid-size/2, size, size, p.pal.Primary, color.NRGBA{}, m.mm(3))
+		p.bg = p.pal.Primary
+		p.line("政", x, mid-m.heading()*lineHeight/2, size, em, true, p.pal.OnPrim, center)
+		return
+	}
+	b := p.t.newButton("emblem", "政", quiet, p.t.knock)
+	b.repeat = true
+	edge := roundPx(m.mm(17) - size + 1)
+	p.place(b, x-edge, mid-size/2-edge, size+2*edge, size+2*edge)
+	r := canvas.NewRectangle(p.pal.Primary)
+	r.CornerRadius = m.mm(3)
+	r.Move(fyne.NewPos(edge, edge))
+	r.Resize(fyne.NewSize(size, size))
+	b.content = append(b.content, r)
+	p.bg = p.pal.Primary
+	p.raw("政", edge, edge+size/2-m.heading()*lineHeight/2, size, fit("政", em, m.caption(), true, size), true, p.pal.OnPrim, center, &b.content, true)
 }
 
 // pill says in a word whether the platform is connected.

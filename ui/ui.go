@@ -21,6 +21,7 @@ import (
 	"fyne.io/fyne/v2/container"
 
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/maintain"
 )
 
 // Link is where the header learns whether the platform is connected.
@@ -44,6 +45,9 @@ type Options struct {
 	Extend   int           // how often more time may be asked for; 0 means 10
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Technician is called in Fyne's goroutine when somebody asks for the technician's console, which only works while nobody is
+	// served; nil offers no way to it.
+	Technician func()
 }
 
 // settings are what a citizen chose for this visit.
@@ -84,6 +88,8 @@ type Terminal struct {
 	clock     *canvas.Text
 	countdown *canvas.Text
 	expiry    *canvas.Text // of a code that is to be paid
+	stay      *canvas.Text // how long a technician may stay
+	knocked   []time.Time  // when the emblem was touched
 
 	mu  sync.Mutex
 	now string // language, for the engine's goroutine
@@ -297,8 +303,8 @@ func (t *Terminal) Run(ctx context.Context) {
 // patient says whether the standing prompt waits for a person who may have left.
 func (t *Terminal) patient() bool {
 	switch t.prompt.(type) {
-	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput, service.Pay:
-		return false // a payment may be under way in somebody's hand: the page goes when its code does
+	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput, service.Pay, maintain.Panel:
+		return false // a payment may be under way in somebody's hand: the page goes when its code does; a technician has a clock of their own
 	}
 	return t.answers != nil
 }
@@ -320,6 +326,12 @@ func (t *Terminal) tick() {
 		if s := t.payLeft(x, now); t.expiry.Text != s {
 			t.expiry.Text = s
 			t.expiry.Refresh()
+		}
+	}
+	if x, console := t.prompt.(maintain.Panel); console && t.stay != nil {
+		if s := t.authorised(x, now); t.stay.Text != s {
+			t.stay.Text = s
+			t.stay.Refresh()
 		}
 	}
 	if !t.patient() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
-	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/slip"
 )
@@ -29,32 +27,21 @@ type devicesListCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
 }
 
-// Run lists serial ports and cameras by their stable names, then the configuration.
+// Run lists serial ports, cameras and USB devices by their stable names, then the configuration.
 func (d devicesListCmd) Run(io stdio) error {
-	fmt.Fprintln(io.out, "serial ports:")
-	n := 0
-	for _, pattern := range []string{"/dev/serial/by-id/*", "/dev/serial/by-path/*", "/dev/ttyUSB*", "/dev/ttyACM*", "/dev/ttyS[0-9]"} {
-		found, _ := filepath.Glob(pattern)
-		for _, f := range found {
-			target, err := filepath.EvalSymlinks(f)
-			if err == nil && target != f {
-				fmt.Fprintf(io.out, "  serial:%s  (now %s)\n", f, target)
-			} else {
-				fmt.Fprintf(io.out, "  serial:%s\n", f)
+	all := discover()
+	for _, kind := range []string{foundSerial, foundCamera, foundUSB} {
+		fmt.Fprintln(io.out, kind+":")
+		n := 0
+		for _, f := range all {
+			if f.Kind == kind {
+				fmt.Fprintf(io.out, "  %s\n", f)
+				n++
 			}
-			n++
 		}
-	}
-	if n == 0 {
-		fmt.Fprintln(io.out, "  none")
-	}
-	fmt.Fprintln(io.out, "cameras:")
-	cameras := camera.Nodes()
-	for _, n := range cameras {
-		fmt.Fprintf(io.out, "  v4l2:%s  (%s)\n", n.Path, n.Name)
-	}
-	if len(cameras) == 0 {
-		fmt.Fprintln(io.out, "  none")
+		if n == 0 {
+			fmt.Fprintln(io.out, "  none")
+		}
 	}
 	c, err := config.Load(d.Config)
 	if err != nil {

@@ -4,7 +4,6 @@ package main
 // file, never from the command line, where every process could read it.
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -65,27 +62,11 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 
 // askCode reads one line. On a keyboard it is not shown.
 func askCode(io stdio, terminal string) (string, error) {
-	if f, is := io.in.(*os.File); is {
-		if old, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
-			fmt.Fprintf(io.err, "enrolment code for %s (it is not shown): ", terminal)
-			hidden := *old
-			hidden.Lflag &^= unix.ECHO
-			if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &hidden); err != nil {
-				return "", fmt.Errorf("keyboard: %w", err)
-			}
-			defer func() {
-				_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, old)
-				fmt.Fprintln(io.err)
-			}()
-		}
-	}
-	s := bufio.NewScanner(io.in)
-	s.Buffer(make([]byte, 256), 256)
-	if !s.Scan() {
+	code, err := askSecret(io, fmt.Sprintf("enrolment code for %s (it is not shown): ", terminal))
+	if err != nil {
 		return "", errors.New("no code was given: type it, or send it through a pipe (platform enroll prints one)")
 	}
-	code := strings.TrimSpace(s.Text())
-	_, err := wire.CodeKey(terminal, code)
+	_, err = wire.CodeKey(terminal, code)
 	return code, err
 }
 

@@ -21,16 +21,17 @@ var version = "devel"
 
 // commands are the subcommands; each has a file of its own.
 type commands struct {
-	Run     runCmd     `cmd:"" help:"Serve citizens."`
-	Enroll  enrollCmd  `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
-	Devices devicesCmd `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox  outboxCmd  `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
-	Key     keyCmd     `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
-	Desk    deskCmd    `cmd:"" help:"Show and decide the cases that a person must decide."`
-	Stock   stockCmd   `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
-	Clock   clockCmd   `cmd:"" help:"Show what time it is held to be; say that the machine's clock is right."`
-	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Run        runCmd        `cmd:"" help:"Serve citizens."`
+	Enroll     enrollCmd     `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
+	Devices    devicesCmd    `cmd:"" help:"List, probe and test the devices of this terminal."`
+	Outbox     outboxCmd     `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
+	Key        keyCmd        `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
+	Desk       deskCmd       `cmd:"" help:"Show and decide the cases that a person must decide."`
+	Technician technicianCmd `cmd:"" help:"Say who may use the technician's console at the screen."`
+	Stock      stockCmd      `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
+	Clock      clockCmd      `cmd:"" help:"Show what time it is held to be; say that the machine's clock is right."`
+	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 	benchCommands
 }
 

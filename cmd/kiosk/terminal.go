@@ -25,6 +25,7 @@ import (
 	"github.com/budayang/kiosk/devices/supervisor"
 	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -52,6 +53,7 @@ type terminal struct {
 	orders  *uplink.Orders
 	shelf   shelf
 	ring    *ring
+	console *maintain.Console
 
 	itemsRevision atomic.Int64
 	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
@@ -116,7 +118,8 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		return nil, err
 	}
 	t.noticesNow.Store(notices)
-	t.engine, err = service.New(service.Config{Items: items, Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(), Cashier: t.city(),
+	t.console = t.newConsole()
+	t.engine, err = service.New(service.Config{Technician: t.console, Items: items, Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(), Cashier: t.city(),
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill)},
@@ -175,7 +178,7 @@ func (t *terminal) run(told context.Context) error {
 	w.SetFullScreen(s.FullScreen)
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
-		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(),
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(), Technician: t.askConsole,
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
 	told, stop := context.WithCancel(told)

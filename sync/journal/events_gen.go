@@ -37,6 +37,11 @@ const (
 	EventRecordsLost          = wire.EventRecordsLost
 	EventSpillDiffers         = wire.EventSpillDiffers
 	EventStockChanged         = wire.EventStockChanged
+	EventTechnicianActed      = wire.EventTechnicianActed
+	EventTechnicianEntered    = wire.EventTechnicianEntered
+	EventTechnicianLeft       = wire.EventTechnicianLeft
+	EventTechnicianLocked     = wire.EventTechnicianLocked
+	EventTechnicianRefused    = wire.EventTechnicianRefused
 	EventTerminalEnrolled     = wire.EventTerminalEnrolled
 	EventTerminalRenewed      = wire.EventTerminalRenewed
 	EventTerminalRotated      = wire.EventTerminalRotated

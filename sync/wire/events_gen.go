@@ -66,6 +66,16 @@ const (
 	EventSpillDiffers Event = "spill.differs"
 	// Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.
 	EventStockChanged Event = "stock.changed"
+	// A technician did something at the console.
+	EventTechnicianActed Event = "technician.acted"
+	// A technician came into the console with service code and PIN.
+	EventTechnicianEntered Event = "technician.entered"
+	// A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).
+	EventTechnicianLeft Event = "technician.left"
+	// The console takes no code for some minutes after too many wrong ones.
+	EventTechnicianLocked Event = "technician.locked"
+	// Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.
+	EventTechnicianRefused Event = "technician.refused"
 	// The platform knows this terminal's key.
 	EventTerminalEnrolled Event = "terminal.enrolled"
 	// The platform certified the terminal's key anew.
@@ -112,6 +122,11 @@ var eventSpecs = map[Event]EventSpec{
 	EventRecordsLost:          {Type: "system-status", Text: "Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}, "to": {Kind: "count", Optional: true}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
 	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
+	EventTechnicianActed:      {Type: "operator-action", Text: "A technician did something at the console.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "result": {Kind: "word", Optional: true}, "subject": {Kind: "word", Optional: true}}},
+	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console with service code and PIN."},
+	EventTechnicianLeft:       {Type: "operator-action", Text: "A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).", Fields: map[string]FieldSpec{"why": {Kind: "word", Optional: false}}},
+	EventTechnicianLocked:     {Type: "system-status", Text: "The console takes no code for some minutes after too many wrong ones.", Fields: map[string]FieldSpec{"minutes": {Kind: "count", Optional: false}}},
+	EventTechnicianRefused:    {Type: "system-status", Text: "Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.", Fields: map[string]FieldSpec{"tries": {Kind: "count", Optional: false}}},
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},
 	EventTerminalRotated:      {Type: "application-action", Text: "New keys took the place of the terminal's old ones."},

@@ -45,7 +45,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), slipUnplugged(),
+		outputLeft(), powerCut(), linkDown(), slipUnplugged(), technician(),
 	}
 }
 

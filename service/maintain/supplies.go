@@ -1,0 +1,307 @@
+package maintain
+
+// Paper and cards: what was put in, counted, and what became of it; and the day's end.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/slip"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// kinds are what is counted, in the order of the pages.
+var kinds = []string{journal.StockSheet, journal.StockSlip, journal.StockCard}
+
+// balance is a kind's sums as the journal has them.
+type balance struct {
+	kind                                                            string
+	loaded, issued, spoiled, retained, inDoubt, reserved, remaining uint64
+}
+
+func (c *Console) balance(kind string) (balance, error) {
+	b, err := c.cfg.Journal.StockBalance(kind)
+	return balance{kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining}, err
+}
+
+// equation says where everything is that was loaded.
+func (b balance) equation() service.Text {
+	n := func(v uint64) string { return strconv.FormatUint(v, 10) }
+	return service.T("tech.stock.equation", "loaded", n(b.loaded), "issued", n(b.issued), "spoiled", n(b.spoiled), "retained", n(b.retained),
+		"doubt", n(b.inDoubt), "reserved", n(b.reserved), "remaining", n(b.remaining))
+}
+
+// supplies is the page of what is counted.
+func (s *session) supplies(ctx context.Context) error {
+	for {
+		p := Panel{Page: inside, ID: "supplies", Title: service.T("tech.supplies"), Hint: service.T("tech.supplies.hint")}
+		for _, k := range kinds {
+			b, err := s.balance(k)
+			if err != nil {
+				return err
+			}
+			row := Row{ID: k, Label: service.T("tech.stock." + k), Detail: b.equation(), Pill: literal(strconv.FormatUint(b.remaining, 10)), Grade: GradeOK, Action: service.T("tech.supplies.change")}
+			switch {
+			case b.loaded == 0:
+				row.Detail, row.Pill, row.Grade = service.T("tech.stock.never"), service.T("tech.stock.none"), GradeNone
+			case b.remaining == 0:
+				row.Grade = GradeBad
+			case b.inDoubt+b.retained > 0:
+				row.Grade = GradeWarn
+			}
+			p.Rows = append(p.Rows, row)
+		}
+		kind, err := s.panel(ctx, p)
+		if err != nil {
+			return err
+		}
+		if err := s.supply(ctx, kind); !errors.Is(err, service.ErrBack) {
+			return err
+		}
+	}
+}
+
+// supply is the page of one kind.
+func (s *session) supply(ctx context.Context, kind string) error {
+	for {
+		b, err := s.balance(kind)
+		if err != nil {
+			return err
+		}
+		n := func(v uint64) service.Text { return literal(strconv.FormatUint(v, 10)) }
+		p := Panel{Page: inside, ID: "supply", Title: service.T("tech.stock." + kind), Hint: service.T("tech.supply." + kind),
+			Rows: []Row{
+				{Label: service.T("tech.stock.loaded"), Pill: n(b.loaded)}, {Label: service.T("tech.stock.issued"), Pill: n(b.issued)},
+				{Label: service.T("tech.stock.spoiled"), Pill: n(b.spoiled)}, {Label: service.T("tech.stock.retained"), Pill: n(b.retained)},
+				{Label: service.T("tech.stock.doubt"), Pill: n(b.inDoubt)}, {Label: service.T("tech.stock.reserved"), Pill: n(b.reserved)},
+				{Label: service.T("tech.stock.remaining"), Pill: n(b.remaining), Grade: GradeOK}},
+			Grid: []Button{{"load", service.T("tech.stock.load")}, {"remove", service.T("tech.stock.remove")}, {"count", service.T("tech.stock.count")}}}
+		id, err := s.panel(ctx, p)
+		if err != nil {
+			return err
+		}
+		v, err := s.form(ctx, service.Form{Title: service.T("tech.stock." + id), Hint: service.T("tech.stock." + id + ".hint"), Fields: []service.Field{
+			{ID: "n", Kind: service.FieldDigits, Label: service.T("tech.stock." + kind), Required: true, Max: 5}}})
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			continue
+		}
+		if err := s.change(ctx, kind, id, v["n"]); err != nil {
+			return err
+		}
+	}
+}
+
+// change writes what was put in, taken out or counted.
+func (s *session) change(ctx context.Context, kind, how, pieces string) error {
+	n, err := strconv.Atoi(pieces)
+	if err == nil {
+		err = s.cfg.Journal.Update(func(tx *journal.Tx) (err error) {
+			switch how {
+			case "load":
+				_, err = tx.LoadStock(kind, n, s.who.Operator)
+			case "remove":
+				_, err = tx.LoadStock(kind, -n, s.who.Operator)
+			case "count":
+				_, err = tx.CountStock(kind, uint64(n), s.who.Operator)
+			default:
+				err = fmt.Errorf("%w: %q at a supply", service.ErrAnswer, how)
+			}
+			return err
+		})
+	}
+	if errors.Is(err, journal.ErrStock) || errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
+		return s.tell(ctx, service.T("tech.stock."+kind), GradeBad, service.T("tech.stock.refused"))
+	}
+	return err
+}
+
+// settle is the day's end: what was done, what became of the stock, a slip of it, and the next shift.
+func (s *session) settle(ctx context.Context) error {
+	for {
+		rows, err := s.dayRows()
+		if err != nil {
+			return err
+		}
+		p := Panel{Page: inside, ID: "settle", Title: service.T("tech.settle"), Hint: service.T("tech.settle.hint"), Rows: rows,
+			Grid: []Button{{"print", service.T("tech.settle.print")}, {"shift", service.T("tech.settle.shift")}}}
+		id, err := s.panel(ctx, p)
+		if err != nil {
+			return err
+		}
+		switch id {
+		case "print":
+			err = s.printDay(ctx)
+		case "shift":
+			err = s.closeShift(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// day counts the cases of today.
+type day struct{ cases, closed, desk, paid, refunded int }
+
+func (s *session) day() (d day, err error) {
+	cases, err := s.today()
+	if err != nil {
+		return d, err
+	}
+	d.cases = len(cases)
+	for _, c := range cases {
+		if c.State == journal.Closed {
+			d.closed++
+		}
+		if c.State.Desk() {
+			d.desk++
+		}
+		paid, refunded := false, false
+		for _, h := range c.History {
+			paid = paid || h.State == journal.Paid
+			refunded = refunded || h.State == journal.Refunded
+		}
+		if paid {
+			d.paid++
+		}
+		if refunded {
+			d.refunded++
+		}
+	}
+	return d, nil
+}
+
+func (s *session) dayRows() ([]Row, error) {
+	d, err := s.day()
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.cfg.Journal.Gauge()
+	if err != nil {
+		return nil, err
+	}
+	n := func(v int) service.Text { return literal(strconv.Itoa(v)) }
+	rows := []Row{
+		{Label: service.T("tech.day.cases"), Pill: n(d.cases)}, {Label: service.T("tech.day.closed"), Pill: n(d.closed)},
+		{Label: service.T("tech.day.desk"), Pill: n(d.desk)}, {Label: service.T("tech.day.paid"), Pill: n(d.paid)},
+		{Label: service.T("tech.day.refunded"), Pill: n(d.refunded)}, {Label: service.T("tech.figure.waiting"), Pill: literal(strconv.FormatUint(g.Waiting, 10))}}
+	for _, k := range kinds {
+		b, err := s.balance(k)
+		if err != nil {
+			return nil, err
+		}
+		if b.loaded > 0 {
+			rows = append(rows, Row{Label: service.T("tech.stock." + k), Detail: b.equation()})
+		}
+	}
+	return rows, nil
+}
+
+// printDay prints the settlement slip.
+func (s *session) printDay(ctx context.Context) error {
+	job, err := s.daySlip()
+	if err != nil {
+		return err
+	}
+	title := service.T("tech.settle.print")
+	err = s.busy(ctx, title, service.T("tech.test.wait"), func(ctx context.Context) error {
+		dev, release, err := s.cfg.Devices.Use(devices.RoleReceiptPrinter)
+		if err != nil {
+			return err
+		}
+		defer release()
+		p, ok := dev.(devices.ReceiptPrinter)
+		if !ok {
+			return devices.ErrUnusable
+		}
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
+		defer cancel()
+		res := p.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("settle/%d", time.Now().UnixNano()), Slip: job})
+		s.count(journal.StockSlip, res)
+		_, err = printed(res)
+		return err
+	})
+	if errors.Is(err, errIdle) || ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		s.acted("settle", "slip", "failed")
+		return s.tell(ctx, title, GradeBad, literal(err.Error()))
+	}
+	s.acted("settle", "slip", "ok")
+	return s.tell(ctx, title, GradeOK, service.T("tech.settle.printed"))
+}
+
+// daySlip is the settlement slip: bilingual, for the operator's folder.
+func (s *session) daySlip() (slip.Slip, error) {
+	d, err := s.day()
+	if err != nil {
+		return slip.Slip{}, err
+	}
+	two := []slip.Column{{Share: 3}, {Share: 1, Align: slip.Right}}
+	blocks := []slip.Block{
+		slip.Text{Text: "日终对账 Day's end", Align: slip.Center, Bold: true, Size: 2},
+		slip.Text{Text: s.cfg.Place, Align: slip.Center},
+		slip.Text{Text: s.cfg.Journal.Now().Format(time.DateTime) + "  " + s.who.Operator, Align: slip.Center},
+		slip.Rule{},
+		slip.Table{Columns: two, Rows: [][]string{
+			{"今日办件 Cases", strconv.Itoa(d.cases)}, {"已办结 Closed", strconv.Itoa(d.closed)}, {"待人工 For the desk", strconv.Itoa(d.desk)},
+			{"已收费 Paid", strconv.Itoa(d.paid)}, {"已退费 Refunded", strconv.Itoa(d.refunded)}}},
+	}
+	names := map[string]string{journal.StockSheet: "A4 纸 Sheets", journal.StockSlip: "凭条 Slips", journal.StockCard: "空白卡 Cards"}
+	for _, k := range kinds {
+		b, err := s.balance(k)
+		if err != nil {
+			return slip.Slip{}, err
+		}
+		if b.loaded == 0 {
+			continue
+		}
+		n := func(v uint64) string { return strconv.FormatUint(v, 10) }
+		blocks = append(blocks, slip.Rule{Dashed: true}, slip.Table{Columns: two, Rows: [][]string{
+			{names[k] + " 装入 loaded", n(b.loaded)}, {"发出 issued", n(b.issued)}, {"作废 spoiled", n(b.spoiled)}, {"回收 retained", n(b.retained)},
+			{"存疑 in doubt", n(b.inDoubt)}, {"预留 reserved", n(b.reserved)}, {"剩余 remaining", n(b.remaining)}}})
+	}
+	return slip.Slip{Blocks: append(blocks, slip.Rule{}, slip.Text{Text: "签字 Signature", Align: slip.Left}, slip.Space{Dots: 60})}, nil
+}
+
+// closeShift ends the shift of everything that is counted.
+func (s *session) closeShift(ctx context.Context) error {
+	id, err := s.panel(ctx, Panel{Page: inside, ID: "sure", Title: service.T("tech.settle.shift"), Hint: service.T("tech.settle.sure"), Next: Button{"yes", service.T("tech.yes")}})
+	if errors.Is(err, service.ErrBack) || err == nil && id != "yes" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var counted []string
+	for _, k := range kinds {
+		b, err := s.balance(k)
+		if err != nil {
+			return err
+		}
+		if b.loaded > 0 {
+			counted = append(counted, k)
+		}
+	}
+	err = s.cfg.Journal.Update(func(tx *journal.Tx) error {
+		for _, k := range counted {
+			if _, err := tx.CloseShift(k, s.who.Operator); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, service.T("tech.settle.shift"), GradeOK, service.T("tech.settle.shifted"))
+}

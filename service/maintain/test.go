@@ -1,0 +1,152 @@
+package maintain
+
+// Self-tests: one device tried for real, as a citizen's business would use it. Nothing personal is shown.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/slip"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// test tries one device and tells what came of it.
+func (s *session) test(ctx context.Context, d Device) error {
+	title := service.T("tech.role." + string(d.Role))
+	hint := service.T("tech.test.wait")
+	switch d.Role {
+	case devices.RoleIDReader:
+		hint = service.T("tech.test.card")
+	case devices.RoleCodeScanner:
+		hint = service.T("tech.test.code")
+	}
+	var said string
+	err := s.busy(ctx, title, hint, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
+		defer cancel()
+		said, err = s.try(ctx, d.Role)
+		return err
+	})
+	if errors.Is(err, errIdle) || ctx.Err() != nil {
+		return err
+	}
+	g, result := GradeOK, "ok"
+	if err != nil {
+		g, result, said = GradeBad, "failed", err.Error()
+	}
+	s.acted("test", string(d.Role), result)
+	return s.tell(ctx, title, g, literal(said))
+}
+
+// try uses a device once and says in a few words what it did.
+func (s *session) try(ctx context.Context, role devices.Role) (string, error) {
+	dev, release, err := s.cfg.Devices.Use(role)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	switch dev := dev.(type) {
+	case devices.IDReader:
+		card, err := dev.Read(ctx, nil)
+		if err != nil {
+			return "", err
+		}
+		defer card.Wipe()
+		return fmt.Sprintf("%s, photo %v", card.Kind, card.WLT != nil || len(card.Photo) > 0), nil
+	case devices.ReceiptPrinter:
+		res := dev.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("test/%d", time.Now().UnixNano()), Slip: s.testSlip()})
+		s.count(journal.StockSlip, res)
+		return printed(res)
+	case devices.DocumentPrinter:
+		if s.cfg.Page == nil {
+			return "", errors.New("no test page")
+		}
+		pdf, err := s.cfg.Page()
+		if err != nil {
+			return "", err
+		}
+		res := dev.Print(ctx, devices.DocumentJob{Name: "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000"), PDF: pdf, Sheets: 1,
+			Note: func(string, string) error { return nil }})
+		s.count(journal.StockSheet, res)
+		return printed(res)
+	case devices.UPS:
+		p, err := dev.Power(ctx)
+		return fmt.Sprintf("%s, %g V, %g %%", p.Power, p.InputVolts, p.LoadPercent), err
+	case devices.CodeScanner:
+		code, err := dev.Scan(ctx)
+		if err != nil {
+			return "", err
+		}
+		defer code.Wipe()
+		return fmt.Sprintf("%d bytes", len(code.Data)), nil
+	case devices.Camera:
+		return look(ctx, dev)
+	}
+	// What cannot be tried without using something up is asked how it is.
+	st, err := dev.Probe(ctx)
+	if err == nil && st.Unready() != devices.UnreadyNot {
+		err = errors.New(string(st.Unready()))
+	}
+	return string(st.Connection) + " " + string(st.Paper), err
+}
+
+// look takes pictures for a second. None is kept.
+func look(ctx context.Context, dev devices.Camera) (string, error) {
+	stream, err := dev.Stream(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer stream.Close()
+	var f devices.Frame
+	defer func() { f.Wipe() }()
+	n, began := 0, time.Now()
+	for time.Since(began) < time.Second || n < 2 {
+		if err := stream.Next(ctx, &f, devices.View{}); err != nil {
+			return "", err
+		}
+		n++
+	}
+	return fmt.Sprintf("%d × %d, %.0f/s", f.Width, f.Height, float64(n)/time.Since(began).Seconds()), nil
+}
+
+func printed(res devices.PrintResult) (string, error) {
+	if res.Outcome != devices.PrintConfirmed {
+		return "", fmt.Errorf("%s %s %s", res.Outcome, res.Why, res.Detail)
+	}
+	return string(res.Outcome) + " " + res.By, nil
+}
+
+// count takes a test's paper off the ledger.
+func (s *session) count(kind string, res devices.PrintResult) {
+	err := s.cfg.Journal.Update(func(tx *journal.Tx) error {
+		switch res.Outcome {
+		case devices.PrintConfirmed:
+			return tx.UseStock(kind, 1, "taken")
+		case devices.PrintUnknown:
+			return tx.UseStock(kind, 1, "in-doubt")
+		}
+		return nil
+	})
+	if err != nil {
+		s.cfg.Logger.Error("paper of a test was not counted", "kind", kind, "error", err)
+	}
+}
+
+func (s *session) testSlip() slip.Slip {
+	return slip.Slip{Blocks: []slip.Block{
+		slip.Text{Text: "打印测试 Test slip", Align: slip.Center, Bold: true, Size: 2},
+		slip.Text{Text: s.cfg.Place, Align: slip.Center},
+		slip.Rule{},
+		slip.Table{Columns: []slip.Column{{Share: 1}, {Share: 2, Align: slip.Right}}, Rows: [][]string{
+			{"时间 Time", s.cfg.Journal.Now().Format(time.DateTime)},
+			{"汉字 Chinese", "直骨角令海门 龘𠮷"},
+			{"程序 Version", s.cfg.Version},
+		}},
+		slip.QR{Data: "BUDAYANG TEST", Caption: "QR"},
+		slip.Rule{Dashed: true},
+	}}
+}
