@@ -506,7 +506,7 @@ func (c *city) parted() (events, forked int) {
 			events++
 		}
 	}
-	_, forked = c.told()
+	_, forked, _ = c.told()
 	return events, forked
 }
 
