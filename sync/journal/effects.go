@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -117,8 +118,11 @@ func (j *Journal) Do(ctx context.Context, in Intent, act func(ctx context.Contex
 	return ended, err
 }
 
+// owedAgain is how often an outcome for which there was no room is tried again where nothing else changes.
+const owedAgain = 2 * time.Second
+
 // owe keeps an outcome for which there was no room. It is known here and nowhere else: the first change for which there is room
-// again is followed by it.
+// again is followed by it, and where none comes it is tried by itself.
 func (j *Journal) owe(name EffectName, out Outcome) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -126,6 +130,23 @@ func (j *Journal) owe(name EffectName, out Outcome) {
 		j.owed = map[EffectName]Outcome{}
 	}
 	j.owed[name] = out
+	if !j.owing {
+		j.owing = true
+		time.AfterFunc(owedAgain, j.tryOwed)
+	}
+}
+
+// tryOwed tries once, and once more later when there is still no room.
+func (j *Journal) tryOwed() {
+	j.mu.Lock()
+	j.owing = false
+	j.mu.Unlock()
+	j.writing.Lock()
+	over := j.closed || j.failed != nil
+	j.writing.Unlock()
+	if !over {
+		j.payOwed()
+	}
 }
 
 // payOwed writes outcomes that are owed, one change each, until there is no room again.

@@ -110,5 +110,16 @@ func Ahead(path string) bool {
 func WriteSpillTo(j *Journal, f *os.File) (back func()) {
 	s, was := j.spill, j.spill.file
 	s.file = f
-	return func() { s.file = was }
+	return func() {
+		j.writing.Lock()
+		defer j.writing.Unlock()
+		s.file = was
+	}
+}
+
+// Widen lets the file become larger.
+func Widen(j *Journal, size int) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.db.MaxSize = size
 }

@@ -93,6 +93,7 @@ type Journal struct {
 	clock   clock
 	acting  map[EffectName]bool     // effects that are being done in this process
 	owed    map[EffectName]Outcome  // outcomes for which there was no room
+	owing   bool                    // they are tried again soon
 	loose   map[wire.Hash]looseBlob // blobs on disk that no change refers to yet
 }
 

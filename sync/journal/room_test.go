@@ -108,8 +108,35 @@ func TestTelemetryIsARing(t *testing.T) {
 	}
 }
 
-// An outcome for which there was no room is not left to the next restart: it follows the first change that finds room.
+// An outcome for which there was no room is not left to the next restart: it follows the first change that finds room, and comes by
+// itself where there is none.
 func TestAnOutcomeWithoutRoomIsWrittenLater(t *testing.T) {
+	t.Run("with the next change", func(t *testing.T) {
+		outcomeWithoutRoom(t, func(j *journaltest.Journal) {
+			ackAll(t, j.Journal)
+			if _, _, err := j.Trim(time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			openCase(t, j.Journal)
+		})
+	})
+	t.Run("by itself", func(t *testing.T) {
+		outcomeWithoutRoom(t, func(j *journaltest.Journal) {
+			before, err := j.Change()
+			must(t, err)
+			journal.Widen(j.Journal, 64<<20)
+			for range 200 {
+				if now, err := j.Change(); err != nil || now != before {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
+	})
+}
+
+func outcomeWithoutRoom(t *testing.T, room func(*journaltest.Journal)) {
+	t.Helper()
 	j := journaltest.Open(t, journal.Options{MaxSize: 24 << 20})
 	var cases []journal.Case
 	for range 20 {
@@ -148,11 +175,7 @@ func TestAnOutcomeWithoutRoomIsWrittenLater(t *testing.T) {
 		}
 	}
 	is(journal.EffectIntended)
-	ackAll(t, j.Journal)
-	if _, _, err := j.Trim(time.Now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	openCase(t, j.Journal)
+	room(j)
 	is(journal.EffectDone)
 	if got, err := j.Case(c.ID); err != nil || got.State != journal.Printed {
 		t.Errorf("%+v, %v", got, err)

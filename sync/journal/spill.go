@@ -68,8 +68,8 @@ func (s *spill) write(t *Tx) error {
 
 // begin begins to make what was written durable; the answer comes through the channel.
 func (s *spill) begin() <-chan error {
-	synced := make(chan error, 1)
-	go func() { synced <- datasync(s.file) }()
+	synced, file := make(chan error, 1), s.file
+	go func() { synced <- datasync(file) }()
 	return synced
 }
 
