@@ -33,6 +33,17 @@ type ImportReport struct {
 // answers the same. The whole file is verified before anything of it is applied; each batch is one transaction, as over the
 // line, so that a file that breaks off leaves a beginning that is complete.
 func (s *Server) Import(ctx context.Context, in io.Reader, out io.Writer) (r ImportReport, err error) {
+	if r, err = s.importFile(ctx, in, out); errors.Is(err, ErrFile) {
+		s.cfg.Log.Warn("file refused", "terminal", r.Terminal, "error", err)
+		s.keep(ctx, SecurityEvent{At: s.now(), Event: "refused", Code: CodeFile, Terminal: clip(r.Terminal, 40), Route: "import", Why: clip(err.Error(), 200)})
+	}
+	return r, err
+}
+
+// CodeFile is what the security event about a file that was refused has as its code.
+const CodeFile = "E-FILE"
+
+func (s *Server) importFile(ctx context.Context, in io.Reader, out io.Writer) (r ImportReport, err error) {
 	f, err := wire.ReadFile(in)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w", ErrFile, err)
