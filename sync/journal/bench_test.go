@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -113,6 +114,75 @@ func BenchmarkBacklog(b *testing.B) {
 		before := dirtied()
 		time.Sleep(2 * time.Second)
 		b.ReportMetric(float64(dirtied()-before)/2, "idle-disk-bytes/s")
+		j.Shut()
+	}
+}
+
+// BenchmarkIdleDay writes what a terminal writes in a day on which nobody comes and no platform is there: a look of telemetry every
+// five minutes and a signed head of the audit chain every hour; beside it the same values as plain JSON into a bare bbolt, as often.
+// A terminal's journal holds the cases of a month by then.
+func BenchmarkIdleDay(b *testing.B) {
+	const looks, heads = 288, 24
+	key, err := wire.NewKey(wire.P256)
+	must(b, err)
+	sign := func(m []byte) ([]byte, error) { return wire.Sign(key, m) }
+	look := wire.Telemetry{Devices: map[wire.Term]wire.Term{}, Waiting: 120, Oldest: 3600, Journal: 30 << 20, Quota: 1 << 30, Disk: 50 << 30, Memory: 90 << 20, Up: 86_400, Routines: 40}
+	for _, role := range []string{"id-reader", "receipt-printer", "document-printer", "camera", "code-scanner"} {
+		look.Devices[wire.TermOf(role)] = wire.TermOf("")
+	}
+	for b.Loop() {
+		j := journaltest.Open(b, journal.Options{})
+		for range 30 * 70 {
+			openCase(b, j.Journal)
+		}
+		plain, err := bolt.Open(filepath.Join(b.TempDir(), "plain.db"), 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType, InitialMmapSize: 64 << 20})
+		must(b, err)
+		must(b, plain.Update(func(tx *bolt.Tx) error {
+			if _, err := tx.CreateBucket([]byte("tel")); err != nil {
+				return err
+			}
+			_, err := tx.CreateBucket([]byte("audit"))
+			return err
+		}))
+		bytes, ours, theirs := 0, int64(0), int64(0)
+		put := func(bucket string, v any) {
+			raw, err := json.Marshal(v)
+			must(b, err)
+			bytes += len(raw)
+			before := dirtied()
+			must(b, plain.Update(func(tx *bolt.Tx) error {
+				k := tx.Bucket([]byte(bucket))
+				n, err := k.NextSequence()
+				if err != nil {
+					return err
+				}
+				return k.Put(binary.BigEndian.AppendUint64(nil, n), raw)
+			}))
+			theirs += dirtied() - before
+		}
+		for i := range looks {
+			before := dirtied()
+			must(b, j.Update(func(tx *journal.Tx) error { return tx.Tell(look) }))
+			ours += dirtied() - before
+			put("tel", wire.Sample{Seq: uint64(i + 1), Wall: time.Now(), Telemetry: look})
+			if i%(looks/heads) != 0 {
+				continue
+			}
+			before = dirtied()
+			h, err := j.SignHead("hour", sign)
+			must(b, err)
+			ours += dirtied() - before
+			put("audit", h)
+		}
+		// The spill that nobody waits for comes to the disk within 100 ms.
+		before := dirtied()
+		time.Sleep(300 * time.Millisecond)
+		ours += dirtied() - before
+		must(b, plain.Close())
+		b.ReportMetric(float64(bytes)/1024, "value-KiB/day")
+		b.ReportMetric(float64(ours)/1024, "disk-KiB/day")
+		b.ReportMetric(float64(theirs)/1024, "plain-disk-KiB/day")
+		b.ReportMetric(float64(ours)/float64(theirs), "of-plain")
 		j.Shut()
 	}
 }
