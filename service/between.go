@@ -125,6 +125,12 @@ func (e *Engine) pinned(code string, hash [32]byte) (*Item, bool) {
 	return c.items.Item(code)
 }
 
+// DoorOpen closes the terminal while its cabinet is open.
+func DoorOpen() *OutOfService { return &OutOfService{Why: T("svc.out.door"), Code: "E-DOOR"} }
+
+// Visiting tells whether somebody is served now.
+func (e *Engine) Visiting() bool { return e.visiting.Load() }
+
 // Paused closes the terminal because its owner said so. why is the owner's wording by language; without one there is a
 // sentence of our own.
 func Paused(why Words) *OutOfService {

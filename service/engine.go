@@ -111,6 +111,7 @@ type Engine struct {
 	serving  atomic.Bool
 	offered  atomic.Pointer[catalogue]
 	visited  atomic.Bool // somebody was served since the start
+	visiting atomic.Bool // somebody is served now
 	changeMu sync.Mutex
 	change   chan struct{}
 	owing    owing
@@ -180,7 +181,9 @@ func (e *Engine) Serve(ctx context.Context, c Citizen) error {
 		chosen, err := e.attract(waiting, c)
 		stop()
 		if err == nil {
+			e.visiting.Store(true)
 			err = e.visit(ctx, c, chosen)
+			e.visiting.Store(false)
 		}
 		switch {
 		case ctx.Err() != nil:

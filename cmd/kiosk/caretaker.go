@@ -46,10 +46,15 @@ func (t *terminal) Tend(ctx context.Context) (*service.OutOfService, error) {
 		t.orders.Again(retryOrders)
 	}
 	why, paused, err := t.paused()
-	if err != nil || !paused {
+	switch {
+	case err != nil:
 		return nil, err
+	case paused:
+		return service.Paused(why), nil
+	case t.cabinet.open.Load():
+		return service.DoorOpen(), nil
 	}
-	return service.Paused(why), nil
+	return nil, nil
 }
 
 // paused tells whether the terminal is closed by an order, and with which wording.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/slip"
 )
@@ -96,7 +97,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, camera or ups."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, camera, door, lights or ups."`
 	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
@@ -114,6 +115,9 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer dev.Close()
+	if board, ok := dev.(*ioboard.Board); ok {
+		return tryBoard(ctx, d.Role, board, io)
+	}
 	switch dev := dev.(type) {
 	case devices.IDReader:
 		fmt.Fprintln(io.out, "put a card on the reader …")
@@ -170,6 +174,46 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		return printed(io, r)
 	}
 	return fmt.Errorf("%s: no test for this role", d.Role)
+}
+
+// tryBoard says what the switches say whenever it changes, or switches one light on after the other.
+func tryBoard(ctx context.Context, role devices.Role, board *ioboard.Board, io stdio) error {
+	if role == devices.RoleLights {
+		for _, l := range board.Lights() {
+			if err := errors.Join(board.Light(ctx, l, true), wait(ctx, 500*time.Millisecond), board.Light(context.WithoutCancel(ctx), l, false)); err != nil {
+				return err
+			}
+			fmt.Fprintf(io.out, "was lit: %s\n", l)
+		}
+		return nil
+	}
+	fmt.Fprintln(io.out, "open and close the door, stand before the terminal …")
+	var said devices.Contacts
+	for {
+		c, err := board.Contacts(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case c != said:
+			fmt.Fprintf(io.out, "door: %s, tamper: %s, body: %s\n", c.Door, c.Tamper, c.Body)
+			said = c
+		}
+		if wait(ctx, 100*time.Millisecond) != nil {
+			return nil
+		}
+	}
+}
+
+// wait for a time, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // testName is unique: a printer settles a name that it had before, and prints nothing.
@@ -325,11 +369,12 @@ func probeAll(ctx context.Context, c config.Config) []probeResult {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	all := make([]probeResult, len(c.Device))
+	open := opener{lines: new(sharedLines)}
 	var wait sync.WaitGroup
 	for i, r := range roles(c) {
 		wait.Go(func() {
 			all[i].role = r
-			dev, err := openDevice(ctx, c, r)
+			dev, err := open.open(ctx, r, c.Device[r])
 			if err != nil {
 				all[i].err = err
 				return

@@ -137,6 +137,7 @@ func (d *dock) content() fyne.CanvasObject {
 		d.device("凭条 slip", sim.DeviceReceiptPrinter, "缺纸 empty", "paper-out", "卡纸 jam", "jam", "开盖 cover", "cover-open"),
 		d.device("证明 A4", sim.DeviceDocumentPrinter, "缺纸 empty", "media-empty", "卡纸 jam", "media-jam", "开盖 cover", "cover-open"),
 		d.device("证卡 card", sim.DeviceCardPrinter, "缺卡 empty", "hopper-empty", "缺色带 ribbon", "ribbon-out", "卡住 sticks", "card-sticks"),
+		d.device("机柜 cabinet", sim.DeviceIOBoard, "开门 door", "door-open", "移动 moved", "tampered", "无应答 silent", "silent"),
 		d.device("读卡器 reader", sim.DeviceIDReader, "无应答 silent", "silent", "拔线 unplug", "unplug", "读错 fails", "read-fails"))
 
 	links := container.NewGridWithColumns(3,
@@ -279,7 +280,8 @@ func (d *dock) refresh(s scene) {
 		d.plugged.SetText(pulled)
 	}
 	for device, faults := range map[string][]string{sim.DeviceIDReader: s.props.Reader.Faults,
-		sim.DeviceReceiptPrinter: s.props.Receipt.Faults, sim.DeviceDocumentPrinter: s.props.Document.Faults, sim.DeviceCardPrinter: s.props.CardPrinter.Faults} {
+		sim.DeviceReceiptPrinter: s.props.Receipt.Faults, sim.DeviceDocumentPrinter: s.props.Document.Faults, sim.DeviceCardPrinter: s.props.CardPrinter.Faults,
+		sim.DeviceIOBoard: s.props.Cabinet.Faults} {
 		d.faults[device].SetText("正常 ok")
 		if len(faults) > 0 {
 			d.faults[device].SetText(strings.Join(faults, ", "))

@@ -68,7 +68,7 @@ func TestDockSteersTheSimulators(t *testing.T) {
 			t.Fatal(err)
 		}
 		return map[string][]string{sim.DeviceIDReader: s.Reader.Faults, sim.DeviceReceiptPrinter: s.Receipt.Faults, sim.DeviceDocumentPrinter: s.Document.Faults,
-			sim.DeviceCardPrinter: s.CardPrinter.Faults}[device]
+			sim.DeviceCardPrinter: s.CardPrinter.Faults, sim.DeviceIOBoard: s.Cabinet.Faults}[device]
 	}
 	broken := 0
 	for name := range d.buttons {
@@ -86,8 +86,8 @@ func TestDockSteersTheSimulators(t *testing.T) {
 			t.Errorf("%s: after mending the device has %v, the dock says %q", name, faults(device), d.faults[device].Text)
 		}
 	}
-	if broken != 12 {
-		t.Errorf("%d faults can be made, expected 12", broken)
+	if broken != 15 {
+		t.Errorf("%d faults can be made, expected 15", broken)
 	}
 
 	d.press(t, "cut")

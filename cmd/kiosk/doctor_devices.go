@@ -87,7 +87,7 @@ func checkPorts(c config.Config) (all []finding) {
 	for _, r := range roles(c) {
 		d := c.Device[r]
 		port, _, _ := strings.Cut(d.URI, "?")
-		if other, twice := at[port]; twice {
+		if other, twice := at[port]; twice && !(d.Driver == "modbus" && c.Device[other].Driver == "modbus") { // boards share a line
 			all = append(all, bad(fmt.Sprintf("correct device.%s.uri or device.%s.uri (kiosk devices list shows the ports)", other, r), "%s and %s are configured at the same port %s", other, r, port))
 		}
 		at[port] = r

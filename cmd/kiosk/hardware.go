@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
 	"github.com/budayang/kiosk/devices/idcard"
+	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
 	"github.com/budayang/kiosk/devices/ups"
@@ -31,7 +33,7 @@ func openDevice(ctx context.Context, c config.Config, role devices.Role) (device
 	if !configured {
 		return nil, fmt.Errorf("%s: not configured: %w", role, devices.ErrNoDevice)
 	}
-	return opener{}.open(ctx, role, d)
+	return opener{lines: new(sharedLines)}.open(ctx, role, d)
 }
 
 // present says whether a device on USB, or a camera, is plugged in, without touching it; nil for what hangs elsewhere.
@@ -49,10 +51,48 @@ func present(uri string) func() bool {
 }
 
 // opener makes drivers. report, which may be nil, gets what a driver sees while it works; torn, which may be nil, keeps from one
-// opening of the receipt head to the next that a slip may be half on paper.
+// opening of the receipt head to the next that a slip may be half on paper. lines are those that several roles share.
 type opener struct {
 	report func(devices.Status)
 	torn   *atomic.Bool
+	lines  *sharedLines
+}
+
+// sharedLines are the lines of I/O boards, by URI: door and lights often hang on one.
+type sharedLines struct {
+	mu   sync.Mutex
+	open map[string]*ioboard.Line
+}
+
+func (s *sharedLines) line(ctx context.Context, u bus.URI) (*ioboard.Line, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.open[u.String()]; l != nil && !l.Gone() {
+		return l, nil
+	}
+	b, err := bus.Open(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	if s.open == nil {
+		s.open = map[string]*ioboard.Line{}
+	}
+	l := ioboard.NewLine(b)
+	s.open[u.String()] = l
+	return l, nil
+}
+
+// board opens a board for one role.
+func (o opener) board(ctx context.Context, role devices.Role, u bus.URI, d config.Device) (devices.Device, error) {
+	p, err := ioboard.LoadProfile(cmp.Or(d.Profile, "eight-in-eight-out"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", role, err)
+	}
+	l, err := o.lines.line(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", role, err)
+	}
+	return ioboard.Open(ctx, l, role, p)
 }
 
 func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (devices.Device, error) {
@@ -68,6 +108,9 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 	}
 	if d.Driver == "video" {
 		return camera.Open(ctx, d.URI, d.Camera())
+	}
+	if d.Driver == "modbus" {
+		return o.board(ctx, role, u, d)
 	}
 	b, err := bus.Open(ctx, u)
 	if err != nil {

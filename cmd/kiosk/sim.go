@@ -17,7 +17,7 @@ import (
 
 // simCmd is `kiosk sim`.
 type simCmd struct {
-	Start  simStartCmd  `cmd:"" default:"withargs" help:"Start an ID reader, a receipt printer, a document printer and a card printer; print their URIs."`
+	Start  simStartCmd  `cmd:"" default:"withargs" help:"Start an ID reader, a receipt printer, a document printer, a card printer and a cabinet; print their URIs."`
 	Fault  simFaultCmd  `cmd:"" help:"Break a device of a running sim."`
 	Clear  simClearCmd  `cmd:"" help:"Mend a device of a running sim."`
 	Faults simFaultsCmd `cmd:"" help:"List what can be wrong with a device."`
@@ -82,7 +82,7 @@ func (c simStartCmd) Run(ctx context.Context, io stdio) error {
 // simFaultCmd is `kiosk sim fault`.
 type simFaultCmd struct {
 	simSocket
-	Device string `arg:"" help:"id-reader, receipt-printer, document-printer or card-printer."`
+	Device string `arg:"" help:"id-reader, receipt-printer, document-printer, card-printer or door."`
 	Fault  string `arg:"" help:"What is wrong (kiosk sim faults lists it)."`
 	Value  string `arg:"" optional:"" help:"A number, for faults that have one."`
 }
@@ -99,7 +99,7 @@ func (c simFaultCmd) Run() error {
 // simClearCmd is `kiosk sim clear`.
 type simClearCmd struct {
 	simSocket
-	Device string `arg:"" help:"id-reader, receipt-printer, document-printer or card-printer."`
+	Device string `arg:"" help:"id-reader, receipt-printer, document-printer, card-printer or door."`
 	Fault  string `arg:"" optional:"" help:"Which fault; without one, all."`
 }
 

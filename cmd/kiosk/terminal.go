@@ -49,6 +49,7 @@ type terminal struct {
 	sup     *supervisor.Supervisor
 	engine  *service.Engine
 	audit   auditor
+	cabinet cabinet
 	known   func(names ...string) (forget func()) // the log's net
 	orders  *uplink.Orders
 	shelf   shelf
@@ -100,6 +101,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	if err = t.audit.begin(); err != nil {
 		return nil, err
 	}
+	t.cabinet.breach = make(chan struct{}, 1)
 	t.sup = t.devices()
 	t.orders = &uplink.Orders{Journal: t.journal, Handle: t.handlers(), Now: t.client.Now, Log: log}
 	t.link = uplink.New(uplink.Options{Client: t.client, Journal: t.journal, Site: c.Terminal.Site, Name: c.Terminal.Name,
@@ -130,10 +132,14 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 // devices prepares the supervisor; a driver that sees its device change says so at once.
 func (t *terminal) devices() *supervisor.Supervisor {
 	var sup *supervisor.Supervisor
-	open := opener{report: func(s devices.Status) { sup.Report(s) }, torn: new(atomic.Bool)}
+	open := opener{report: func(s devices.Status) { sup.Report(s) }, torn: new(atomic.Bool), lines: new(sharedLines)}
 	var roles []supervisor.RoleConfig
 	for role, d := range t.cfg.Device {
-		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: time.Second, Present: present(d.URI),
+		every := time.Second
+		if role == devices.RoleDoor {
+			every = doorEvery
+		}
+		roles = append(roles, supervisor.RoleConfig{Role: role, URI: d.URI, ExpectSerial: d.Serial, ProbeEvery: every, Present: present(d.URI),
 			Open: func(ctx context.Context) (devices.Device, error) { return open.open(ctx, role, d) }})
 	}
 	sup = supervisor.New(roles, supervisor.Options{Log: t.log, OnStatus: t.noted, BackoffMax: 3 * time.Second})
@@ -142,6 +148,9 @@ func (t *terminal) devices() *supervisor.Supervisor {
 
 // noted keeps changes that matter in the audit chain.
 func (t *terminal) noted(role devices.Role, old, now devices.Status) {
+	if role == devices.RoleDoor {
+		t.cabinet.noted(t, old, now)
+	}
 	if old.Unready() == now.Unready() || now.Unready() == devices.UnreadyStarting {
 		return
 	}
@@ -314,6 +323,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	})
 	run("uplink", t.link.Run)
 	run("sweep", t.sweep)
+	run("cabinet", t.cabinet.run)
 	run("audit", t.audit.run)
 	run("telemetry", t.tell)
 	run("engine", func(ctx context.Context) error {

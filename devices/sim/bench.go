@@ -1,6 +1,6 @@
 package sim
 
-// The bench: a reader and three printers, steered by name.
+// The bench: a reader, three printers and the cabinet, steered by name.
 
 import (
 	"errors"
@@ -21,16 +21,18 @@ type BenchOptions struct {
 	Receipt     ReceiptOptions
 	Document    DocumentOptions
 	CardPrinter CardPrinterOptions
+	Cabinet     IOBoardOptions
 	// NoSocket leaves the control socket out.
 	NoSocket bool
 }
 
-// Bench is a table with a reader and three printers on it. Its methods may be called from any goroutine.
+// Bench is a table with a reader and three printers on it, in a cabinet with a door and lamps. Its methods may be called from any goroutine.
 type Bench struct {
 	Reader      *IDReader
 	Receipt     *ReceiptPrinter
 	Document    *DocumentPrinter
 	CardPrinter *CardPrinter
+	Cabinet     *IOBoard
 
 	cards   []Card
 	own     string
@@ -60,7 +62,7 @@ func StartBench(opt BenchOptions) (b *Bench, err error) {
 	} else if err = os.MkdirAll(opt.Dir, 0o755); err != nil {
 		return b, fmt.Errorf("sim: %w", err)
 	}
-	for _, dir := range []*string{&opt.Reader.Line.Dir, &opt.Receipt.Line.Dir} {
+	for _, dir := range []*string{&opt.Reader.Line.Dir, &opt.Receipt.Line.Dir, &opt.Cabinet.Line.Dir} {
 		if *dir == "" {
 			*dir = opt.Dir
 		}
@@ -80,6 +82,10 @@ func StartBench(opt BenchOptions) (b *Bench, err error) {
 		return b, err
 	}
 	if b.CardPrinter, err = StartCardPrinter(opt.CardPrinter); err != nil {
+		return b, err
+	}
+	opt.Cabinet.Door = true
+	if b.Cabinet, err = StartIOBoard(opt.Cabinet); err != nil {
 		return b, err
 	}
 	if opt.NoSocket {
@@ -108,6 +114,9 @@ func (b *Bench) Close() error {
 	if b.CardPrinter != nil {
 		all = append(all, b.CardPrinter.Close())
 	}
+	if b.Cabinet != nil {
+		all = append(all, b.Cabinet.Close())
+	}
 	if b.own != "" {
 		all = append(all, os.RemoveAll(b.own))
 	}
@@ -120,7 +129,7 @@ func (b *Bench) Socket() string { return b.socket }
 // URIs of the devices, by name.
 func (b *Bench) URIs() map[string]string {
 	return map[string]string{DeviceIDReader: b.Reader.URI(), DeviceReceiptPrinter: b.Receipt.URI(), DeviceDocumentPrinter: b.Document.URI(),
-		DeviceCardPrinter: b.CardPrinter.URI()}
+		DeviceCardPrinter: b.CardPrinter.URI(), DeviceIOBoard: b.Cabinet.URI()}
 }
 
 // Cards are the names that PutCard takes.
@@ -171,6 +180,8 @@ func (b *Bench) device(name string) (device, error) {
 		return b.Document, nil
 	case DeviceCardPrinter:
 		return b.CardPrinter, nil
+	case DeviceIOBoard:
+		return b.Cabinet, nil
 	}
 	return nil, fmt.Errorf("%w: device %q; there are %s", ErrUnknown, name, strings.Join(Devices(), ", "))
 }
@@ -190,7 +201,7 @@ func (b *Bench) Clear(device string) error { return b.ClearFault(device, "") }
 // ClearFault mends one fault of a device, or all for "".
 func (b *Bench) ClearFault(device, name string) error {
 	if device == "" && name == "" {
-		return errors.Join(b.Reader.Clear(""), b.Receipt.Clear(""), b.Document.Clear(""), b.CardPrinter.Clear(""))
+		return errors.Join(b.Reader.Clear(""), b.Receipt.Clear(""), b.Document.Clear(""), b.CardPrinter.Clear(""), b.Cabinet.Clear(""))
 	}
 	d, err := b.device(device)
 	if err != nil {
@@ -205,6 +216,7 @@ type State struct {
 	Receipt     ReceiptState     `json:"receipt-printer"`
 	Document    DocumentState    `json:"document-printer"`
 	CardPrinter CardPrinterState `json:"card-printer"`
+	Cabinet     IOBoardState     `json:"door"`
 	Slips       []Paper          `json:"slips,omitempty"`
 	Documents   []Paper          `json:"documents,omitempty"`
 	Cards       []Paper          `json:"cards,omitempty"`
@@ -212,6 +224,6 @@ type State struct {
 
 // State tells how everything is.
 func (b *Bench) State() (State, error) {
-	return State{Reader: b.Reader.State(), Receipt: b.Receipt.State(), Document: b.Document.State(), CardPrinter: b.CardPrinter.State(),
+	return State{Reader: b.Reader.State(), Receipt: b.Receipt.State(), Document: b.Document.State(), CardPrinter: b.CardPrinter.State(), Cabinet: b.Cabinet.State(),
 		Slips: b.Receipt.Slips(), Documents: b.Document.Documents(), Cards: b.CardPrinter.Cards()}, nil
 }

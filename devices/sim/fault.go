@@ -36,7 +36,7 @@ const (
 
 // Devices are the names of all devices.
 func Devices() []string {
-	return []string{DeviceIDReader, DeviceReceiptPrinter, DeviceDocumentPrinter, DeviceCardPrinter}
+	return []string{DeviceIDReader, DeviceReceiptPrinter, DeviceDocumentPrinter, DeviceCardPrinter, DeviceIOBoard}
 }
 
 // Faults lists the faults of a device.
@@ -48,6 +48,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(receiptFaults), nil
 	case DeviceCodeScanner, DeviceUPS:
 		return slices.Clone(plainFaults), nil
+	case DeviceIOBoard:
+		return slices.Clone(ioBoardFaults), nil
 	case DeviceCamera:
 		return slices.Clone(cameraFaults), nil
 	case DeviceDocumentPrinter:

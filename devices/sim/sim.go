@@ -2,9 +2,9 @@
 // tests. A simulator takes the place of a device, never of a driver, and shares no protocol code with one; what it says
 // comes from the byte tables of the protocols.
 //
-// Four devices stand on the [Bench]: an [IDReader] (a SAM module and the cards that are put on it), a [ReceiptPrinter] (an
+// Five devices stand on the [Bench]: an [IDReader] (a SAM module and the cards that are put on it), a [ReceiptPrinter] (an
 // ESC/POS head that draws what it is sent and cuts slips), a [DocumentPrinter] (an IPP printer that keeps what it printed)
-// and a [CardPrinter] (the same with a hopper of blanks, a ribbon and an exit). The first two hang on a pseudo-terminal, whose name is a link that stays valid when the plug is pulled and put back, or on
+// a [CardPrinter] (the same with a hopper of blanks, a ribbon and an exit); and an [IOBoard] with the cabinet's door. The first two hang on a pseudo-terminal, whose name is a link that stays valid when the plug is pulled and put back, or on
 // TCP; their lines are paced like a UART.
 //
 //	reader, err := sim.StartIDReader(sim.ReaderOptions{})

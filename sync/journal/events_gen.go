@@ -7,6 +7,7 @@ import "github.com/budayang/kiosk/sync/wire"
 // Events of the audit chain, for rooms that do not know the wire.
 const (
 	EventAuditGap             = wire.EventAuditGap
+	EventCabinetTampered      = wire.EventCabinetTampered
 	EventCardGivenUp          = wire.EventCardGivenUp
 	EventCardLeft             = wire.EventCardLeft
 	EventCardRemoved          = wire.EventCardRemoved
@@ -20,6 +21,8 @@ const (
 	EventDeskDecided          = wire.EventDeskDecided
 	EventDeviceChanged        = wire.EventDeviceChanged
 	EventDocumentForged       = wire.EventDocumentForged
+	EventDoorClosed           = wire.EventDoorClosed
+	EventDoorOpened           = wire.EventDoorOpened
 	EventEffectStateRefused   = wire.EventEffectStateRefused
 	EventEpochBegan           = wire.EventEpochBegan
 	EventInboxReceived        = wire.EventInboxReceived

@@ -6,6 +6,8 @@ package wire
 const (
 	// The chain ends before a head that was signed or acknowledged earlier: entries were cut off, or the disk is an older copy.
 	EventAuditGap Event = "audit.gap"
+	// The tamper sensor says that the cabinet is moved, lifted or drilled; visit tells whether somebody was served.
+	EventCabinetTampered Event = "cabinet.tampered"
 	// Nobody took the card within the time-out; the terminal opened again.
 	EventCardGivenUp Event = "card.given-up"
 	// An identity card stayed on the reader; the terminal closed and waits for it to be taken.
@@ -32,6 +34,10 @@ const (
 	EventDeviceChanged Event = "device.changed"
 	// A document's signature or hash did not verify; it was not printed.
 	EventDocumentForged Event = "document.forged"
+	// The cabinet's door was closed.
+	EventDoorClosed Event = "door.closed"
+	// The cabinet's door was opened, or found open; attended tells whether a technician was logged in, visit whether somebody was served.
+	EventDoorOpened Event = "door.opened"
 	// An act's outcome was written, but the case's state did not allow the state it asked for.
 	EventEffectStateRefused Event = "effect.state-refused"
 	// The lanes were chained anew after a fork; receipt codes skipped ahead.
@@ -92,6 +98,7 @@ const (
 
 var eventSpecs = map[Event]EventSpec{
 	EventAuditGap:             {Type: "system-status", Text: "The chain ends before a head that was signed or acknowledged earlier: entries were cut off, or the disk is an older copy.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "head": {Kind: "count", Optional: false}, "seq": {Kind: "count", Optional: false}}},
+	EventCabinetTampered:      {Type: "system-status", Text: "The tamper sensor says that the cabinet is moved, lifted or drilled; visit tells whether somebody was served.", Fields: map[string]FieldSpec{"visit": {Kind: "word", Optional: false}}},
 	EventCardGivenUp:          {Type: "application-action", Text: "Nobody took the card within the time-out; the terminal opened again."},
 	EventCardLeft:             {Type: "user-action", Text: "An identity card stayed on the reader; the terminal closed and waits for it to be taken."},
 	EventCardRemoved:          {Type: "user-action", Text: "The card that was left on the reader was taken."},
@@ -105,6 +112,8 @@ var eventSpecs = map[Event]EventSpec{
 	EventDeskDecided:          {Type: "operator-action", Text: "A person decided a case. second is the other person where the rule asks for two; note is the hash of a sealed note.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "case": {Kind: "case", Optional: false}, "decision": {Kind: "word", Optional: false}, "from": {Kind: "state", Optional: false}, "note": {Kind: "hash", Optional: true}, "reason": {Kind: "word", Optional: false}, "second": {Kind: "operator", Optional: true}, "to": {Kind: "state", Optional: false}}},
 	EventDeviceChanged:        {Type: "system-status", Text: "A device began or ceased to work.", Fields: map[string]FieldSpec{"is": {Kind: "word", Optional: false}, "role": {Kind: "word", Optional: false}, "was": {Kind: "word", Optional: false}}},
 	EventDocumentForged:       {Type: "application-status", Text: "A document's signature or hash did not verify; it was not printed.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
+	EventDoorClosed:           {Type: "system-status", Text: "The cabinet's door was closed."},
+	EventDoorOpened:           {Type: "system-status", Text: "The cabinet's door was opened, or found open; attended tells whether a technician was logged in, visit whether somebody was served.", Fields: map[string]FieldSpec{"attended": {Kind: "word", Optional: false}, "visit": {Kind: "word", Optional: false}}},
 	EventEffectStateRefused:   {Type: "application-status", Text: "An act's outcome was written, but the case's state did not allow the state it asked for.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "effect": {Kind: "effect", Optional: false}, "to": {Kind: "state", Optional: false}}},
 	EventEpochBegan:           {Type: "application-action", Text: "The lanes were chained anew after a fork; receipt codes skipped ahead.", Fields: map[string]FieldSpec{"codes_after": {Kind: "count", Optional: false}, "destroyed": {Kind: "count", Optional: false}, "epoch": {Kind: "count", Optional: false}}},
 	EventInboxReceived:        {Type: "application-status", Text: "A message of the platform that this program does not know was received and left.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},

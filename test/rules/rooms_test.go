@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"devices/scanner":     {"devices", "devices/bus", "devices/profile", "slip", "idnum"},
 	"devices/ups":         {"devices", "devices/bus", "slip", "idnum"},
 	"devices/camera":      {"devices"},
+	"devices/ioboard":     {"devices", "devices/profile"},
 	"devices/card":        {"devices", "devices/bus", "slip", "idnum"},
 	"devices/sim":         {"devices", "devices/bus", "devices/sim", "slip", "idnum"},
 	"sync/wire":           {},

@@ -99,7 +99,7 @@ type Device struct {
 	URI         string   `toml:"uri"`
 	Driver      string   `toml:"driver"`
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
-	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers: a model's profile
+	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers, I/O boards: a model's profile
 	Name        string   `toml:"name"`         // UPS of NUT: its name in ups.conf; "ups" when not said
 	Media       string   `toml:"media"`        // document and card printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
@@ -143,6 +143,8 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleDocumentPrinter: {"ipp"},
 	devices.RoleCardPrinter:     {"ipp"},
 	devices.RoleCodeScanner:     {"code"},
+	devices.RoleDoor:            {"modbus"},
+	devices.RoleLights:          {"modbus"},
 	devices.RoleUPS:             {"megatec", "nut"},
 	devices.RoleCardDispenser:   {"card"},
 	devices.RoleCamera:          {"video"},
@@ -155,6 +157,7 @@ var schemes = map[string][]string{
 	"ipp":     {"ipp", "ipps"},
 	"code":    {"serial", "tcp"},
 	"megatec": {"serial", "tcp"},
+	"modbus":  {"serial", "tcp"},
 	"nut":     {"tcp"},
 	"card":    {"serial", "tcp"},
 	"video":   camera.Schemes(),

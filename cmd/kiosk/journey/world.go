@@ -178,7 +178,16 @@ media = "iso_a4_210x297mm"
 [device.card-printer]
 driver = "ipp"
 uri = %q
-`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI())
+
+[device.door]
+driver = "modbus"
+uri = %q
+
+[device.lights]
+driver = "modbus"
+uri = %q
+`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
+		w.Props.Cabinet.URI(), w.Props.Cabinet.URI())
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
