@@ -140,6 +140,7 @@ const (
 	FieldPhone  FieldKind = "phone"  // 11 digits, 1[3-9]…; numeric keys
 	FieldDigits FieldKind = "digits" // numeric keys
 	FieldLatin  FieldKind = "latin"  // Latin keyboard
+	FieldText   FieldKind = "text"   // Latin keyboard with signs: addresses, paths, codes; for technicians
 	FieldChoice FieldKind = "choice" // one of Options
 	FieldMonth  FieldKind = "month"  // YYYYMM, numeric keys
 )

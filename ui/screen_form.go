@@ -163,6 +163,9 @@ func (p *page) keyboard(x service.Field) {
 	if limit == 0 {
 		limit = 60
 	}
+	if x.Max == 0 && x.Kind == service.FieldText {
+		limit = 200
+	}
 	press := func(k string) {
 		v := []rune(p.t.state.values[x.ID])
 		switch {
@@ -174,8 +177,8 @@ func (p *page) keyboard(x service.Field) {
 		p.t.state.values[x.ID] = string(v)
 		p.t.build()
 	}
-	if x.Kind == service.FieldLatin {
-		p.letters(press)
+	if x.Kind == service.FieldLatin || x.Kind == service.FieldText {
+		p.letters(press, x.Kind == service.FieldText)
 		return
 	}
 	p.keypad(press)
@@ -215,8 +218,11 @@ func (p *page) keypad(press func(string)) {
 
 var letterRows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"}
 
-// letters draws a Latin keyboard.
-func (p *page) letters(press func(string)) {
+// signRows stand in the place of letters.
+var signRows = []string{"1234567890", ".:/-_@?=&%", "+#~,;()*!", "[]{}<>|"}
+
+// letters draws a Latin keyboard, with a key that brings signs where they are needed.
+func (p *page) letters(press func(string), signs bool) {
 	m := p.m
 	gap := m.mm(3)
 	w := (p.w - 9*gap) / 10
@@ -225,7 +231,11 @@ func (p *page) letters(press func(string)) {
 	if w < m.key() {
 		w = m.key()
 	}
-	for _, row := range letterRows {
+	rows := letterRows
+	if signs && p.t.state.signs {
+		rows = signRows
+	}
+	for _, row := range rows {
 		r := []rune(row)
 		x := p.x + (p.w-float32(len(r))*w-float32(len(r)-1)*gap)/2
 		for _, c := range r {
@@ -245,7 +255,16 @@ func (p *page) letters(press func(string)) {
 	}
 	side := m.mm(38)
 	p.button("key.shift", p.t.ui("shift"), k, p.x, y, side, h, func() { p.t.state.shift = !p.t.state.shift; p.t.build() })
-	b := p.button("key.space", p.t.ui("space"), plain, p.x+side+gap, y, p.w-2*(side+gap), h, func() { press(" ") })
+	x := p.x + side + gap
+	if signs {
+		k := plain
+		if p.t.state.signs {
+			k = soft
+		}
+		p.button("key.signs", p.t.ui("signs"), k, x, y, side, h, func() { p.t.state.signs = !p.t.state.signs; p.t.build() })
+		x += side + gap
+	}
+	b := p.button("key.space", p.t.ui("space"), plain, x, y, p.x+p.w-side-gap-x, h, func() { press(" ") })
 	b.repeat = true
 	b = p.button("key.del", p.t.ui("delete"), plain, p.x+p.w-side, y, side, h, func() { press("del") })
 	b.repeat = true

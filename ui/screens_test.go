@@ -154,6 +154,8 @@ func samples() []sample {
 			{ID: "code", Kind: service.FieldDigits, Label: service.T("tech.enter.code"), Required: true, Max: 8},
 			{ID: "pin", Kind: service.FieldDigits, Label: service.T("tech.enter.pin"), Required: true, Max: 12, Secret: true, Problem: service.T("tech.enter.wrong", "left", "4")}}},
 			func(t *Terminal) { t.state.values["code"], t.state.values["pin"] = "1001", "481516" }},
+		{"form-latin-text", service.Form{Page: open, Title: both("平台地址", "Platform's address"), Fields: []service.Field{
+			{ID: "url", Kind: service.FieldText, Label: both("地址", "Address"), Required: true}}}, func(t *Terminal) { t.state.values["url"], t.state.signs = "https://platform.example:8443", true }},
 		{"tech-home", consoleHome(), nil},
 		{"tech-supplies", consoleSupplies(), nil},
 		{"tech-logs", consoleLogs(), nil},

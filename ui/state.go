@@ -18,6 +18,7 @@ type state struct {
 	strokes [][]image.Point
 	late    bool // a wait grew long
 	shift   bool
+	signs   bool // the keyboard shows signs
 }
 
 func newState(p service.Prompt) state {

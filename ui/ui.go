@@ -280,6 +280,16 @@ func (t *Terminal) apply(s settings) {
 	t.build()
 }
 
+// Speak changes the language, of this visit and of those after it. It may be called from any goroutine but Fyne's.
+func (t *Terminal) Speak(lang string) {
+	fyne.DoAndWait(func() {
+		t.opt.Language = lang
+		s := t.set
+		s.lang = lang
+		t.apply(s)
+	})
+}
+
 // Run keeps clock, countdown and link true until ctx ends.
 func (t *Terminal) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)

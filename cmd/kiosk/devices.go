@@ -12,6 +12,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/ioboard"
+	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/slip"
 )
@@ -333,18 +334,7 @@ func printed(io stdio, r devices.PrintResult) error {
 }
 
 func testSlip(c config.Config) slip.Slip {
-	return slip.Slip{Blocks: []slip.Block{
-		slip.Text{Text: "打印测试 Test slip", Align: slip.Center, Bold: true, Size: 2},
-		slip.Text{Text: c.Terminal.Site + " " + c.Terminal.Name, Align: slip.Center},
-		slip.Rule{},
-		slip.Table{Columns: []slip.Column{{Share: 1}, {Share: 2, Align: slip.Right}}, Rows: [][]string{
-			{"时间 Time", time.Now().Format("2006-01-02 15:04:05")},
-			{"汉字 Chinese", "直骨角令海门 龘𠮷"},
-			{"程序 Version", version},
-		}},
-		slip.QR{Data: "BUDAYANG TEST", Caption: "QR"},
-		slip.Rule{Dashed: true},
-	}}
+	return maintain.TestSlip(c.Terminal.Site+" "+c.Terminal.Name, version, time.Now())
 }
 
 // roles are the configured roles, in a stable order.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/budayang/kiosk/assets"
@@ -102,6 +103,24 @@ func (s shelf) former() (all service.Items) {
 	return all
 }
 
+// here are the items that this terminal offers: those that its configuration names, or all. A configuration that names none of
+// them is no reason to offer nothing.
+func here(items service.Items, codes []string) service.Items {
+	if len(codes) == 0 {
+		return items
+	}
+	var some service.Items
+	for _, it := range items {
+		if slices.Contains(codes, it.Code) {
+			some = append(some, it)
+		}
+	}
+	if len(some) == 0 {
+		return items
+	}
+	return some
+}
+
 // put writes a release whole or not at all, after it loaded. A problem is the release's fault and says where it is wrong; an
 // error is the disk's.
 func (s shelf) put(r wire.ItemsRelease) (items service.Items, problem, err error) {
@@ -186,7 +205,7 @@ func (t *terminal) items(_ context.Context, m wire.Message) (uplink.Doing, error
 	if err := t.shelf.choose(r.Revision); err != nil {
 		return uplink.Doing{}, err
 	}
-	if err := t.engine.SetItems(items, t.shelf.former()); err != nil {
+	if err := t.engine.SetItems(here(items, t.cfg.Terminal.Items), t.shelf.former()); err != nil {
 		return uplink.Doing{}, err
 	}
 	t.itemsRevision.Store(r.Revision)

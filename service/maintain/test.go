@@ -49,6 +49,24 @@ func (s *session) try(ctx context.Context, role devices.Role) (string, error) {
 		return "", err
 	}
 	defer release()
+	return Try(ctx, dev, Trial{Page: s.cfg.Page, Slip: TestSlip(s.cfg.Place, s.cfg.Version, s.cfg.Journal.Now()), Printed: func(kind string, res devices.PrintResult) { s.count(kind, res) }})
+}
+
+// A Trial is what a device is tried with.
+type Trial struct {
+	Page    func() ([]byte, error) // one sheet, PDF
+	Slip    slip.Slip
+	Printed func(kind string, res devices.PrintResult) // hears of paper that was used; may be nil
+}
+
+func (t Trial) used(kind string, res devices.PrintResult) {
+	if t.Printed != nil {
+		t.Printed(kind, res)
+	}
+}
+
+// Try uses a device once, as a citizen's business would, and says in a few words what it did. Nothing personal is in them.
+func Try(ctx context.Context, dev devices.Device, with Trial) (string, error) {
 	switch dev := dev.(type) {
 	case devices.IDReader:
 		card, err := dev.Read(ctx, nil)
@@ -58,20 +76,20 @@ func (s *session) try(ctx context.Context, role devices.Role) (string, error) {
 		defer card.Wipe()
 		return fmt.Sprintf("%s, photo %v", card.Kind, card.WLT != nil || len(card.Photo) > 0), nil
 	case devices.ReceiptPrinter:
-		res := dev.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("test/%d", time.Now().UnixNano()), Slip: s.testSlip()})
-		s.count(journal.StockSlip, res)
+		res := dev.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("test/%d", time.Now().UnixNano()), Slip: with.Slip})
+		with.used(journal.StockSlip, res)
 		return printed(res)
 	case devices.DocumentPrinter:
-		if s.cfg.Page == nil {
+		if with.Page == nil {
 			return "", errors.New("no test page")
 		}
-		pdf, err := s.cfg.Page()
+		pdf, err := with.Page()
 		if err != nil {
 			return "", err
 		}
 		res := dev.Print(ctx, devices.DocumentJob{Name: "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000"), PDF: pdf, Sheets: 1,
 			Note: func(string, string) error { return nil }})
-		s.count(journal.StockSheet, res)
+		with.used(journal.StockSheet, res)
 		return printed(res)
 	case devices.UPS:
 		p, err := dev.Power(ctx)
@@ -136,15 +154,16 @@ func (s *session) count(kind string, res devices.PrintResult) {
 	}
 }
 
-func (s *session) testSlip() slip.Slip {
+// TestSlip is a slip with what a head may draw wrong.
+func TestSlip(place, version string, now time.Time) slip.Slip {
 	return slip.Slip{Blocks: []slip.Block{
 		slip.Text{Text: "打印测试 Test slip", Align: slip.Center, Bold: true, Size: 2},
-		slip.Text{Text: s.cfg.Place, Align: slip.Center},
+		slip.Text{Text: place, Align: slip.Center},
 		slip.Rule{},
 		slip.Table{Columns: []slip.Column{{Share: 1}, {Share: 2, Align: slip.Right}}, Rows: [][]string{
-			{"时间 Time", s.cfg.Journal.Now().Format(time.DateTime)},
+			{"时间 Time", now.Format(time.DateTime)},
 			{"汉字 Chinese", "直骨角令海门 龘𠮷"},
-			{"程序 Version", s.cfg.Version},
+			{"程序 Version", version},
 		}},
 		slip.QR{Data: "BUDAYANG TEST", Caption: "QR"},
 		slip.Rule{Dashed: true},

@@ -45,6 +45,7 @@ const (
 	EventTechnicianLeft       = wire.EventTechnicianLeft
 	EventTechnicianLocked     = wire.EventTechnicianLocked
 	EventTechnicianRefused    = wire.EventTechnicianRefused
+	EventTerminalCommissioned = wire.EventTerminalCommissioned
 	EventTerminalEnrolled     = wire.EventTerminalEnrolled
 	EventTerminalRenewed      = wire.EventTerminalRenewed
 	EventTerminalRotated      = wire.EventTerminalRotated

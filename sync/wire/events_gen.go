@@ -82,6 +82,8 @@ const (
 	EventTechnicianLocked Event = "technician.locked"
 	// Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.
 	EventTechnicianRefused Event = "technician.refused"
+	// A technician brought the terminal into service; report is the hash of the commissioning report, findings how many things it says to look at.
+	EventTerminalCommissioned Event = "terminal.commissioned"
 	// The platform knows this terminal's key.
 	EventTerminalEnrolled Event = "terminal.enrolled"
 	// The platform certified the terminal's key anew.
@@ -136,6 +138,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventTechnicianLeft:       {Type: "operator-action", Text: "A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).", Fields: map[string]FieldSpec{"why": {Kind: "word", Optional: false}}},
 	EventTechnicianLocked:     {Type: "system-status", Text: "The console takes no code for some minutes after too many wrong ones.", Fields: map[string]FieldSpec{"minutes": {Kind: "count", Optional: false}}},
 	EventTechnicianRefused:    {Type: "system-status", Text: "Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.", Fields: map[string]FieldSpec{"tries": {Kind: "count", Optional: false}}},
+	EventTerminalCommissioned: {Type: "operator-action", Text: "A technician brought the terminal into service; report is the hash of the commissioning report, findings how many things it says to look at.", Fields: map[string]FieldSpec{"devices": {Kind: "count", Optional: false}, "findings": {Kind: "count", Optional: false}, "report": {Kind: "hash", Optional: false}}},
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},
 	EventTerminalRotated:      {Type: "application-action", Text: "New keys took the place of the terminal's old ones."},

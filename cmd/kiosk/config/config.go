@@ -52,6 +52,9 @@ type Terminal struct {
 	Site string `toml:"site"` // name of the hall, shown in the header
 	Name string `toml:"name"` // "03 号终端"
 	Data string `toml:"data"` // directory of the journal, keys and blobs; relative to the file
+	// Items are the codes of the items that are offered here, of those that the program or the platform's release has; none
+	// named offers all.
+	Items []string `toml:"items"`
 }
 
 // Screen is the panel.
@@ -259,7 +262,7 @@ func syntax(path string, err error, at map[string]int) error {
 
 // known are all keys, for "did you mean".
 var known = []string{
-	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data",
+	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data", "terminal.items",
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
 	"platform.url", "platform.ca", "platform.code_file", "platform.profile",
@@ -319,6 +322,7 @@ func (v *checker) bad(key, expected string) {
 var (
 	terminalID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{2,31}$`)
 	terminalNo = regexp.MustCompile(`^[0-9A-Z]{1,4}$`)
+	itemCode   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 )
 
 func (v *checker) check(c *Config) {
@@ -336,6 +340,12 @@ func (v *checker) check(c *Config) {
 	}
 	if c.Terminal.Data == "" {
 		v.bad("terminal.data", "the directory for the journal and keys")
+	}
+	for _, code := range c.Terminal.Items {
+		if !itemCode.MatchString(code) {
+			v.bad("terminal.items", `codes of items, such as ["SB-P", "12345"]`)
+			break
+		}
 	}
 	if c.Screen.Width < 480 || c.Screen.Width > 8192 {
 		v.bad("screen.width", "pixels, 480 to 8192")
