@@ -168,6 +168,15 @@ func (j *Journal) writable() error {
 	return nil
 }
 
+// shows says whether the database shows a change as one that happened, or cannot be read.
+func (j *Journal) shows(change uint64) (is bool) {
+	err := j.db.View(func(tx *bolt.Tx) error {
+		is = tx.Bucket(bucketChange).Sequence() >= change
+		return nil
+	})
+	return is || err != nil
+}
+
 // undone is what follows a change that was not committed.
 func (j *Journal) undone(err error, t *Tx, spilled bool, synced <-chan error) error {
 	// Room is asked for before anything that counts is overwritten: such a change certainly did not happen.
@@ -177,6 +186,10 @@ func (j *Journal) undone(err error, t *Tx, spilled bool, synced <-chan error) er
 			j.spill.synced(<-synced, t.number-1)
 		}
 		switch {
+		case full && j.shows(t.number):
+			// The disk refused the very page that makes it so, and shows it all the same, from a cache that no disk has.
+			j.failed = fmt.Errorf("%w: refused, and to be read: %w", ErrDisk, err)
+			return j.failed
 		case full:
 			if verr := j.spill.void(t.number); verr != nil {
 				// The change's frame may still be read as one that happened, and nobody may say that it did not.

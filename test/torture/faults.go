@@ -68,6 +68,9 @@ func (c *crew) suffer(ctx context.Context, r *rand.Rand) error {
 	// Each once, in some order, and then by chance: in a short run chance alone leaves some out.
 	first := r.Perm(len(all))
 	for sleep(ctx, between(r, 500*time.Millisecond, 3*time.Second)) {
+		if err := c.watchdog(); err != nil {
+			return fmt.Errorf("watchdog: %w", err)
+		}
 		if sum == 0 {
 			continue
 		}

@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -32,6 +34,7 @@ type unit struct {
 	waiting uint64
 	pending uint32 // the epoch in which its disk was set back, until a higher one shows that it was noticed
 	logs    []string
+	failed  atomic.Bool // its journal takes nothing until it is opened again
 }
 
 // image is a copy of a machine's disk.
@@ -187,6 +190,8 @@ func (c *crew) listen(out io.Reader, ended chan struct{}) {
 		case "down", "waits":
 			u.note(word)
 			u.tell(word)
+		case "failed":
+			u.failed.Store(true)
 		case "log", "trouble", "problem":
 			u.log(strings.Join(word, " "))
 			if c.run.opt.site != nil {
@@ -267,6 +272,27 @@ func (c *crew) ask(u *unit, o order, words ...string) ([]string, error) {
 	}
 }
 
+// watchdog starts the machines again whose journal takes nothing any more.
+func (c *crew) watchdog() error {
+	for _, u := range slices.Concat(c.units, c.clones) {
+		if !u.failed.Swap(false) {
+			continue
+		}
+		word, err := c.ask(u, order{Do: "report"}, "waits", "absent")
+		if err != nil {
+			return err
+		}
+		if word[0] == "absent" {
+			continue
+		}
+		c.run.did("watchdog")
+		if err := errors.Join(c.stop(u), c.begin(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // begin starts a machine. A journal that is damaged, which only a lying disk may leave, is made anew from its spill; where there is
 // none either, a new disk is put in. Both are losses that were noticed.
 func (c *crew) begin(u *unit) error {
@@ -280,6 +306,7 @@ func (c *crew) begin(u *unit) error {
 			return err
 		case word[0] == "up":
 			u.ever = true
+			u.failed.Store(false)
 			if c.disk == nil || !c.run.lied(c) {
 				return nil
 			}

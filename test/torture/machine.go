@@ -198,7 +198,29 @@ func (m *machine) verify() {
 	for _, p := range r.Problems {
 		m.w.say("problem", m.name, oneWord(errors.New(p)))
 	}
+	if r.Unsettled > 0 {
+		m.unsettled()
+	}
 	m.w.say("verified", m.name, r.Records, r.Unsettled, len(r.Problems))
+}
+
+// unsettled shows the effects without outcome and what the world says of them.
+func (m *machine) unsettled() {
+	cases, err := m.j.Cases(nil)
+	if err != nil {
+		m.w.say("trouble", m.name, oneWord(err))
+	}
+	for _, c := range cases {
+		effects, err := m.j.Effects(c.ID)
+		if err != nil {
+			m.w.say("trouble", m.name, oneWord(err))
+		}
+		for _, e := range effects {
+			if e.State == journal.EffectIntended {
+				m.w.say("trouble", m.name, fmt.Sprintf("%s_of_%s_case_%s_since_%s_notes_%v_acted_%v", e.EffectName, c.Item, c.State, e.Intended.Format(time.TimeOnly), e.Notes, m.acted(e.EffectName.String())))
+			}
+		}
+	}
 }
 
 // world is what the printer and the till really did: a file that survives every crash of the terminal.
@@ -386,6 +408,10 @@ func (m *machine) serve(ctx context.Context, visit string) {
 			}
 			return journal.Outcome{State: journal.EffectDone, Case: journal.Printed}
 		})
+	m.look(err)
+	if err != nil {
+		m.w.say("log", m.name, visit, oneWord(err))
+	}
 	if err != nil || e.State != journal.EffectDone {
 		return
 	}
@@ -397,14 +423,23 @@ func (m *machine) serve(ctx context.Context, visit string) {
 		_, err := tx.Emit(wire.LaneTx, c.ID, wire.TypeRating, 1, wire.Rating{Item: visit, Version: "1", Level: "5", At: m.now()})
 		return errors.Join(err, tx.SetState(c.ID, journal.Closed, ""))
 	})
+	m.look(err)
 	if err == nil {
 		m.w.say("closed", m.name, c.ID, m.places(c.ID))
+	}
+}
+
+// look tells when the journal takes nothing any more until it is opened again, which a terminal's watchdog sees to.
+func (m *machine) look(err error) {
+	if errors.Is(err, journal.ErrDisk) {
+		m.w.say("failed", m.name)
 	}
 }
 
 // refused tells that a citizen was sent away, when that is certain. After an I/O error nobody knows whether the change is on
 // disk, and the screen says that.
 func (m *machine) refused(visit string, err error) {
+	m.look(err)
 	if errors.Is(err, syscall.EIO) || errors.Is(err, journal.ErrDisk) {
 		m.w.say("unsure", m.name, visit)
 		return

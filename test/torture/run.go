@@ -294,6 +294,9 @@ func (r *run) heal(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := c.watchdog(); err != nil {
+			return err
+		}
 		return c.drain(ctx)
 	})
 }
@@ -338,7 +341,9 @@ func (c *crew) empty(ctx context.Context, units []*unit) error {
 			return err
 		}
 		if word[0] != "verified" || word[3] != "0" || word[4] != "0" {
-			c.run.violation("journal of %s: %s", u.name, strings.Join(word, " "))
+			u.mu.Lock()
+			c.run.violation("journal of %s: %s\n    %s", u.name, strings.Join(word, " "), strings.Join(u.logs, "\n    "))
+			u.mu.Unlock()
 		}
 	}
 	return nil
