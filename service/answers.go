@@ -168,8 +168,8 @@ func (s *formStep) check() error {
 		switch {
 		case !idForm.MatchString(f.ID) || seen[f.ID]:
 			return fmt.Errorf("field %q, expected a short word that no other field has", f.ID)
-		case !slices.Contains([]FieldKind{FieldPhone, FieldDigits, FieldLatin, FieldChoice, FieldMonth}, f.Kind):
-			return fmt.Errorf("field %q: kind %q, expected phone, digits, latin, choice or month", f.ID, f.Kind)
+		case !slices.Contains([]FieldKind{FieldPhone, FieldDigits, FieldLatin, FieldChoice, FieldMonth, FieldIDNumber}, f.Kind):
+			return fmt.Errorf("field %q: kind %q, expected phone, digits, latin, choice, month or id-number", f.ID, f.Kind)
 		case (f.Kind == FieldChoice) != (len(f.Options) > 0):
 			return fmt.Errorf("field %q: options belong to a choice, and a choice needs them", f.ID)
 		case f.Max < 0 || f.Max > maxFieldRunes:
@@ -261,6 +261,8 @@ func (f fieldItem) length() int {
 		return 11
 	case FieldMonth:
 		return 6
+	case FieldIDNumber:
+		return 18
 	}
 	return or(f.Max, 32)
 }
@@ -291,6 +293,11 @@ func (f fieldItem) valid(v string, now time.Time) Text {
 		}
 		if !now.IsZero() && v > now.Format("200601") {
 			return T("svc.field.month-future")
+		}
+		return Text{}
+	case FieldIDNumber:
+		if idnum.CheckAny(v) != nil {
+			return T("svc.field.id-number")
 		}
 		return Text{}
 	case FieldDigits:

@@ -101,17 +101,20 @@ type Tile struct {
 	Offline bool // works without the platform
 }
 
-// Consent asks for agreement to what is done with personal data. Answered by Next; Back refuses.
+// Consent asks for agreement to what is done with personal data. Answered by Next; Back refuses. Where Otherwise is set there is
+// another way, whose button answers Cancelled.
 type Consent struct {
 	Page
-	Title Text
-	Lines []Text
+	Title     Text
+	Lines     []Text
+	Otherwise Text
 }
 
 // PlaceCard asks for the identity card. The card itself answers, through ctx; fingers can only go back or leave.
 type PlaceCard struct {
 	Page
-	Tries int // failed tries so far
+	Other bool // the number may be typed instead: answered by Next
+	Tries int  // failed tries so far
 }
 
 // EnterCode asks for the one-time code. Answered by Entered{Value} or Again (send another).
@@ -143,6 +146,8 @@ const (
 	FieldText   FieldKind = "text"   // Latin keyboard with signs: addresses, paths, codes; for technicians
 	FieldChoice FieldKind = "choice" // one of Options
 	FieldMonth  FieldKind = "month"  // YYYYMM, numeric keys
+	// FieldIDNumber is an identity number: digits, at the end perhaps an X.
+	FieldIDNumber FieldKind = "id-number"
 )
 
 // A Field is one value of a form.
@@ -252,16 +257,50 @@ type Pay struct {
 	Changed    bool // the amount is another than the one shown before
 }
 
+// Pose shows the person what the camera sees of them, with what they should do. It ends through ctx when the picture has been good
+// for a while, or is answered by Next: take it as it is.
+type Pose struct {
+	Page
+	Title   Text
+	Hint    Text
+	Problem Text // why the last picture would not do; zero at first
+	Left    int  // tries left after this one
+	Face    bool // for a comparison, not for a photo
+	Live    *Live
+}
+
+// PickPhoto lets the citizen choose between photos (JPEG, upright; wiped when the prompt ends). Answered by Chosen with the index, or
+// by Again while Left is not 0.
+type PickPhoto struct {
+	Page
+	Title  Text
+	Photos [][]byte
+	Left   int
+}
+
+// AwaitDecision shows that an official decides, and with which code one comes back. The decision ends it through ctx. Answered by
+// Cancelled: the citizen goes, and comes back.
+type AwaitDecision struct {
+	Page
+	Title   Text
+	Hint    Text
+	Receipt string
+	Number  string        // of the application
+	Wait    time.Duration // as a guess; 0 when it cannot be said
+	QR      string
+}
+
 // TakeCard asks to take the identity card away; the reader answers through ctx. Louder after Seconds.
 type TakeCard struct {
 	Page
 	Urgent bool
 }
 
-// TakeOutput asks to take paper from the mouth; the sensor answers through ctx.
+// TakeOutput asks to take paper, or a card that was made, from the mouth; the sensor answers through ctx.
 type TakeOutput struct {
 	Page
 	Urgent bool
+	Card   bool
 }
 
 // Done ends a case: what came out, and the rating. Answered by Rated, Level "" when skipped.
@@ -377,24 +416,27 @@ type OutOfService struct {
 type Ended struct{}
 
 // Name gives each prompt's and view's stable id.
-func (Attract) Name() string      { return "attract" }
-func (Home) Name() string         { return "home" }
-func (Consent) Name() string      { return "consent" }
-func (PlaceCard) Name() string    { return "identify" }
-func (EnterCode) Name() string    { return "verify" }
-func (Form) Name() string         { return "form" }
-func (Choose) Name() string       { return "choose" }
-func (Ink) Name() string          { return "ink" }
-func (Review) Name() string       { return "review" }
-func (Result) Name() string       { return "result" }
-func (Guide) Name() string        { return "guide" }
-func (Wait) Name() string         { return "wait" }
-func (Pay) Name() string          { return "pay" }
-func (TakeCard) Name() string     { return "take-card" }
-func (TakeOutput) Name() string   { return "take-output" }
-func (Done) Name() string         { return "done" }
-func (Trouble) Name() string      { return "trouble" }
-func (Progress) Name() string     { return "progress" }
-func (CardNote) Name() string     { return "card-note" }
-func (OutOfService) Name() string { return "out-of-service" }
-func (Ended) Name() string        { return "ended" }
+func (Attract) Name() string       { return "attract" }
+func (Home) Name() string          { return "home" }
+func (Consent) Name() string       { return "consent" }
+func (PlaceCard) Name() string     { return "identify" }
+func (EnterCode) Name() string     { return "verify" }
+func (Form) Name() string          { return "form" }
+func (Choose) Name() string        { return "choose" }
+func (Ink) Name() string           { return "ink" }
+func (Review) Name() string        { return "review" }
+func (Result) Name() string        { return "result" }
+func (Guide) Name() string         { return "guide" }
+func (Wait) Name() string          { return "wait" }
+func (Pay) Name() string           { return "pay" }
+func (Pose) Name() string          { return "photo" }
+func (PickPhoto) Name() string     { return "pick-photo" }
+func (AwaitDecision) Name() string { return "decision" }
+func (TakeCard) Name() string      { return "take-card" }
+func (TakeOutput) Name() string    { return "take-output" }
+func (Done) Name() string          { return "done" }
+func (Trouble) Name() string       { return "trouble" }
+func (Progress) Name() string      { return "progress" }
+func (CardNote) Name() string      { return "card-note" }
+func (OutOfService) Name() string  { return "out-of-service" }
+func (Ended) Name() string         { return "ended" }

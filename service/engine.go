@@ -26,10 +26,13 @@ type Config struct {
 	Devices  devices.Set
 	Platform Platform
 	Cashier  Cashier // nil: nothing can be paid here
-	Site     Site
-	Timeouts Timeouts
-	Now      func() time.Time // nil means time.Now
-	Log      *slog.Logger     // nil means discard
+	Office   Office  // nil: no cards are made here
+	// TerminalID is the terminal's id at the platform, which a permit must name.
+	TerminalID string
+	Site       Site
+	Timeouts   Timeouts
+	Now        func() time.Time // nil means time.Now
+	Log        *slog.Logger     // nil means discard
 	// Caretaker has its turn between visits; nil when there is none.
 	Caretaker Caretaker
 	// Technician has the terminal when somebody at the machine asks for it; nil when this program has no console. It needs a
@@ -76,6 +79,9 @@ type Timeouts struct {
 	PayAgain    time.Duration // 10 s: between questions about bills that nobody waits for here
 	PayReserve  time.Duration // 30 min: for how long consumables are set aside for a payment
 	PayLate     time.Duration // 3 h: for how long a bill that ended unpaid is asked about
+	PermitTries int           // 15, IssuePause apart: the platform hears of a spoiled blank first
+	Hold        time.Duration // 1.5 s: for how long a picture must be good before it is taken
+	Unclaimed   time.Duration // 24 h: how long a paid card waits for its citizen before the money goes back
 }
 
 func or[V comparable](v, def V) V {
@@ -98,7 +104,8 @@ func (t Timeouts) withDefaults() Timeouts {
 		LookForCard: or(t.LookForCard, 2*time.Second),
 		PayPoll:     or(t.PayPoll, 2*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
 		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
-		PayReserve: or(t.PayReserve, 30*time.Minute),
+		PayReserve: or(t.PayReserve, 30*time.Minute), PermitTries: or(t.PermitTries, 15),
+		Hold: or(t.Hold, 1500*time.Millisecond), Unclaimed: or(t.Unclaimed, 24*time.Hour),
 	}
 }
 

@@ -58,13 +58,17 @@ func (s *consentStep) Run(ctx context.Context, j *Journey) error {
 // maxCardTries is how often a citizen may put the card down before another way is better (domain.md F13).
 const maxCardTries = 3
 
+// errTyped: the citizen types the number.
+var errTyped = errors.New("number is typed")
+
 // liftCard is how long a citizen may take to lift a card that was refused.
 const liftCard = 10 * time.Second
 
 // identifyStep reads the identity card.
 type identifyStep struct {
 	Settings `yaml:",inline"`
-	Cards    []devices.CardKind `yaml:"cards"` // accepted kinds; empty means residents and residents of Hong Kong, Macau and Taiwan
+	Cards    []devices.CardKind `yaml:"cards"`  // accepted kinds; empty means residents and residents of Hong Kong, Macau and Taiwan
+	Number   bool               `yaml:"number"` // whoever has no card may type name and number
 }
 
 func (s *identifyStep) check() error {
@@ -98,6 +102,17 @@ func (s *identifyStep) Run(ctx context.Context, j *Journey) error {
 	for tries := 0; tries < maxCardTries; tries++ {
 		card, err := s.read(ctx, j, reader, tries)
 		switch {
+		case errors.Is(err, errTyped):
+			number, err := j.askNumber(ctx, T("svc.identify.title"), T("svc.identify.hint"), T("svc.row.number"))
+			if errors.Is(err, ErrBack) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			// Who it is the platform knows; the name is not asked for.
+			j.v.hold(&devices.IDCard{Kind: devices.CardResident, Number: number}, j.e.cfg.Known)
+			return nil
 		case err == nil:
 			j.v.cardRead = true
 			if r := s.refuse(card, j.e.now()); r != nil {
@@ -145,7 +160,7 @@ func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDRe
 		close(done)
 		came(errCame)
 	}()
-	_, asked := ask[Next](askCtx, j, PlaceCard{Page: j.page(), Tries: tries})
+	_, asked := ask[Next](askCtx, j, PlaceCard{Page: j.page(), Other: s.Number, Tries: tries})
 	stop()
 	<-done
 	switch {
@@ -153,6 +168,8 @@ func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDRe
 		return card, nil
 	case errors.Is(asked, errCame) && err != nil:
 		return nil, fmt.Errorf("read card: %w", err)
+	case asked == nil && s.Number:
+		asked = errTyped
 	case asked == nil:
 		asked = fmt.Errorf("%w: a finger cannot answer for a card", ErrAnswer)
 	}

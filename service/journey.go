@@ -31,6 +31,10 @@ type Journey struct {
 	asked   bool              // the running step has asked something
 	answers map[string]string // by field id; memory only until the case is open
 	ink     []byte
+	chance  Chance // what the office says of a card
+	shot    shot   // the photo for it
+	skipTo  string // kind of the step with which a resumed case goes on
+	skipped bool   // the case was begun in another visit
 	found   Found
 	opened  bool
 	kase    journal.Case
@@ -70,6 +74,9 @@ func (j *Journey) steps(ctx context.Context) error {
 		j.asked = false
 		err := n.Step.Run(ctx, j)
 		switch {
+		case err == nil && j.skipTo != "":
+			j.skip()
+			asked = nil
 		case err == nil:
 			switch k := kinds[n.Kind]; {
 			case k.floor && j.asked:
@@ -89,6 +96,14 @@ func (j *Journey) steps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// skip goes on with the step of a kind: what stands before it was done in another visit.
+func (j *Journey) skip() {
+	for j.step < len(j.item.Steps) && j.item.Steps[j.step].Kind != j.skipTo {
+		j.step++
+	}
+	j.skipTo, j.skipped = "", true
 }
 
 // ended says what an item that did not succeed leaves: nothing before the commit point, a case on the desk or a closed one
@@ -159,9 +174,9 @@ func (j *Journey) finish() {
 
 // wipe forgets the answers.
 func (j *Journey) wipe() {
-	clear(j.ink)
+	j.wipePictures()
 	clear(j.answers)
-	j.ink, j.found = nil, Found{}
+	j.found, j.chance = Found{}, Chance{}
 }
 
 // page frames a prompt of the running step.

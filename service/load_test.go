@@ -48,7 +48,7 @@ func TestLoadSaysWhere(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ text, want string }{
 		"unknown key":     {with("zone: guide", "zone: guide\ncolour: red"), `x.yaml:4: unknown field "colour", expected one of code`},
-		"unknown step":    {with("guide:\n", "guidance:\n"), `x.yaml:10: unknown step "guidance", expected one of choose consent`},
+		"unknown step":    {with("guide:\n", "guidance:\n"), `x.yaml:10: unknown step "guidance", expected one of apply card chance choose consent`},
 		"unknown setting": {with("      title: {zh: 题, en: title}\n      e", "      tittle: {zh: 题, en: title}\n      e"), `x.yaml:11: step "guide": unknown field "tittle", expected one of bar entries hint title`},
 		"no English":      {with("name: {zh: 名, en: name}", "name: {zh: 名}"), `name has no wording in "en"`},
 		"level":           {with("L0", "L9"), `level "L9", expected L0 to L4`},
@@ -99,7 +99,7 @@ func TestOwnItems(t *testing.T) {
 			t.Errorf("%s has no hash", it.Code)
 		}
 	}
-	if codes != "SB-P SB-Q 12345 GUIDE " {
+	if codes != "SB-P SB-Q TID 12345 GUIDE " {
 		t.Errorf("items %s", codes)
 	}
 }

@@ -106,12 +106,61 @@ func (s *payStep) Ready(sc Scene) Text {
 	return onlineWhy(sc)
 }
 
+// ready is what must be there for somebody whose stock may be set aside already.
+func (s *payStep) ready(sc Scene) Text {
+	if !sc.Pays {
+		return T("svc.why.no-pay")
+	}
+	return onlineWhy(sc)
+}
+
+// paidBefore tells whether a case that goes on was paid in another visit. One whose payment is not known is asked about first.
+func (s *payStep) paidBefore(ctx context.Context, j *Journey) (bool, error) {
+	if !j.skipped {
+		return false, nil
+	}
+	switch j.kase.State {
+	case journal.Paid, journal.ReissueDue:
+		return true, nil
+	case journal.PayUnknown:
+	default:
+		return false, nil
+	}
+	b, err := await(ctx, j, j.e.t.Quiet, T("svc.wait.pay"), func(ctx context.Context) (Bill, error) {
+		j.e.AskBills(ctx)
+		if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
+			j.kase = c
+		}
+		return j.e.cfg.Cashier.Bill(ctx, j.kase.ID, j.item.Code, j.v.token)
+	})
+	switch {
+	case j.kase.State == journal.Paid:
+		return true, nil
+	case errors.Is(err, errGivenUp), errors.Is(err, ErrLeft), errors.Is(err, ErrTimedOut), ctx.Err() != nil:
+		return false, err
+	case err == nil && b.State == BillPaid:
+		j.state(journal.Paid, "bill "+b.Number)
+		return true, nil
+	}
+	return false, refer("pay-unknown", "E-PAY-UNKNOWN", err, "number", j.kase.ReceiptCode)
+}
+
 // mostBills bounds how often another bill follows because the amount changed.
 const mostBills = 3
 
 // Run asks for the bill and waits for the money. Whoever leaves leaves the case behind; what becomes of it is asked later.
 func (s *payStep) Run(ctx context.Context, j *Journey) error {
-	if why := s.Ready(j.e.scene(j.item)); !why.IsZero() {
+	switch known, err := s.paidBefore(ctx, j); {
+	case err != nil:
+		return err
+	case known:
+		return nil
+	}
+	ready := s.Ready
+	if j.opened {
+		ready = s.ready // its stock may be set aside already
+	}
+	if why := ready(j.e.scene(j.item)); !why.IsZero() {
 		return &Referral{What: why, Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NOT-READY"}
 	}
 	if !j.opened {
@@ -122,8 +171,12 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 	if err := s.reserve(j); err != nil {
 		return err
 	}
-	for n := 1; ; n++ {
-		p := payment{step: s, j: j, changed: n > 1}
+	from, err := j.nextAttempt(kindPay)
+	if err != nil {
+		return fmt.Errorf("pay: %w", err)
+	}
+	for n := from; ; n++ {
+		p := payment{step: s, j: j, changed: n > from}
 		_, err := j.e.cfg.Journal.Do(ctx, journal.Intent{EffectName: journal.EffectName{Case: j.kase.ID, Step: kindPay, Attempt: n},
 			Kind: kindPay, Case: journal.BillCreated, Body: payIntent{j.item.Code}}, p.act)
 		if c, cerr := j.e.cfg.Journal.Case(j.kase.ID); cerr == nil {
@@ -136,7 +189,7 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 		switch {
 		case p.bill.State == BillPaid:
 			return nil
-		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < mostBills:
+		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < from+mostBills-1:
 			continue
 		}
 		err = p.ended()
@@ -157,16 +210,23 @@ func (s *payStep) reserve(j *Journey) error {
 		if err := tx.ReserveStock(j.kase.ID, s.Reserve, j.e.now().Add(j.e.t.PayReserve)); err != nil {
 			return err
 		}
+		if j.kase.State == journal.Reserved || !j.kase.State.May(journal.Reserved) {
+			return nil // it was before, in another visit
+		}
 		return tx.SetState(j.kase.ID, journal.Reserved, "set aside")
 	})
 	if errors.Is(err, journal.ErrStock) {
-		j.state(journal.Cancelled, "nothing left to set aside")
+		if j.kase.State != journal.Approved { // what was approved waits for stock
+			j.state(journal.Cancelled, "nothing left to set aside")
+		}
 		return &Referral{What: T("svc.why.no-stock"), Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NO-STOCK"}
 	}
 	if err != nil {
 		return fmt.Errorf("reserve: %w", err)
 	}
-	j.kase.State = journal.Reserved
+	if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
+		j.kase = c
+	}
 	j.e.reached("pay.reserved")
 	return nil
 }
@@ -405,7 +465,12 @@ func reasonText(r string) Text {
 
 // makes says whether the item has an output after its payment.
 func (it *Item) makes() bool {
-	return slices.ContainsFunc(it.Steps, func(n Named) bool { return n.Kind == "print" })
+	return slices.ContainsFunc(it.Steps, func(n Named) bool { return n.Kind == "print" || n.Kind == "card" })
+}
+
+// makesCard says whether the output is a card, for which a citizen may come back.
+func (it *Item) makesCard() bool {
+	return slices.ContainsFunc(it.Steps, func(n Named) bool { return n.Kind == "card" })
 }
 
 // settlePay asks what became of a bill that a restart interrupted. It never makes one: without a number no code was on a screen.
@@ -547,7 +612,10 @@ func (e *Engine) paidAlone(s journal.Settled) error {
 		if err != nil || c.State != journal.Paid {
 			return err
 		}
-		if it, known := e.Items().Item(c.Item); known && !it.makes() {
+		switch it, known := e.Items().Item(c.Item); {
+		case known && it.makesCard():
+			return nil // they come back with the code
+		case known && !it.makes():
 			return tx.SetState(c.ID, journal.Closed, "paid after the citizen had left")
 		}
 		return tx.SetState(c.ID, journal.Manual, "paid after the citizen had left")

@@ -362,7 +362,7 @@ func (j *Journey) awaitReady(ctx context.Context, role devices.Role) devices.Unr
 			return why
 		case why != told:
 			told = why
-			j.show(deviceWait(why))
+			j.show(roleWait(role, why))
 		}
 		select {
 		case <-changed:
@@ -372,6 +372,14 @@ func (j *Journey) awaitReady(ctx context.Context, role devices.Role) devices.Unr
 			return why
 		}
 	}
+}
+
+// roleWait tells a waiting citizen what a device of a role needs.
+func roleWait(role devices.Role, why devices.Unready) Text {
+	if role == devices.RoleCardPrinter {
+		return deviceWhy(role, why)
+	}
+	return deviceWait(why)
 }
 
 // deviceWait tells a waiting citizen what the printer needs.

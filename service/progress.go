@@ -21,6 +21,14 @@ func (j *Journey) beginStages(title Text) {
 		case "print":
 			add("issue")
 			add("print")
+		case "apply":
+			add("apply")
+		case "card":
+			if j.item.Steps[j.step].Kind == "card" {
+				add("blank")
+				add("permit")
+				add("card")
+			}
 		case "submit":
 			add("save")
 		case "receipt":

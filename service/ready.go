@@ -74,6 +74,14 @@ func (e *Engine) scene(it *Item) Scene {
 			}
 			return b.Remaining
 		},
+		InDoubt: func(kind string) uint64 {
+			b, err := e.cfg.Journal.StockBalance(kind)
+			if err != nil {
+				return 1
+			}
+			return b.InDoubt
+		},
+		Office: e.cfg.Office != nil, ClockUnsure: e.cfg.Journal.ClockUnsure(),
 	}
 }
 

@@ -37,9 +37,11 @@ func (e *Engine) Recover(ctx context.Context) (Report, error) {
 	asked, enough := context.WithTimeout(ctx, e.t.DeviceUp+e.t.DeviceUp/2)
 	defer enough()
 	settled, err := e.cfg.Journal.Settle(ctx, map[string]journal.Settler{
-		kindDocument: func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleDocument(asked, up, ef) },
-		kindPay:      func(ctx context.Context, ef journal.Effect) journal.Outcome { return e.settlePay(asked, ef) },
-		kindReceipt:  func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleReceipt(asked, up, ef) },
+		kindDocument:  func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleDocument(asked, up, ef) },
+		kindMoveCard:  func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleMove(asked, up, ef) },
+		kindPrintCard: func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleCard(asked, up, ef) },
+		kindPay:       func(ctx context.Context, ef journal.Effect) journal.Outcome { return e.settlePay(asked, ef) },
+		kindReceipt:   func(_ context.Context, ef journal.Effect) journal.Outcome { return e.settleReceipt(asked, up, ef) },
 	})
 	report := Report{Settled: settled}
 	if err != nil {
@@ -115,6 +117,9 @@ func (e *Engine) place(ctx context.Context, c journal.Case) (journal.State, stri
 	case journal.Submitted:
 		return journal.Cancelled, "interrupted before anything was done"
 	case journal.Accepted:
+		if it, known := e.Items().Item(c.Item); known && it.makesCard() {
+			return c.State, "" // adopted, and goes on when its citizen comes
+		}
 		if issued {
 			return journal.Manual, "interrupted after the document was issued, before it was printed"
 		}
@@ -122,6 +127,9 @@ func (e *Engine) place(ctx context.Context, c journal.Case) (journal.State, stri
 	case journal.Printing:
 		return journal.PrintUnknown, "interrupted while printing"
 	case journal.Printed:
+		if it, known := e.Items().Item(c.Item); known && it.makesCard() {
+			return journal.Manual, "interrupted after the card was printed"
+		}
 		switch e.mouth(ctx, devices.RoleDocumentPrinter) {
 		case devices.MediaPresent:
 			return journal.Retained, "interrupted, paper still at the mouth"
@@ -138,7 +146,10 @@ func (e *Engine) place(ctx context.Context, c journal.Case) (journal.State, stri
 	case journal.PayFailed:
 		return journal.Cancelled, "interrupted, not paid"
 	case journal.Paid:
-		if it, known := e.Items().Item(c.Item); known && !it.makes() {
+		switch it, known := e.Items().Item(c.Item); {
+		case known && it.makesCard():
+			return c.State, "" // they come back with the code
+		case known && !it.makes():
 			return journal.Closed, "interrupted after the payment"
 		}
 		return journal.Manual, "interrupted with money of the citizen's"

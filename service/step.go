@@ -28,14 +28,17 @@ type Step interface {
 
 // Scene is what Ready may look at.
 type Scene struct {
-	Item      *Item
-	Now       time.Time
-	Link      Link
-	Catalogue Catalogue
-	Devices   devices.Set
-	Full      bool                     // the journal takes no new business
-	Pays      bool                     // there is a cashier
-	Stock     func(kind string) uint64 // free pieces of counted stock; nil: none is known
+	Item        *Item
+	Now         time.Time
+	Link        Link
+	Catalogue   Catalogue
+	Devices     devices.Set
+	Full        bool                     // the journal takes no new business
+	Pays        bool                     // there is a cashier
+	Stock       func(kind string) uint64 // free pieces of counted stock; nil: none is known
+	InDoubt     func(kind string) uint64 // pieces of which nobody knows where they are
+	Office      bool                     // there is an office
+	ClockUnsure bool                     // the clock contradicts what is known
 }
 
 // kind is one kind of step.
@@ -62,6 +65,12 @@ func init() {
 		"ink":      {make: func() Step { return new(inkStep) }, asks: true, back: true},
 		"review":   {make: func() Step { return new(reviewStep) }, asks: true, back: true},
 		"guide":    {make: func() Step { return new(guideStep) }, asks: true, back: true},
+		"face":     {make: func() Step { return new(faceStep) }, asks: true, after: []string{"identify"}},
+		"chance":   {make: func() Step { return new(chanceStep) }, asks: true, back: true, online: true, after: []string{"verify"}},
+		"photo":    {make: func() Step { return new(photoStep) }, asks: true, back: true},
+		"apply":    {make: func() Step { return new(applyStep) }, commits: true, online: true, after: []string{"chance", "photo", "ink", "review"}},
+		"decision": {make: func() Step { return new(decisionStep) }, online: true, after: []string{"apply"}},
+		"card":     {make: func() Step { return new(cardStep) }, commits: true, online: true, after: []string{"decision"}},
 		"query":    {make: func() Step { return new(queryStep) }, commits: true, online: true, after: []string{"verify"}},
 		"result":   {make: func() Step { return new(resultStep) }, after: []string{"query"}},
 		"submit":   {make: func() Step { return new(submitStep) }, commits: true, after: []string{"review"}},
@@ -77,6 +86,7 @@ func init() {
 var consumers = map[string]devices.Role{
 	string(devices.RoleDocumentPrinter): devices.RoleDocumentPrinter,
 	string(devices.RoleReceiptPrinter):  devices.RoleReceiptPrinter,
+	string(devices.RoleCardPrinter):     devices.RoleCardPrinter,
 }
 
 // Settings are what every step may carry beside its own.

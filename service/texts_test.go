@@ -13,6 +13,7 @@ import (
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -25,6 +26,7 @@ func usedTexts(t *testing.T) []string {
 	}
 	literal := regexp.MustCompile(`"(svc\.[a-z0-9.-]*[a-z0-9])"`)
 	referral := regexp.MustCompile(`refer\("([a-z-]+)"`)
+	made := regexp.MustCompile(`\.(?:(?:owed|desk)\("[^"]*", |told\()"([a-z-]+)"`)
 	stage := regexp.MustCompile(`\badd\("([a-z-]+)"\)`)
 	set := map[string]bool{}
 	for _, f := range files {
@@ -38,7 +40,7 @@ func usedTexts(t *testing.T) []string {
 		for _, m := range literal.FindAllStringSubmatch(string(src), -1) {
 			set[m[1]] = true
 		}
-		for _, m := range referral.FindAllStringSubmatch(string(src), -1) {
+		for _, m := range append(referral.FindAllStringSubmatch(string(src), -1), made.FindAllStringSubmatch(string(src), -1)...) {
 			for _, part := range []string{"what", "means", "do"} {
 				set["svc.trouble."+m[1]+"."+part] = true
 			}
@@ -47,7 +49,7 @@ func usedTexts(t *testing.T) []string {
 			set["svc.stage."+m[1]] = true
 		}
 	}
-	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter} {
+	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter, devices.RoleCamera, devices.RoleCardPrinter, devices.RoleCardDispenser} {
 		for _, why := range []devices.Unready{
 			devices.UnreadyNoDevice, devices.UnreadyStarting, devices.UnreadyFraud, devices.UnreadyBroken, devices.UnreadyJammed,
 			devices.UnreadyCoverOpen, devices.UnreadyPaperOut, devices.UnreadyTonerOut, devices.UnreadyOffline,
@@ -57,6 +59,9 @@ func usedTexts(t *testing.T) []string {
 				set[id] = true
 			}
 		}
+	}
+	for _, a := range photo.Advices() {
+		set[adviceText(a).ID] = true
 	}
 	var ids []string
 	for id := range set {
@@ -97,6 +102,21 @@ func TestEveryTextIsWorded(t *testing.T) {
 		for id := range m[l] {
 			if !slices.Contains(used, id) {
 				t.Errorf("%s: %s is worded and never said", l, id)
+			}
+		}
+	}
+}
+
+// TestPhotosAreAdvisedInTheSameWords: what a technician reads at the camera is what the citizen reads.
+func TestPhotosAreAdvisedInTheSameWords(t *testing.T) {
+	m, err := LoadMessages(assets.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range photo.Advices() {
+		for _, l := range Languages {
+			if got := m.Say(l, adviceText(a)); got != a.Words(l) {
+				t.Errorf("%s in %s: %q, package photo says %q", a, l, got, a.Words(l))
 			}
 		}
 	}

@@ -11,12 +11,13 @@ import (
 
 // visit is one citizen's presence.
 type visit struct {
-	id       string
-	card     *devices.IDCard
-	token    Token
-	consents map[string]bool // scopes agreed to
-	cardRead bool            // a card lay on the reader in this visit, and may lie there still
-	forget   func()          // tells the log's net that nobody is there any more; nil when nobody was
+	id         string
+	card       *devices.IDCard
+	token      Token
+	consents   map[string]bool // scopes agreed to
+	faceAgreed time.Time       // when the citizen agreed to be compared by face; zero when they did not
+	cardRead   bool            // a card lay on the reader in this visit, and may lie there still
+	forget     func()          // tells the log's net that nobody is there any more; nil when nobody was
 }
 
 // verified tells whether the person is proved for a while longer than a step takes.
@@ -67,4 +68,5 @@ func (v *visit) drop() {
 func (v *visit) wipe() {
 	v.drop()
 	clear(v.consents)
+	v.faceAgreed = time.Time{}
 }

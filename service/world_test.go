@@ -359,6 +359,7 @@ type world struct {
 	journal *journal.Journal
 	engine  *service.Engine
 	till    *fakeTill     // set before start where something is paid
+	booth   *booth        // set before start where cards are made
 	more    service.Items // beside the items of the assets
 	reached func(string)
 	sound   func() // ends every test
@@ -419,6 +420,9 @@ func (w *world) start() {
 	}
 	if w.till != nil {
 		cfg.Cashier = w.till
+	}
+	if w.booth != nil {
+		cfg.Office, cfg.TerminalID = w.booth.office, "T-TEST"
 	}
 	if w.engine, err = service.New(cfg); err != nil {
 		w.t.Fatal(err)

@@ -2,6 +2,11 @@ package photo
 
 // What is said to the person before the camera. The words are short, because they are also spoken.
 
+import (
+	"maps"
+	"slices"
+)
+
 // An Advice is what the person should do, or what is wrong with a photo.
 type Advice string
 
@@ -54,6 +59,9 @@ var words = map[Advice][2]string{
 	"covered":      {"脸部好像有遮挡，请露出整张脸。", "Your face seems to be covered."},
 	"glare":        {"眼镜反光，请低头一点或摘下眼镜。", "Your glasses reflect the light."},
 }
+
+// Advices are all there are.
+func Advices() []Advice { return slices.Sorted(maps.Keys(words)) }
 
 // Words are an advice in a language: "en", or Chinese for every other.
 func (a Advice) Words(language string) string {

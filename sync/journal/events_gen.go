@@ -37,9 +37,11 @@ const (
 	EventOutboxExported       = wire.EventOutboxExported
 	EventOutputBlocked        = wire.EventOutputBlocked
 	EventOutputLeft           = wire.EventOutputLeft
+	EventPermitForged         = wire.EventPermitForged
 	EventRecordsLost          = wire.EventRecordsLost
 	EventSpillDiffers         = wire.EventSpillDiffers
 	EventStockChanged         = wire.EventStockChanged
+	EventStockContradiction   = wire.EventStockContradiction
 	EventTechnicianActed      = wire.EventTechnicianActed
 	EventTechnicianEntered    = wire.EventTechnicianEntered
 	EventTechnicianLeft       = wire.EventTechnicianLeft

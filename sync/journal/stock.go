@@ -21,6 +21,9 @@ import (
 // ErrStock: there is not enough, or a blank with this number was there before.
 var ErrStock = errors.New("counted stock does not allow this")
 
+// BlankState is where one blank stands.
+type BlankState = wire.BlankState
+
 // Blank is one piece of counted stock that a case has or had.
 type Blank struct {
 	ID     string          `json:"id"`

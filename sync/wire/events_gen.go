@@ -66,12 +66,16 @@ const (
 	EventOutputBlocked Event = "output.blocked"
 	// Printed paper was not taken.
 	EventOutputLeft Event = "output.left"
+	// The permission to print a card did not verify, or was for another case, terminal or blank; nothing was printed.
+	EventPermitForged Event = "permit.forged"
 	// Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.
 	EventRecordsLost Event = "records.lost"
 	// The spill does not keep up with the journal: the disk may not keep what it confirms.
 	EventSpillDiffers Event = "spill.differs"
 	// Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.
 	EventStockChanged Event = "stock.changed"
+	// A blank is not as the ledger says, and a person must look.
+	EventStockContradiction Event = "stock.contradiction"
 	// A technician did something at the console.
 	EventTechnicianActed Event = "technician.acted"
 	// A technician came into the console with service code and PIN.
@@ -130,9 +134,11 @@ var eventSpecs = map[Event]EventSpec{
 	EventOutboxExported:       {Type: "operator-action", Text: "What waits for the platform was written to a medium.", Fields: map[string]FieldSpec{"medium": {Kind: "word", Optional: false}, "no": {Kind: "count", Optional: false}}},
 	EventOutputBlocked:        {Type: "application-status", Text: "Nothing was begun, because paper of the citizen before lay in a mouth.", Fields: map[string]FieldSpec{"item": {Kind: "item", Optional: false}}},
 	EventOutputLeft:           {Type: "user-action", Text: "Printed paper was not taken.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
+	EventPermitForged:         {Type: "application-status", Text: "The permission to print a card did not verify, or was for another case, terminal or blank; nothing was printed.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventRecordsLost:          {Type: "system-status", Text: "Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}, "to": {Kind: "count", Optional: true}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
 	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
+	EventStockContradiction:   {Type: "application-status", Text: "A blank is not as the ledger says, and a person must look.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventTechnicianActed:      {Type: "operator-action", Text: "A technician did something at the console.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "result": {Kind: "word", Optional: true}, "subject": {Kind: "word", Optional: true}}},
 	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console with service code and PIN."},
 	EventTechnicianLeft:       {Type: "operator-action", Text: "A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).", Fields: map[string]FieldSpec{"why": {Kind: "word", Optional: false}}},

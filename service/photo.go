@@ -1,0 +1,478 @@
+// The steps before the camera: the face that is compared with the register, and the photo for the card. Pictures are in memory
+// only, and wiped.
+
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/photo"
+)
+
+// Bounds of what is tried before the camera.
+const (
+	mostFaces   = 3 // comparisons
+	mostRetakes = 5
+	candidates  = 2
+)
+
+// A Live is what the camera sees now and what the person should do, for a screen that draws it. It is wiped when the step ends.
+type Live struct {
+	mu     sync.Mutex
+	frame  devices.Frame
+	advice photo.Advice
+	count  uint64
+	closed bool
+}
+
+// Latest copies the newest picture into f, left and right exchanged as in a mirror, and says what the person should do. count
+// grows with every picture; nothing is copied when it is after. ok is false before the first picture and after the last.
+func (l *Live) Latest(f *devices.Frame, after uint64) (advice Text, good bool, count uint64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.count == 0 {
+		return Text{}, false, l.count, false
+	}
+	if l.count != after {
+		f.Resize(l.frame.Width, l.frame.Height)
+		w := l.frame.Width
+		for y := range l.frame.Height {
+			from, to := l.frame.Pixels[4*w*y:4*w*(y+1)], f.Pixels[4*w*y:4*w*(y+1)]
+			for x := range w {
+				copy(to[4*x:4*x+4], from[4*(w-1-x):])
+			}
+		}
+		f.Sequence, f.At = l.frame.Sequence, l.frame.At
+	}
+	return adviceText(l.advice), l.advice == photo.AdviceHold, l.count, true
+}
+
+func (l *Live) show(f *devices.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.frame.Resize(f.Width, f.Height)
+	copy(l.frame.Pixels, f.Pixels)
+	l.frame.Sequence, l.frame.At = f.Sequence, f.At
+	l.count++
+}
+
+func (l *Live) advise(a photo.Advice) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.advice = a
+}
+
+func (l *Live) wipe() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.frame.Wipe()
+}
+
+// adviceText words an advice.
+func adviceText(a photo.Advice) Text {
+	if a == photo.AdviceNone {
+		a = photo.AdviceNobody
+	}
+	return T("svc.photo." + string(a))
+}
+
+// shot is the photo that was chosen.
+type shot struct {
+	jpeg    []byte
+	profile string
+	checks  []Check
+}
+
+func (s *shot) wipe() {
+	clear(s.jpeg)
+	*s = shot{}
+}
+
+// wipePictures forgets photo and signature.
+func (j *Journey) wipePictures() {
+	clear(j.ink)
+	j.ink = nil
+	j.shot.wipe()
+}
+
+// studio is the camera at work, for one step.
+type studio struct {
+	j      *Journey
+	stream devices.CameraStream
+	booth  *photo.Booth
+	free   func()
+}
+
+// openStudio switches the camera on.
+func (j *Journey) openStudio(ctx context.Context, profile string) (*studio, error) {
+	p, err := photo.LoadProfile(profile)
+	if err != nil {
+		return nil, err
+	}
+	dev, release, err := j.e.cfg.Devices.Use(devices.RoleCamera)
+	if err != nil {
+		return nil, refer("camera", "E-CAMERA", err)
+	}
+	cam, ok := dev.(devices.Camera)
+	if !ok {
+		release()
+		return nil, refer("camera", "E-CAMERA", errors.New("device takes no pictures"))
+	}
+	booth, err := photo.NewBooth(p)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	stream, err := cam.Stream(ctx)
+	if err != nil {
+		release()
+		return nil, refer("camera", "E-CAMERA", err)
+	}
+	return &studio{j: j, stream: stream, booth: booth, free: release}, nil
+}
+
+func (s *studio) close() {
+	_ = s.stream.Close()
+	s.booth.Wipe()
+	s.free()
+}
+
+// pose shows the person themselves with what they should do, until the picture has been good for a while or they say so. What the
+// camera still keeps of it is for still.
+func (s *studio) pose(ctx context.Context, p Pose) error {
+	live := &Live{}
+	defer live.wipe()
+	p.Live = live
+	askCtx, came := context.WithCancelCause(ctx)
+	defer came(nil)
+	var (
+		watching sync.WaitGroup
+		broken   error
+	)
+	watching.Go(func() {
+		broken = s.watch(askCtx, live)
+		came(errCame)
+	})
+	_, err := ask[Next](askCtx, s.j, p)
+	if known := errors.Is(context.Cause(askCtx), errCame); known && err != nil && ctx.Err() == nil {
+		err = nil
+	}
+	came(nil)
+	watching.Wait()
+	switch {
+	case err != nil:
+		return err
+	case broken != nil && !errors.Is(broken, context.Canceled):
+		return refer("camera", "E-CAMERA", broken)
+	}
+	return nil
+}
+
+// watch draws every picture and looks at as many as it can, until enough in a row were good.
+func (s *studio) watch(ctx context.Context, live *Live) error {
+	var (
+		f, look  devices.Frame
+		looking  sync.WaitGroup
+		work     = make(chan struct{}, 1)
+		idle     = make(chan struct{}, 1)
+		enough   = make(chan struct{})
+		goodFrom time.Time
+	)
+	idle <- struct{}{}
+	looking.Go(func() {
+		over := false
+		for range work {
+			a := s.booth.Watch(look.Image(), look.Sequence)
+			live.advise(a)
+			switch {
+			case a != photo.AdviceHold:
+				goodFrom = time.Time{}
+			case goodFrom.IsZero():
+				goodFrom = look.At
+			case !over && look.At.Sub(goodFrom) >= s.j.e.t.Hold:
+				over = true
+				close(enough)
+			}
+			idle <- struct{}{}
+		}
+	})
+	defer func() {
+		close(work)
+		looking.Wait()
+		f.Wipe()
+		look.Wipe()
+	}()
+	for {
+		if err := s.stream.Next(ctx, &f, devices.View{}); err != nil {
+			return err
+		}
+		live.show(&f)
+		select {
+		case <-enough:
+			return nil
+		case <-idle:
+			look.Resize(f.Width, f.Height)
+			copy(look.Pixels, f.Pixels)
+			look.Sequence, look.At = f.Sequence, f.At
+			work <- struct{}{}
+		default:
+		}
+	}
+}
+
+// take makes photos of the best pictures that are still kept.
+func (s *studio) take(n int) (all []photo.Photo, advice photo.Advice) {
+	var f devices.Frame
+	defer func() { f.Wipe() }()
+	kept := s.stream.Kept()
+	best := s.booth.Candidates(kept, n)
+	if len(best) == 0 && len(kept) > 0 {
+		best = kept[len(kept)-1:]
+	}
+	advice = photo.AdviceNobody
+	for _, seq := range best {
+		if s.stream.Still(seq, &f) != nil {
+			continue
+		}
+		p, err := s.booth.Take(f.Image())
+		var none photo.ErrNoPhoto
+		switch {
+		case errors.As(err, &none):
+			advice = none.Advice
+			continue
+		case err != nil:
+			continue
+		}
+		all = append(all, p)
+	}
+	return all, advice
+}
+
+// faceStep proves the person by a live picture, for whoever agrees to that. Whoever does not, or whom the register does not
+// recognise, is proved by the step that follows.
+type faceStep struct {
+	Settings  `yaml:",inline"`
+	Title     Words   `yaml:"title"` // of the question
+	Lines     []Words `yaml:"lines"`
+	Otherwise Words   `yaml:"otherwise"` // the button of whoever does not agree
+	Look      Words   `yaml:"look"`      // title before the camera
+}
+
+func (s *faceStep) check() error {
+	if len(s.Lines) == 0 {
+		return errors.New("no lines")
+	}
+	for _, l := range append(slices.Clone(s.Lines), s.Title, s.Otherwise, s.Look) {
+		if err := l.check("wording", true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready: without a camera there is the other way.
+func (s *faceStep) Ready(Scene) Text { return Text{} }
+
+// Run asks for agreement first. Nothing of the picture is kept.
+func (s *faceStep) Run(ctx context.Context, j *Journey) error {
+	sc := j.e.scene(j.item)
+	if j.v.verified(j.e.now()) || !sc.Office || !hindered(sc, devices.RoleCamera).IsZero() {
+		return nil
+	}
+	lines := make([]Text, 0, len(s.Lines))
+	for _, l := range s.Lines {
+		lines = append(lines, l.Text())
+	}
+	a, err := ask[Answer](ctx, j, Consent{Page: j.page(), Title: s.Title.Text(), Lines: lines, Otherwise: s.Otherwise.Text()})
+	if err != nil {
+		return err
+	}
+	switch a.(type) {
+	case Next:
+	case Cancelled:
+		return nil
+	default:
+		return fmt.Errorf("%w: %T to face", ErrAnswer, a)
+	}
+	j.v.faceAgreed = j.e.now()
+	st, err := j.openStudio(ctx, "id-card")
+	var r *Referral
+	switch {
+	case errors.As(err, &r):
+		return nil // the camera went away; there is the other way
+	case err != nil:
+		return err
+	}
+	defer st.close()
+	problem := Text{}
+	for left := mostFaces; left > 0; left-- {
+		if err := st.pose(ctx, Pose{Page: j.page(), Title: s.Look.Text(), Problem: problem, Left: left, Face: true}); err != nil {
+			if errors.As(err, &r) {
+				return nil
+			}
+			return err
+		}
+		all, advice := st.take(1)
+		if len(all) == 0 {
+			problem = adviceText(advice)
+			continue
+		}
+		tok, err := await(ctx, j, j.e.t.Quiet, T("svc.wait.face"), func(ctx context.Context) (Token, error) {
+			return j.e.cfg.Office.Face(ctx, j.v.id, j.v.person(), all[0].JPEG, j.v.faceAgreed)
+		})
+		for i := range all {
+			all[i].Wipe()
+		}
+		switch {
+		case err == nil:
+			j.v.token = tok
+			return nil
+		case errors.Is(err, ErrOtherFace):
+			problem = T("svc.face.other")
+			continue
+		case errors.Is(err, errGivenUp), errors.Is(err, ErrLocked), errors.Is(err, ErrNoRecord), errors.Is(err, ErrRefused), errors.Is(err, ErrBackendDown):
+			return nil // the other way
+		}
+		return platformTrouble(err)
+	}
+	return nil
+}
+
+// photoStep takes the photo for the card.
+type photoStep struct {
+	Settings `yaml:",inline"`
+	Profile  string `yaml:"profile"`
+	Title    Words  `yaml:"title"`
+	Hint     Words  `yaml:"hint"`
+	Pick     Words  `yaml:"pick"`  // title of the choice between two
+	Label    Words  `yaml:"label"` // in the review
+}
+
+func (s *photoStep) check() error {
+	if _, err := photo.LoadProfile(s.Profile); err != nil {
+		return err
+	}
+	for what, w := range map[string]Words{"title": s.Title, "hint": s.Hint, "pick": s.Pick, "label": s.Label} {
+		if err := w.check(what, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready: the camera must work.
+func (s *photoStep) Ready(sc Scene) Text { return hindered(sc, devices.RoleCamera) }
+
+// Run takes photos until one is chosen. After five retakes a person is better.
+func (s *photoStep) Run(ctx context.Context, j *Journey) error {
+	j.shot.wipe()
+	if j.chance.Photo {
+		opts := []Option{
+			{ID: "kept", Label: T("svc.photo.use-kept"), Detail: T("svc.photo.use-kept.detail")},
+			{ID: "new", Label: T("svc.photo.take-new"), Detail: T("svc.photo.take-new.detail")},
+		}
+		pick, err := ask[Chosen](ctx, j, Choose{Page: j.page(), Title: s.Title.Text(), Options: opts})
+		if err != nil || pick.ID == "kept" {
+			return err
+		}
+	}
+	st, err := j.openStudio(ctx, s.Profile)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	problem := Text{}
+	for left := mostRetakes; left >= 0; left-- {
+		if err := st.pose(ctx, Pose{Page: j.page(), Title: s.Title.Text(), Hint: s.Hint.Text(), Problem: problem, Left: left}); err != nil {
+			return err
+		}
+		all, advice := st.take(candidates)
+		good := all[:0]
+		for i := range all {
+			if all[i].Verdict == photo.Refused {
+				for _, f := range all[i].Findings {
+					if f.Kind == photo.Refuse {
+						advice = f.Advice
+						break
+					}
+				}
+				all[i].Wipe()
+				continue
+			}
+			good = append(good, all[i])
+		}
+		problem = adviceText(advice)
+		if len(good) == 0 {
+			continue
+		}
+		chosen, err := s.choose(ctx, j, good, left)
+		if err == nil && chosen >= 0 {
+			j.shot = s.keep(good[chosen])
+		}
+		for i := range good {
+			good[i].Wipe()
+		}
+		if err != nil || chosen >= 0 {
+			return err
+		}
+		problem = Text{}
+	}
+	return refer("photo", "E-PHOTO", nil)
+}
+
+// choose lets the citizen pick one, or another try: -1.
+func (s *photoStep) choose(ctx context.Context, j *Journey, good []photo.Photo, left int) (int, error) {
+	p := PickPhoto{Page: j.page(), Title: s.Pick.Text(), Left: left}
+	for _, g := range good {
+		p.Photos = append(p.Photos, g.JPEG)
+	}
+	a, err := ask[Answer](ctx, j, p)
+	if err != nil {
+		return -1, err
+	}
+	switch a := a.(type) {
+	case Again:
+		if left == 0 {
+			break
+		}
+		return -1, nil
+	case Chosen:
+		for i := range good {
+			if a.ID == fmt.Sprint(i) {
+				return i, nil
+			}
+		}
+	}
+	return -1, fmt.Errorf("%w: %T to pick a photo", ErrAnswer, a)
+}
+
+// keep copies a photo with what was measured of it.
+func (s *photoStep) keep(p photo.Photo) shot {
+	out := shot{jpeg: slices.Clone(p.JPEG), profile: s.Profile}
+	broken := map[photo.Measure]bool{}
+	for _, f := range p.Findings {
+		if f.Kind != photo.Advise {
+			broken[f.Measure] = true
+		}
+	}
+	for _, m := range photo.Measures {
+		if v, ok := p.Values[m]; ok {
+			out.checks = append(out.checks, Check{Name: string(m), Value: v, OK: !broken[m]})
+		}
+	}
+	return out
+}
+
+func (s *photoStep) rows(j *Journey) []Row {
+	if len(j.shot.jpeg) == 0 {
+		return []Row{{Label: s.Label.Text(), Value: T("svc.review.photo-kept")}}
+	}
+	return []Row{{Label: s.Label.Text(), Value: T("svc.review.photo")}}
+}
