@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"slices"
 	"sync"
 	"time"
@@ -31,29 +32,48 @@ type Live struct {
 	closed bool
 }
 
-// Latest copies the newest picture into f, left and right exchanged as in a mirror, and says what the person should do. count
-// grows with every picture; nothing is copied when it is after. ok is false before the first picture and after the last.
-func (l *Live) Latest(f *devices.Frame, after uint64) (advice Text, good bool, count uint64, ok bool) {
+// Draw draws the middle of the newest picture over all of m, left and right exchanged as in a mirror, and says what the person should
+// do. count grows with every picture; nothing is drawn when it is after. ok is false before the first picture and after the last.
+func (l *Live) Draw(m *image.NRGBA, after uint64) (advice Text, good bool, count uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || l.count == 0 {
 		return Text{}, false, l.count, false
 	}
 	if l.count != after {
-		f.Resize(l.frame.Width, l.frame.Height)
-		w := l.frame.Width
-		for y := range l.frame.Height {
-			from, to := l.frame.Pixels[4*w*y:4*w*(y+1)], f.Pixels[4*w*y:4*w*(y+1)]
-			for x := range w {
-				copy(to[4*x:4*x+4], from[4*(w-1-x):])
-			}
-		}
-		f.Sequence, f.At = l.frame.Sequence, l.frame.At
+		mirrored(m, &l.frame)
 	}
 	return adviceText(l.advice), l.advice == photo.AdviceHold, l.count, true
 }
 
-func (l *Live) show(f *devices.Frame) {
+// mirrored scales the part of a frame that has m's shape.
+func mirrored(m *image.NRGBA, f *devices.Frame) {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	if w == 0 || h == 0 || f.Width == 0 || f.Height == 0 {
+		return
+	}
+	fw, fh := f.Width, f.Height
+	if fw*h > fh*w {
+		fw = max(1, fh*w/h)
+	} else {
+		fh = max(1, fw*h/w)
+	}
+	x0, y0 := (f.Width-fw)/2, (f.Height-fh)/2
+	step := fw << 16 / w
+	for y := range h {
+		row := f.Pixels[4*f.Width*(y0+y*fh/h):]
+		to := m.Pix[y*m.Stride : y*m.Stride+4*w]
+		at := (x0+fw)<<16 - 1
+		for x := 0; x < len(to); x += 4 {
+			p := row[4*(at>>16):]
+			to[x], to[x+1], to[x+2], to[x+3] = p[0], p[1], p[2], 255
+			at -= step
+		}
+	}
+}
+
+// Show takes a newer picture.
+func (l *Live) Show(f *devices.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.frame.Resize(f.Width, f.Height)
@@ -213,7 +233,7 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		if err := s.stream.Next(ctx, &f, devices.View{}); err != nil {
 			return err
 		}
-		live.show(&f)
+		live.Show(&f)
 		select {
 		case <-enough:
 			return nil

@@ -195,7 +195,7 @@ func (p *page) lastRows(rows []service.Row) []service.Row {
 // take asks for something that lies at the terminal.
 func (p *page) take(id string, urgent bool, picture string) {
 	m := p.m
-	key := map[string]string{"take-card": "takecard", "take-output": "takeoutput"}[id]
+	key := map[string]string{"take-card": "takecard", "take-output": "takeoutput", "take-output.card": "takemade"}[id]
 	title, hint, fg, bg := p.t.ui(key+".title"), p.t.ui(key+".hint"), p.pal.Warn, p.pal.WarnBg
 	if urgent {
 		title, fg, bg = p.t.ui(key+".urgent"), p.pal.Bad, p.pal.BadBg
@@ -203,7 +203,9 @@ func (p *page) take(id string, urgent bool, picture string) {
 	p.head(title, hint)
 	h := min(p.end-p.y-m.gap()*2, p.w*0.8)
 	p.rect(p.x, p.y, p.w, h, bg, fg, m.radius())
-	if picture == "card" {
+	if id == "take-output.card" {
+		p.madeCard(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.6)
+	} else if picture == "card" {
 		p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62)
 	} else {
 		w := p.w * 0.3

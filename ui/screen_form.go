@@ -141,6 +141,8 @@ func (p *page) typedField(x service.Field) {
 		switch {
 		case x.Secret:
 			v = dots(v)
+		case x.Private && !active && x.Kind == service.FieldIDNumber:
+			v = idnum.Mask(v)
 		case x.Private && !active:
 			v = idnum.MaskPhone(v)
 		}
@@ -158,7 +160,7 @@ func (p *page) typedField(x service.Field) {
 func (p *page) keyboard(x service.Field) {
 	limit := x.Max
 	if limit == 0 {
-		limit = map[service.FieldKind]int{service.FieldPhone: 11, service.FieldMonth: 6, service.FieldDigits: 20}[x.Kind]
+		limit = map[service.FieldKind]int{service.FieldPhone: 11, service.FieldMonth: 6, service.FieldDigits: 20, service.FieldIDNumber: 18}[x.Kind]
 	}
 	if limit == 0 {
 		limit = 60
@@ -181,17 +183,26 @@ func (p *page) keyboard(x service.Field) {
 		p.letters(press, x.Kind == service.FieldText)
 		return
 	}
+	if x.Kind == service.FieldIDNumber {
+		p.keypad(press, "X")
+		return
+	}
 	p.keypad(press)
 }
 
 // keypad draws large keys at the foot of the page, as on a telephone; where four rows do not fit, in two.
-func (p *page) keypad(press func(string)) {
+func (p *page) keypad(press func(string), more ...string) {
 	m := p.m
 	gap, cols := m.gap(), 3
 	keys := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "", "0", "del"}
 	room := p.end - p.y - m.mm(4)
 	if 4*m.key()+3*gap > room {
 		cols, keys = 6, []string{"1", "2", "3", "4", "5", "del", "6", "7", "8", "9", "0"}
+	}
+	if len(more) > 0 && cols == 3 {
+		keys[9] = more[0]
+	} else if len(more) > 0 {
+		keys = append(keys, more[0])
 	}
 	rows := float32((len(keys) + cols - 1) / cols)
 	h := max(m.key(), min((room-gap*(rows-1))/rows, m.mm(23)))

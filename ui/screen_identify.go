@@ -22,7 +22,11 @@ func (p *page) consent(c service.Consent) {
 			p.y += p.para(p.t.say(l), p.x, p.y, p.w, p.m.body(), false, p.pal.Ink, left)
 		}
 	})
-	p.footer(foot{back: c.Back, nextID: "next", next: p.t.ui("agree"), nextDo: p.t.next})
+	f := foot{back: c.Back, nextID: "next", next: p.t.ui("agree"), nextDo: p.t.next}
+	if other := p.t.say(c.Otherwise); other != "" {
+		f.extraID, f.extra, f.extraDo = "otherwise", other, func() { p.t.answer(service.Cancelled{}) }
+	}
+	p.footer(f)
 }
 
 func (p *page) placeCard(c service.PlaceCard) {
@@ -39,13 +43,20 @@ func (p *page) placeCard(c service.PlaceCard) {
 	}
 	p.head(title, hint)
 	other := p.t.ui("card.none")
+	if c.Other {
+		other = p.t.ui("card.none.type")
+	}
 	oh := p.height(other, p.w-m.mm(10), m.body(), false) + m.mm(10)
 	h := min(p.end-p.y-oh-m.gap()*3, p.w*0.78)
 	p.rect(p.x, p.y, p.w, h, fill, p.pal.Line, m.radius())
 	p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62)
 	p.y += h + m.gap()
 	p.card(func() { p.y += p.para(other, p.x, p.y, p.w, m.body(), false, p.pal.Ink, left) })
-	p.footer(foot{back: c.Back})
+	f := foot{back: c.Back}
+	if c.Other {
+		f.extraID, f.extra, f.extraDo = "no-card", p.t.ui("card.type"), p.t.next
+	}
+	p.footer(f)
 }
 
 // cardPicture draws a card above a reader, around a centre.

@@ -27,6 +27,12 @@ func (p *page) screen(x any) {
 		p.ink(x)
 	case service.Review:
 		p.review(x)
+	case service.Pose:
+		p.pose(x)
+	case service.PickPhoto:
+		p.pickPhoto(x)
+	case service.AwaitDecision:
+		p.decision(x)
 	case service.Pay:
 		p.pay(x)
 	case service.Result:
@@ -40,6 +46,10 @@ func (p *page) screen(x any) {
 	case service.TakeCard:
 		p.take("take-card", x.Urgent, "card")
 	case service.TakeOutput:
+		if x.Card {
+			p.take("take-output.card", x.Urgent, "card")
+			break
+		}
 		p.take("take-output", x.Urgent, "slip")
 	case service.Done:
 		p.done(x)

@@ -1,9 +1,11 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"fyne.io/fyne/v2/test"
 
 	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/maintain"
 )
@@ -140,6 +143,25 @@ func samples() []sample {
 			QR: "https://pay.example/b/99000026112900000139", Number: "99000026112900000139", Until: noon.Add(59 * time.Second), Changed: true}, nil},
 		{"pay-confirming", service.Pay{Page: at(3), Title: both("请用手机扫码交费", "Please scan and pay"), Amount: "10.00", Reason: both("工本费（政府非税收入）", "Fee for the card (state revenue)"),
 			QR: "https://pay.example/b/99000026112900000138", Number: "99000026112900000138", Until: noon.Add(2 * time.Minute), Confirming: true}, nil},
+		{"consent-face", service.Consent{Page: at(0), Title: both("用刷脸核验身份吗？", "Shall we compare your face?"), Lines: []service.Text{
+			both("本机拍一张照片，送公安人口库比对是否本人。照片比对后立即删除，不保存。", "We take one picture and compare it with the register. It is deleted at once and kept nowhere."),
+			both("人脸信息是敏感个人信息。不同意的，可以用手机验证码核验，办理不受影响。", "A face is sensitive. A code on your phone does just as well.")}, Otherwise: both("用验证码", "Use a code")}, nil},
+		{"identify-type", service.PlaceCard{Page: at(0), Other: true}, nil},
+		{"form-number", service.Form{Page: at(0), Title: both("请输入身份证号", "Please enter your identity number"), Hint: both("没有带证也可以办，之后会核验是不是本人。", "You need no card. We check afterwards that it is you."),
+			Fields: []service.Field{{ID: "number", Kind: service.FieldIDNumber, Label: both("证件号", "Number"), Required: true, Max: 18, Private: true}}},
+			func(t *Terminal) { t.state.values["number"] = "9900001990030" }},
+		{"photo", service.Pose{Page: at(1), Title: both("请正对镜头", "Please face the camera"), Hint: both("画框变绿后自动拍照，不满意可以重拍。", "The photo is taken when the frame turns green. You may take it again."), Left: 5},
+			func(t *Terminal) { sitter(t, false, both("请靠近一点。", "Please come closer.")) }},
+		{"photo-good", service.Pose{Page: at(1), Title: both("请正对镜头", "Please face the camera"), Problem: both("请睁开眼睛。", "Please open your eyes."), Left: 4},
+			func(t *Terminal) { sitter(t, true, both("很好，请保持不动。", "Good. Please keep still.")) }},
+		{"photo-starting", service.Pose{Page: at(1), Title: both("请正对镜头，核验身份", "Please face the camera"), Left: 2, Face: true}, nil},
+		{"pick-photo", service.PickPhoto{Page: at(1), Title: both("选一张用在证件上", "Choose one for the card"), Photos: [][]byte{sitting(358, 441), sitting(358, 441)}, Left: 3}, nil},
+		{"pick-photo-last", service.PickPhoto{Page: at(1), Title: both("选一张用在证件上", "Choose one for the card"), Photos: [][]byte{sitting(358, 441)}}, nil},
+		{"decision", service.AwaitDecision{Page: service.Page{Item: "TID", Steps: steps, At: 2, Exit: true}, Title: both("正在审核", "An official is looking at it"),
+			Hint:    both("通过后在这里交费、取证。可以先离开，凭受理号到本大厅任意一台终端继续。", "Then you pay and get the card here. You may leave and go on at any terminal of this hall with the code."),
+			Receipt: "03-20261124-000138", Number: "TID-990000-20261124-000017", Wait: 4 * time.Minute, QR: "03-20261124-000138"}, nil},
+		{"take-made", service.TakeOutput{Page: none, Card: true}, nil},
+		{"take-made-urgent", service.TakeOutput{Page: none, Card: true, Urgent: true}, nil},
 		{"take-card", service.TakeCard{Page: none}, nil},
 		{"take-card-urgent", service.TakeCard{Page: none, Urgent: true}, nil},
 		{"take-output", service.TakeOutput{Page: none}, nil},
@@ -202,6 +224,45 @@ func consoleLogs() maintain.Panel {
 	return p
 }
 
+// sitting draws somebody who does not exist.
+func sitting(w, h int) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, somebody(w, h), nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+func somebody(w, h int) *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := color.RGBA{226, 233, 240, 255}
+			dx, dy := float64(x-w/2)/float64(h), float64(y)/float64(h)
+			switch {
+			case dx*dx+(dy-0.4)*(dy-0.4) < 0.04:
+				c = color.RGBA{202, 167, 138, 255}
+			case dy > 0.66 && dx*dx*2+(dy-1)*(dy-1) < 0.12:
+				c = color.RGBA{46, 69, 104, 255}
+			}
+			m.SetRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+// sitter puts them before the camera.
+func sitter(t *Terminal, good bool, advice service.Text) {
+	t.state.advice, t.state.good = advice, good
+	t.build()
+	var live service.Live
+	m := somebody(640, 360)
+	live.Show(&devices.Frame{Width: 640, Height: 360, Pixels: m.Pix})
+	if _, _, _, ok := live.Draw(t.preview.img, 0); !ok {
+		panic("no picture")
+	}
+}
+
 // put shows a sample as the engine would.
 func (t *Terminal) put(s sample) {
 	switch x := s.what.(type) {
@@ -209,6 +270,10 @@ func (t *Terminal) put(s sample) {
 		t.show(x, nil, make(chan reply, 1), time.Time{})
 	case service.View:
 		t.show(nil, x, nil, time.Time{})
+	}
+	if _, poses := s.what.(service.Pose); poses && s.later != nil {
+		s.later(t)
+		return
 	}
 	if s.later != nil {
 		s.later(t)

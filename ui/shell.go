@@ -17,7 +17,7 @@ func (t *Terminal) build() {
 	for _, p := range t.private {
 		wipe(p)
 	}
-	t.private, t.countdown, t.expiry, t.stay, t.pressed, t.glowing, t.pad = nil, nil, nil, nil, nil, nil, nil
+	t.private, t.countdown, t.expiry, t.stay, t.pressed, t.glowing, t.pad, t.preview = nil, nil, nil, nil, nil, nil, nil, nil
 	p := &page{t: t, m: t.m, pal: t.palette(), bg: t.palette().Bg}
 	// The window clears itself to the theme's background; a rectangle of that colour would be drawn over all of it in every
 	// frame once more, which takes longer than all the rest where OpenGL is software.

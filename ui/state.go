@@ -19,6 +19,8 @@ type state struct {
 	late    bool // a wait grew long
 	shift   bool
 	signs   bool // the keyboard shows signs
+	advice  service.Text // what the person before the camera should do
+	good    bool
 }
 
 func newState(p service.Prompt) state {

@@ -90,6 +90,7 @@ type Terminal struct {
 	expiry    *canvas.Text // of a code that is to be paid
 	stay      *canvas.Text // how long a technician may stay
 	knocked   []time.Time  // when the emblem was touched
+	preview   *preview     // of the camera, while a Pose stands
 
 	mu  sync.Mutex
 	now string // language, for the engine's goroutine
@@ -217,6 +218,9 @@ func (t *Terminal) show(p service.Prompt, v service.View, answers chan<- reply, 
 	t.warning, t.help = false, false
 	t.seq++
 	t.build()
+	if x, poses := p.(service.Pose); poses && x.Live != nil {
+		go t.follow(x.Live, t.seq)
+	}
 }
 
 // name is the screen's.
@@ -319,6 +323,9 @@ func (t *Terminal) patient() bool {
 	return t.answers != nil
 }
 
+// decisionPatience is how much longer than elsewhere whoever waits for an official may stand without touching anything.
+const decisionPatience = 3
+
 // tick is a second.
 func (t *Terminal) tick() {
 	now := t.opt.Now()
@@ -348,10 +355,14 @@ func (t *Terminal) tick() {
 		return
 	}
 	idle := now.Sub(t.touchedAt)
+	end := t.opt.End
+	if _, waits := t.prompt.(service.AwaitDecision); waits {
+		end *= decisionPatience
+	}
 	switch {
-	case idle >= t.opt.End:
+	case idle >= end:
 		t.reply(reply{err: service.ErrTimedOut})
-	case idle >= t.opt.Warn && !t.warning:
+	case idle >= end-t.opt.End+t.opt.Warn && !t.warning:
 		t.warning = true
 		t.build()
 	case t.countdown != nil:
@@ -362,6 +373,9 @@ func (t *Terminal) tick() {
 // left is how many seconds until the visit, or the prompt, ends by itself.
 func (t *Terminal) left(now time.Time) int {
 	d := t.touchedAt.Add(t.opt.End).Sub(now)
+	if _, waits := t.prompt.(service.AwaitDecision); waits {
+		d += (decisionPatience - 1) * t.opt.End
+	}
 	if !t.deadline.IsZero() {
 		d = min(d, t.deadline.Sub(now))
 	}
