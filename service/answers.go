@@ -383,7 +383,9 @@ func (s *reviewStep) Ready(Scene) Text { return Text{} }
 // Run shows who is there, and every answer so far.
 func (s *reviewStep) Run(ctx context.Context, j *Journey) error {
 	rows := []Row{{Label: T("svc.review.item"), Value: j.item.Name.Text()}}
-	rows = append(rows, j.personRows()...)
+	if len(j.chance.Rows) == 0 { // else the register's rows say it
+		rows = append(rows, j.personRows()...)
+	}
 	for _, n := range j.item.Steps[:j.step] {
 		if a, ok := n.Step.(answered); ok {
 			rows = append(rows, a.rows(j)...)

@@ -281,7 +281,7 @@ func (s *applyStep) Run(ctx context.Context, j *Journey) error {
 	if err != nil {
 		return fmt.Errorf("keep application: %w", err)
 	}
-	j.kase.State, j.print.number = journal.AuditWait, st.Number
+	j.kase.State, j.print.number, j.print.label = journal.AuditWait, st.Number, T("svc.row.application")
 	j.stage("apply", StageDone, Text{})
 	j.show(Text{})
 	return nil
@@ -350,7 +350,7 @@ func (s *decisionStep) Run(ctx context.Context, j *Journey) error {
 			st = Standing{State: StandingWaiting} // nobody knows; it is asked again
 		}
 		if j.print.number == "" {
-			j.print.number = st.Number
+			j.print.number, j.print.label = st.Number, T("svc.row.application")
 		}
 		if st.State != StandingWaiting {
 			return s.decided(j, st)

@@ -168,7 +168,7 @@ func (f *fakeOffice) decide(to service.StandingState, why string) {
 	}
 }
 
-func (f *fakeOffice) Permit(_ context.Context, key, blank string) (service.Permit, error) {
+func (f *fakeOffice) Permit(_ context.Context, key, _, blank string) (service.Permit, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hear()

@@ -119,6 +119,7 @@ func (s *cardStep) Run(ctx context.Context, j *Journey) error {
 		if !again {
 			return nil
 		}
+		m.used = true
 	}
 	return m.owed("blanks failed", "card-failed", "E-CARD-BLANKS", nil)
 }
@@ -128,6 +129,7 @@ type making struct {
 	s     *cardStep
 	j     *Journey
 	blank journal.Blank
+	used  bool // a blank was used up before this one: the platform hears of it first
 }
 
 // owed leaves a case that was paid, or allowed, and has no card: a person, or its citizen's next visit, goes on with it.
@@ -200,7 +202,7 @@ func (m *making) one(ctx context.Context) (again bool, err error) {
 	if !printed {
 		return true, nil
 	}
-	j.print.number, j.print.verify = number, p.Verify
+	j.print.number, j.print.label, j.print.verify = number, T("svc.row.card"), p.Verify
 	j.stage("card", StageDone, Text{})
 	j.show(Text{})
 	return false, m.handOver(ctx)
@@ -415,9 +417,10 @@ func (m *making) permit(ctx context.Context, number string) (p Permit, err error
 	j := m.j
 	for try := 1; ; try++ {
 		p, err = await(ctx, j, j.e.t.Cancel, T("svc.wait.permit"), func(ctx context.Context) (Permit, error) {
-			return j.e.cfg.Office.Permit(ctx, j.kase.ID, number)
+			return j.e.cfg.Office.Permit(ctx, j.kase.ID, m.s.Kind, number)
 		})
-		passing := errors.Is(err, ErrLinkDown) || errors.Is(err, ErrPlatformBusy) || errors.Is(err, ErrInProgress) || errors.Is(err, ErrPlatform)
+		passing := errors.Is(err, ErrLinkDown) || errors.Is(err, ErrPlatformBusy) || errors.Is(err, ErrInProgress) || errors.Is(err, ErrPlatform) ||
+			m.used && errors.Is(err, ErrNoPermit)
 		if err == nil || !passing || try >= j.e.t.PermitTries || !pause(ctx, j.e.t.IssuePause) {
 			break
 		}

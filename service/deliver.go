@@ -157,7 +157,7 @@ func (s *rateStep) Run(ctx context.Context, j *Journey) error {
 		took := j.e.now().Sub(j.began)
 		rows := []Row{{Label: T("svc.row.receipt"), Plain: j.kase.ReceiptCode}}
 		if j.print.number != "" {
-			rows = append(rows, Row{Label: T("svc.row.certificate"), Plain: j.print.number})
+			rows = append(rows, j.numberRow())
 		}
 		rows = append(rows, Row{Label: T("svc.row.took"), Value: T("svc.value.took",
 			"min", strconv.Itoa(int(took.Minutes())), "sec", strconv.Itoa(int(took.Seconds())%60))})

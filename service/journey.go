@@ -46,6 +46,8 @@ type Journey struct {
 // printed is what the print step leaves to the steps after it.
 type printed struct {
 	number string
+	label  Text // of the number; zero: a certificate's
+	bill   billStep
 	verify string
 }
 

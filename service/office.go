@@ -21,7 +21,7 @@ type Office interface {
 	// Standing tells where an application stands.
 	Standing(ctx context.Context, key string) (Standing, error)
 	// Permit allows one card on one blank. Its signature was verified; ErrForged otherwise. ErrNoPermit: not now, or never.
-	Permit(ctx context.Context, key, blank string) (Permit, error)
+	Permit(ctx context.Context, key, kind, blank string) (Permit, error)
 	// Resume lets a case go on here that was begun at another terminal, or here: for the person whom the token proves.
 	Resume(ctx context.Context, receipt string, token Token) (Resumed, error)
 }

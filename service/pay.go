@@ -188,6 +188,7 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 		}
 		switch {
 		case p.bill.State == BillPaid:
+			j.print.bill = billStep{Number: p.bill.Number, Amount: p.bill.Amount, Reason: p.bill.Reason}
 			return nil
 		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < from+mostBills-1:
 			continue

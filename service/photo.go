@@ -253,8 +253,10 @@ func (s *studio) take(n int) (all []photo.Photo, advice photo.Advice) {
 	defer func() { f.Wipe() }()
 	kept := s.stream.Kept()
 	best := s.booth.Candidates(kept, n)
-	if len(best) == 0 && len(kept) > 0 {
-		best = kept[len(kept)-1:]
+	for i := len(kept) - 1; i >= 0 && len(best) < n; i -= 3 { // not looked at, but as good as its neighbours
+		if !slices.Contains(best, kept[i]) {
+			best = append(best, kept[i])
+		}
 	}
 	advice = photo.AdviceNobody
 	for _, seq := range best {

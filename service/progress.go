@@ -76,7 +76,7 @@ func (j *Journey) show(hint Text) {
 		rows = append(rows, Row{Label: T("svc.row.receipt"), Plain: j.kase.ReceiptCode})
 	}
 	if j.print.number != "" {
-		rows = append(rows, Row{Label: T("svc.row.certificate"), Plain: j.print.number})
+		rows = append(rows, j.numberRow())
 	}
 	j.c.Tell(Progress{
 		Page: p, Title: j.stages.title, Hint: hint, Stages: append([]Stage(nil), j.stages.list...),

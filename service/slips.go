@@ -61,9 +61,21 @@ func (j *Journey) caseRows() []Row {
 	}
 	rows = append(rows, Row{Label: T("svc.row.time"), Plain: stamp(j.e.now())})
 	if j.print.number != "" {
-		rows = append(rows, Row{Label: T("svc.row.certificate"), Plain: j.print.number})
+		rows = append(rows, j.numberRow())
+	}
+	if b := j.print.bill; b.Number != "" {
+		rows = append(rows, Row{Label: T("svc.row.paid"), Plain: "¥ " + yuan(b.Amount)}, Row{Label: T("svc.row.bill"), Plain: b.Number})
 	}
 	return rows
+}
+
+// numberRow is the number of what was made, or applied for.
+func (j *Journey) numberRow() Row {
+	label := j.print.label
+	if label.IsZero() {
+		label = T("svc.row.certificate")
+	}
+	return Row{Label: label, Plain: j.print.number}
 }
 
 func stamp(t time.Time) string { return t.Format("2006-01-02 15:04") }

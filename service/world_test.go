@@ -423,6 +423,7 @@ func (w *world) start() {
 	}
 	if w.booth != nil {
 		cfg.Office, cfg.TerminalID = w.booth.office, "T-TEST"
+		cfg.Timeouts.Hold = 200 * time.Millisecond // every picture looked at costs real time
 	}
 	if w.engine, err = service.New(cfg); err != nil {
 		w.t.Fatal(err)

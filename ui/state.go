@@ -18,7 +18,7 @@ type state struct {
 	strokes [][]image.Point
 	late    bool // a wait grew long
 	shift   bool
-	signs   bool // the keyboard shows signs
+	signs   bool         // the keyboard shows signs
 	advice  service.Text // what the person before the camera should do
 	good    bool
 }

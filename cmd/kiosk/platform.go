@@ -148,7 +148,8 @@ func (c city) billed(b wire.Bill, err error) (service.Bill, error) {
 // meanings are the platform's codes in the engine's words.
 var meanings = map[string]error{
 	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
-	"E-CODE-LOCKED": service.ErrLocked, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
+	"E-CODE-LOCKED": service.ErrLocked, "E-FACE-OTHER": service.ErrOtherFace, "E-FACE-LOCKED": service.ErrLocked,
+	"E-BLANK": service.ErrNoPermit, "E-CARD-STATE": service.ErrNoPermit, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
 	"E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
 }
 

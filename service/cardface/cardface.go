@@ -191,6 +191,9 @@ func (t Template) check(file string) error {
 	return errors.Join(errs...)
 }
 
+// chinaTime is the one time of the country, in which a card is dated.
+var chinaTime = time.FixedZone("CST", 8*60*60)
+
 var typeface = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(assets.Font("wide-regular.ttf")) })
 
 // Covers says whether every character of a text can be printed.
@@ -314,7 +317,7 @@ func (t *Template) words(m *Face, f *opentype.Font, w Words, p Person) error {
 	if w.Text == "{name}" && !covers(f, p.Name) {
 		return name(m, w, p.NameImage)
 	}
-	day := func(t time.Time) string { return t.Format("2006.01.02") }
+	day := func(t time.Time) string { return t.In(chinaTime).Format("2006.01.02") }
 	s := strings.NewReplacer("{name}", p.Name, "{sex}", p.Sex, "{nation}", p.Nation, "{born}", p.Born, "{address}", p.Address, "{number}", p.Number,
 		"{year}", born.Format("2006"), "{month}", born.Format("1"), "{day}", born.Format("2"),
 		"{from}", day(p.From), "{until}", day(p.Until), "{authority}", p.Authority, "{blank}", p.Blank).Replace(w.Text)

@@ -32,6 +32,8 @@ type Journey struct {
 	Visits int
 	// Crash names a crash point of the terminal's first life, armed when the citizen is about to confirm the review.
 	Crash string
+	// Blanks: blank cards are loaded, and written down, before the terminal starts.
+	Blanks bool
 	// Quick shortens the visit's patience, for journeys about walking away.
 	Quick bool
 	// Check looks at the summary; nil means [everyCaseAcked].
@@ -45,7 +47,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), slipUnplugged(), technician(),
+		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(),
 	}
 }
 
@@ -103,6 +105,10 @@ var usual = map[string]Act{
 	"take-card":   func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeCard() },
 	"take-output": func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeOutput() },
 	"done":        rate,
+	"photo":       nothing, // the camera sees somebody who sits well
+	"pick-photo":  tap("pick.0"),
+	"decision":    approve,
+	"pay":         scanCode,
 	"trouble":     tap("next"),
 }
 
@@ -179,6 +185,39 @@ func rate(ctx context.Context, s *Stage, _ Screen) error {
 		return err
 	}
 	return s.TapFirst(ctx, "rate.5", "rate.very-satisfied", "next")
+}
+
+// approve is the official, three seconds after the application came.
+func approve(_ context.Context, s *Stage, _ Screen) error {
+	s.later(3*time.Second, func() {
+		if err := s.world.Approve(); err != nil {
+			s.Note("not approved: " + err.Error())
+			return
+		}
+		s.Note("an official approved the application")
+	})
+	return nil
+}
+
+// scanCode is a phone that pays what the screen shows.
+func scanCode(_ context.Context, s *Stage, _ Screen) error {
+	s.later(2*time.Second, func() {
+		if err := s.world.Pay(); err != nil {
+			s.Note("not paid: " + err.Error())
+			return
+		}
+		s.Note("the fee was paid")
+	})
+	return nil
+}
+
+func temporaryID() Journey {
+	return Journey{Name: "temporary-id", Tells: "a temporary identity card: face, photo, signature, approval, fee, card", Tile: "TID", Blanks: true,
+		At: map[string]Act{"take-output": func(_ context.Context, s *Stage, _ Screen) error {
+			s.later(time.Second, func() { s.world.Cards.Take() })
+			return nil
+		}},
+		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}
 }
 
 func certificate() Journey {
@@ -458,6 +497,22 @@ func finals(state journal.State) check {
 			if c.State != state {
 				return fmt.Errorf("case %s is %s, expected %s", c.ReceiptCode, c.State, state)
 			}
+		}
+		return nil
+	}
+}
+
+// cardsIssued wants so many cards printed, taken, and the same in the ledger.
+func cardsIssued(n int) check {
+	return func(s *Summary) error {
+		if s.Stock == nil {
+			return errors.New("no ledger of blanks")
+		}
+		if err := s.Stock.Balance.Check(); err != nil {
+			return err
+		}
+		if s.Totals.Cards != n || s.Stock.Balance.Issued != uint64(n) || s.Stock.Taken != n {
+			return fmt.Errorf("%d cards printed, %d issued in the ledger, %d taken: expected %d", s.Totals.Cards, s.Stock.Balance.Issued, s.Stock.Taken, n)
 		}
 		return nil
 	}

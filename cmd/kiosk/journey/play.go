@@ -130,6 +130,7 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 			}
 			continue
 		}
+		s.stood(now)
 		last, since = now.Seq, time.Now()
 		s.picture(ctx, now)
 		if now.Screen == "review" && s.journey.Crash != "" && s.sum.Kills == 0 {
@@ -171,6 +172,15 @@ func (s *Stage) visit(ctx context.Context, number int) error {
 			return fmt.Errorf("screen %q: %w", now.Screen, err)
 		}
 	}
+}
+
+// stood notes how long the screen before this one stood.
+func (s *Stage) stood(now Screen) {
+	at := time.Now()
+	if n := len(s.sum.Times); n > 0 && !s.stoodFrom.IsZero() {
+		s.sum.Times[n-1].Seconds = float64(at.Sub(s.stoodFrom).Milliseconds()) / 1000
+	}
+	s.sum.Times, s.stoodFrom = append(s.sum.Times, StepTime{Screen: now.Screen}), at
 }
 
 // picture photographs the screen once it stands still.

@@ -51,18 +51,19 @@ type Stage struct {
 	probe   string
 	config  string
 
-	mu       sync.Mutex
-	child    *exec.Cmd
-	gone     chan struct{} // closed when the child ended
-	words    *tail
-	counts   map[string]int
-	timers   sync.WaitGroup
-	stopping context.CancelFunc
-	stopped  context.Context
-	codes    int // one-time codes used so far
-	shots    int
-	acting   string // the screen that the citizen is acting at
-	logFile  *os.File
+	mu        sync.Mutex
+	child     *exec.Cmd
+	gone      chan struct{} // closed when the child ended
+	words     *tail
+	counts    map[string]int
+	timers    sync.WaitGroup
+	stopping  context.CancelFunc
+	stopped   context.Context
+	codes     int // one-time codes used so far
+	shots     int
+	stoodFrom time.Time // since when the screen stands
+	acting    string    // the screen that the citizen is acting at
+	logFile   *os.File
 }
 
 func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, err error) {
@@ -115,6 +116,11 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	}
 	if s.logFile, err = os.Create(filepath.Join(opt.Dir, "terminal.log")); err != nil {
 		return s, fmt.Errorf("stage: %w", err)
+	}
+	if j.Blanks {
+		if err = s.world.LoadBlanks(); err != nil {
+			return s, err
+		}
 	}
 	return s, s.start(j.Crash)
 }
@@ -299,7 +305,7 @@ func (s *Stage) read(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("journal after the journey: %w", err)
 	}
-	errs := []error{s.sum.readJournal(j, s.world.CasesAtPlatform())}
+	errs := []error{s.sum.readJournal(j, s.world.CasesAtPlatform()), s.sum.readStock(j, s.world.Cards.State())}
 	report, err := j.Verify(ctx)
 	s.sum.Verify = report.Problems
 	errs = append(errs, err, j.Close())

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // A Summary is summary.json.
@@ -22,11 +24,39 @@ type Summary struct {
 	Cases   []CaseSummary `json:"cases"`
 	Totals  Totals        `json:"totals"`
 	Screens []string      `json:"screens"`
+	Times   []StepTime    `json:"times"`           // how long each screen stood
+	Stock   *StockSummary `json:"stock,omitempty"` // of blank cards
 	Papers  []string      `json:"papers"`
 	Kills   int           `json:"kills"`           // how often the terminal died at its crash point and was started again
 	Verify  []string      `json:"verify_problems"` // empty when chains and ledgers hold
 	Notes   []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
 	Failed  string        `json:"failed,omitempty"`
+}
+
+// StepTime is how long a screen stood, by the terminal's probe.
+type StepTime struct {
+	Screen  string  `json:"screen"`
+	Seconds float64 `json:"seconds"`
+}
+
+// StockSummary is the ledger of blank cards beside what the machine holds.
+type StockSummary struct {
+	Balance wire.StockBalance `json:"balance"`
+	Blanks  []journal.Blank   `json:"blanks"`
+	Hopper  int               `json:"hopper"` // in the simulated machine
+	Bin     int               `json:"bin"`
+	Taken   int               `json:"taken"`
+}
+
+// readStock fills the ledger.
+func (s *Summary) readStock(j *journal.Journal, machine sim.DispenserState) error {
+	b, err := j.StockBalance("card")
+	if err != nil || b.Loaded == 0 {
+		return err
+	}
+	blanks, err := j.Blanks(nil)
+	s.Stock = &StockSummary{b, blanks, machine.Hopper, machine.Bin, machine.Taken}
+	return err
 }
 
 // A CaseSummary is one case as the terminal's journal has it, and whether the platform holds it.
@@ -58,6 +88,7 @@ type Totals struct {
 	Lost         int `json:"lost"`       // cases of the terminal that the platform does not hold
 	Certificates int `json:"certificates_printed"`
 	Receipts     int `json:"receipts_printed"`
+	Cards        int `json:"cards_printed"`
 	Ratings      int `json:"ratings"`
 	Quarantined  int `json:"quarantined"`
 }

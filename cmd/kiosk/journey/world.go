@@ -6,6 +6,7 @@ package journey
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/platform/facesim"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -40,6 +42,9 @@ type World struct {
 
 	opt    WorldOptions
 	phone  *pocket
+	faces  *facesim.Server
+	till   *till
+	Cards  *sim.CardDispenser
 	stop   context.CancelFunc
 	served chan error
 }
@@ -74,6 +79,12 @@ func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
 			return w, fmt.Errorf("world: %w", err)
 		}
 	}
+	if w.faces, err = facesim.Start(time.Now); err != nil {
+		return w, err
+	}
+	if w.till, err = openTill(); err != nil {
+		return w, err
+	}
 	if err := w.startPlatform(ctx); err != nil {
 		return w, err
 	}
@@ -85,7 +96,11 @@ func (w *World) startPlatform(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("world: %w", err)
 	}
-	w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String()})
+	faces, err := w.faces.Backend()
+	if err == nil {
+		w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String(),
+			Backends: []platform.BackendConfig{faces}, Pay: w.till.config()})
+	}
 	if err != nil {
 		_ = l.Close()
 		return err
@@ -111,9 +126,23 @@ func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
 		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
 		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage},
-		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime}})
-	return err
+		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime, OnPrint: func(sim.Paper) { go w.Props.CardPrinter.Take() }}})
+	if err != nil {
+		return err
+	}
+	// The printer takes the card out of the dispenser's path and puts it back there: both are one machine.
+	w.Cards, err = sim.StartCardDispenser(sim.DispenserOptions{Line: sim.LineOptions{Dir: w.opt.Dir}, Family: "crt", Cards: Blanks})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(w.opt.Dir, "booth.jpg"), boothPicture, 0o600)
 }
+
+// Blanks is how many blank cards are in the dispenser at the start.
+const Blanks = 20
+
+//go:embed people/booth.jpg
+var boothPicture []byte
 
 // firstPage draws a certificate's first page beside it, where poppler is installed.
 func (w *World) firstPage(p sim.Paper) {
@@ -186,8 +215,18 @@ uri = %q
 [device.lights]
 driver = "modbus"
 uri = %q
+
+[device.card-dispenser]
+driver = "card"
+uri = %q
+profile = "crt-591"
+
+[device.camera]
+driver = "video"
+uri = "file:%s"
+rate = 20
 `, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
-		w.Props.Cabinet.URI(), w.Props.Cabinet.URI())
+		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), filepath.Join(w.opt.Dir, "booth.jpg"))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -237,6 +276,7 @@ func (w *World) Count(t *Totals) {
 		t.Ratings, t.Quarantined = c.Ratings, c.Quarantined
 	}
 	t.Certificates, t.Receipts = len(w.Props.Document.Documents()), len(w.Props.Receipt.Slips())
+	t.Cards = len(w.Props.CardPrinter.Cards())
 }
 
 // PaperFiles are the papers that came out, by name.
@@ -257,6 +297,9 @@ func (w *World) Close() error {
 	if w.Props != nil {
 		errs = append(errs, w.Props.Close())
 	}
+	if w.Cards != nil {
+		errs = append(errs, w.Cards.Close())
+	}
 	if w.Link != nil {
 		w.Link.Close()
 	}
@@ -267,5 +310,42 @@ func (w *World) Close() error {
 	if w.Platform != nil {
 		errs = append(errs, w.Platform.Close())
 	}
+	if w.till != nil {
+		w.till.close()
+	}
+	if w.faces != nil {
+		errs = append(errs, w.faces.Close())
+	}
 	return errors.Join(append(errs, os.RemoveAll(w.opt.Dir))...)
+}
+
+// LoadBlanks writes down, before the terminal's first start, that a technician has put the blanks in.
+func (w *World) LoadBlanks() error {
+	if err := os.MkdirAll(filepath.Dir(w.JournalPath()), 0o700); err != nil {
+		return fmt.Errorf("load blanks: %w", err)
+	}
+	j, err := journal.Open(w.JournalPath(), w.JournalOptions())
+	if err != nil {
+		return fmt.Errorf("load blanks: %w", err)
+	}
+	err = j.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", Blanks, "demo.chen"); return err })
+	return errors.Join(err, j.Close())
+}
+
+// Approve is the official who approves what waits.
+func (w *World) Approve() error {
+	ctx := context.Background()
+	all, err := w.Platform.Cases(ctx, 10_000)
+	if err != nil {
+		return err
+	}
+	err = errors.New("no application waits")
+	for _, c := range all {
+		if derr := w.Platform.DecideCard(ctx, c.ID, 1, true, platform.Operator{Who: "demo.li", Why: "the photo is good"}); derr == nil {
+			return nil
+		} else if c.Item == "TID" {
+			err = derr
+		}
+	}
+	return err
 }

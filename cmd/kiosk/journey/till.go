@@ -1,0 +1,83 @@
+//go:build !release
+
+package journey
+
+// The payment channel and a phone that pays: the channel's simulator listens, and the citizen scans what is on the screen.
+
+import (
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/platform/pay/nontax"
+	"github.com/budayang/kiosk/platform/pay/paysim"
+)
+
+// till is a payment channel on the loopback.
+type till struct {
+	sim     *paysim.Server
+	channel pay.Channel
+	server  *http.Server
+}
+
+// district is where the demonstration takes place.
+const district = "990000"
+
+func openTill() (*till, error) {
+	own, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	key, err := smx509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := smx509.MarshalPKIXPublicKey(&theirs.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	t := &till{sim: paysim.New(time.Now, district, theirs, &own.PublicKey)}
+	t.server = &http.Server{Handler: t.sim, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = t.server.Serve(l) }()
+	t.channel, err = nontax.New(nontax.Config{URL: "http://" + l.Addr().String() + "/nontax/v1", ID: district, Now: time.Now,
+		Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), PeerKey: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: peer})})
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *till) close() { _ = t.server.Close() }
+
+// config is what the platform needs of it: ten yuan for a temporary identity card (发改价格〔2003〕2322号).
+func (t *till) config() platform.PayConfig {
+	return platform.PayConfig{Channels: map[string]pay.Channel{"nontax": t.channel}, Use: "nontax", District: district,
+		Cash: map[string]string{"zh": "现金请到 2 号窗口", "en": "Cash at counter 2"}, Tariff: platform.Prices{Items: map[string]pay.Fen{"TID": 1000}}}
+}
+
+// Pay is a phone that scans the code on the screen and pays.
+func (w *World) Pay() error {
+	for _, o := range w.till.sim.Orders() {
+		if !o.Closed && len(o.Payments) == 0 && o.Payable(time.Now()) {
+			return w.till.sim.Pay(o.Number, 0)
+		}
+	}
+	return errors.New("no code to pay was given out")
+}

@@ -1,0 +1,487 @@
+package service_test
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/script"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// done is the way from the fee to the rating.
+func (w *world) done() []script.Line {
+	return lines([]script.Line{w.pays(), script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())
+}
+
+// troubled pays, and keeps what is told then.
+func (w *world) troubled(seen *service.Trouble) []script.Line {
+	return lines([]script.Line{w.pays(), script.On("trouble", script.Look(func(p service.Prompt) { *seen = p.(service.Trouble) }, script.Next()))}, leave())
+}
+
+// again is somebody who comes back: they say who they are, and the case goes on.
+func (w *world) again() []script.Line {
+	return w.known()
+}
+
+func TestWhoeverComesToTheBooth(t *testing.T) {
+	agrees := func(w *world) []script.Line {
+		return lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", w.put()),
+			script.On("consent", script.Then(func() { w.reader.put(false) }, script.Next())),
+		})
+	}
+	rest := func(w *world) []script.Line {
+		return lines([]script.Line{script.On("choose", script.Choose("self")), script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")),
+			script.On("ink", script.Draw(ink(w.t))), script.On("review", script.Next())}, w.done())
+	}
+	makingCards(t, "is known by face", func(t *testing.T, w *world) {
+		c := w.play(lines(agrees(w), one(script.On("photo", script.Wait())), rest(w))...)
+		w.one(journal.Closed)
+		if w.plat.codes != 0 || slices.Contains(c.Seen(), "verify") {
+			t.Error("a code was sent all the same")
+		}
+	})
+	makingCards(t, "is not known by face, and by code", func(t *testing.T, w *world) {
+		w.booth.office.other = 3
+		var told service.Text
+		w.play(lines(agrees(w), []script.Line{script.On("photo", script.Wait()), script.On("photo", script.Wait()),
+			script.On("photo", script.Look(func(p service.Prompt) { told = p.(service.Pose).Problem }, script.Wait())), script.On("verify", script.Enter("123456"))}, rest(w))...)
+		w.one(journal.Closed)
+		if told.ID != "svc.face.other" {
+			t.Errorf("told %+v", told)
+		}
+	})
+	makingCards(t, "has no card and types the number", func(t *testing.T, w *world) {
+		w.play(lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", script.Next()),
+			script.On("form", script.Fill("number", "99000019900307123")), script.On("form", script.Fill("number", citizenNumber(t))),
+			script.On("consent", script.Reply(service.Cancelled{})), script.On("verify", script.Enter("123456")),
+		}, rest(w))...)
+		if k := w.one(journal.Closed); k.Last4 != citizenNumber(t)[14:] || k.Person != "" {
+			t.Errorf("case of %q %q", k.Person, k.Last4)
+		}
+	})
+	makingCards(t, "is photographed, and picks the second", func(t *testing.T, w *world) {
+		w.booth.office.photo = false
+		var first, second service.PickPhoto
+		w.play(lines(w.known(), []script.Line{
+			script.On("form", script.Fill("phone", "")), script.On("photo", script.Wait()),
+			script.On("pick-photo", script.Look(func(p service.Prompt) { first = p.(service.PickPhoto) }, script.Reply(service.Again{}))),
+			script.On("photo", script.Wait()),
+			script.On("pick-photo", script.Look(func(p service.Prompt) { second = p.(service.PickPhoto) }, script.Choose("1"))),
+			script.On("ink", script.Draw(ink(t))), script.On("review", script.Next()),
+		}, w.done())...)
+		w.one(journal.Closed)
+		if len(first.Photos) != 2 || first.Left != 5 || second.Left != 4 || w.booth.office.photoLen < 10_000 {
+			t.Errorf("%d photos, %d and %d left, %d bytes applied with", len(first.Photos), first.Left, second.Left, w.booth.office.photoLen)
+		}
+		for _, b := range append(first.Photos, second.Photos...) {
+			if slices.Max(b) != 0 {
+				t.Error("a photo is still in memory")
+			}
+		}
+	})
+	makingCards(t, "does not like five photos", func(t *testing.T, w *world) {
+		w.booth.office.photo = false
+		var all []script.Line
+		for range 5 {
+			all = append(all, script.On("photo", script.Wait()), script.On("pick-photo", script.Reply(service.Again{})))
+		}
+		c := w.play(lines(w.known(), one(script.On("form", script.Fill("phone", ""))), all,
+			[]script.Line{script.On("photo", script.Wait()), script.On("pick-photo", script.Leave())})...)
+		if last := c.Asked()[len(c.Asked())-2]; last.(service.PickPhoto).Left != 0 {
+			t.Errorf("%+v", last)
+		}
+		if n := len(w.cases()); n != 0 {
+			t.Errorf("%d cases", n)
+		}
+	})
+	makingCards(t, "is a guardian", func(t *testing.T, w *world) {
+		child := "990000201806010153"
+		w.play(lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", w.put()),
+			script.On("consent", script.Then(func() { w.reader.put(false) }, script.Reply(service.Cancelled{}))),
+			script.On("verify", script.Enter("123456")), script.On("choose", script.Choose("child")), script.On("form", script.Fill("number", child)),
+			script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")), script.On("ink", script.Draw(ink(t))), script.On("review", script.Next()),
+		}, w.done())...)
+		w.one(journal.Closed)
+		if !slices.Equal(w.booth.office.children, []string{child}) {
+			t.Errorf("asked for %v", w.booth.office.children)
+		}
+	})
+	for _, why := range []string{"not-signed", "other-person", "voucher-old", "under-age", "guardian", "valid-card", "excluded", "rare-name"} {
+		makingCards(t, "may not: "+why, func(t *testing.T, w *world) {
+			w.booth.office.refused = why
+			var seen service.Trouble
+			w.play(lines(w.known(), one(script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))), leave())...)
+			if seen.What.Words["en"] != "why "+why || seen.Do.Words["en"] != "next "+why || len(w.cases()) != 0 {
+				t.Errorf("told %+v, %d cases", seen, len(w.cases()))
+			}
+		})
+	}
+	makingCards(t, "shows the voucher's number", func(t *testing.T, w *world) {
+		w.booth.office.refused = "no-voucher"
+		w.play(lines(w.known(), []script.Line{
+			script.On("form", script.Fill("voucher", "123")), script.On("form", script.Fill("voucher", strings.Repeat("7", 22))),
+			script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")), script.On("ink", script.Draw(ink(t))), script.On("review", script.Next())},
+			w.done())...)
+		w.one(journal.Closed)
+	})
+	makingCards(t, "while the camera is pulled out", func(t *testing.T, w *world) {
+		w.booth.office.photo = false
+		w.set.add(devices.RoleCamera, &fakeCamera{left: 5})
+		var seen service.Trouble
+		w.play(lines(w.known(), []script.Line{script.On("form", script.Fill("phone", "")), script.On("photo", script.Wait()),
+			script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))}, leave())...)
+		if seen.Code != "E-CAMERA" || len(w.cases()) != 0 {
+			t.Errorf("told %+v", seen)
+		}
+	})
+	makingCards(t, "pays nothing", func(t *testing.T, w *world) {
+		w.till.fee = 0
+		c := w.play(lines(w.applies(), []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		if slices.Contains(c.Seen(), "pay") {
+			t.Error("a code was shown for nothing")
+		}
+	})
+}
+
+func TestWhatGoesWrongAtTheBooth(t *testing.T) {
+	makingCards(t, "the ribbon tears: the blank is spoiled, another one with another permit", func(t *testing.T, w *world) {
+		w.booth.printer.print = func(n int) (devices.PrintResult, bool) {
+			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, n == 1
+		}
+		w.play(lines(w.applies(), w.done())...)
+		w.one(journal.Closed)
+		if w.blank("spoiled") != 1 || w.blank("taken") != 1 || len(w.booth.office.permits) != 2 || len(w.booth.cards.bin) != 1 {
+			t.Errorf("%d spoiled, %d taken, permits %v, bin %v", w.blank("spoiled"), w.blank("taken"), w.booth.office.permits, w.booth.cards.bin)
+		}
+		want := []journal.State{journal.Bound, journal.Printing, journal.PrintFailed, journal.Spoiled, journal.ReissueDue, journal.Bound, journal.Printing, journal.Printed}
+		if got := w.states(); !slices.Equal(got[8:16], want) {
+			t.Errorf("states %v", got)
+		}
+	})
+	makingCards(t, "both blanks fail: the card is owed, and made at the next visit", func(t *testing.T, w *world) {
+		w.booth.printer.print = func(n int) (devices.PrintResult, bool) {
+			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, n <= 2
+		}
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.ReissueDue)
+		if !strings.Contains(seen.Code, "E-CARD-BLANKS") || w.blank("spoiled") != 2 {
+			t.Errorf("told %+v, %d spoiled", seen, w.blank("spoiled"))
+		}
+		w.play(lines(w.again(), []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		if w.blank("taken") != 1 || len(w.till.bills) != 1 {
+			t.Errorf("%d taken, %d bills", w.blank("taken"), len(w.till.bills))
+		}
+	})
+	makingCards(t, "nobody knows whether it printed: nothing moves any more", func(t *testing.T, w *world) {
+		w.booth.printer.print = func(int) (devices.PrintResult, bool) { return devices.PrintResult{Outcome: devices.PrintUnknown}, true }
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.PrintUnknown)
+		if w.blank("in-doubt") != 1 || len(w.booth.cards.began) != 1 || len(w.booth.printer.jobs) != 1 || !strings.Contains(seen.Code, "E-CARD-UNKNOWN") {
+			t.Errorf("%d in doubt, motors %v, jobs %v, told %+v", w.blank("in-doubt"), w.booth.cards.began, w.booth.printer.jobs, seen)
+		}
+		for _, tile := range w.engine.Tiles() {
+			if tile.Code == "TID" && (tile.Ready || tile.Why.ID != "svc.why.card-doubt") {
+				t.Errorf("tile %+v", tile)
+			}
+		}
+	})
+	makingCards(t, "the printer's counter contradicts it", func(t *testing.T, w *world) {
+		w.booth.printer.miscount = 1
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.PrintUnknown)
+		if w.blank("in-doubt") != 1 || len(w.booth.cards.taken) != 0 {
+			t.Errorf("%d in doubt, %v taken", w.blank("in-doubt"), w.booth.cards.taken)
+		}
+	})
+	makingCards(t, "the ribbon is out: the blank is put away, the card is owed", func(t *testing.T, w *world) {
+		w.booth.printer.ribbon = 0
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.ReissueDue)
+		if w.blank("spoiled") != 1 || len(w.booth.printer.jobs) != 0 {
+			t.Errorf("%d spoiled, jobs %v", w.blank("spoiled"), w.booth.printer.jobs)
+		}
+	})
+	makingCards(t, "no blank comes out", func(t *testing.T, w *world) {
+		w.booth.cards.hopper = nil
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.ReissueDue)
+		if !strings.Contains(seen.Code, "E-CARD-DRAW") || len(w.booth.cards.began) != 0 {
+			t.Errorf("told %+v, motors %v", seen, w.booth.cards.began)
+		}
+	})
+	makingCards(t, "nobody knows whether a blank came out", func(t *testing.T, w *world) {
+		w.booth.cards.move = func(int, devices.CardMove) (devices.MoveResult, bool) {
+			return devices.MoveResult{Outcome: devices.MoveUnknown, At: devices.CardUnknown}, true
+		}
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.Manual)
+		if w.blank("in-doubt") != 1 || len(w.booth.office.permits) != 0 || len(w.booth.cards.began) != 1 {
+			t.Errorf("%d in doubt, permits %v, motors %v", w.blank("in-doubt"), w.booth.office.permits, w.booth.cards.began)
+		}
+	})
+	makingCards(t, "a chip that cannot be read: put away, and the next", func(t *testing.T, w *world) {
+		w.booth.cards.noChip = 1
+		w.play(lines(w.applies(), w.done())...)
+		w.one(journal.Closed)
+		if w.blank("spoiled") != 1 || w.blank("taken") != 1 || len(w.booth.office.permits) != 1 {
+			t.Errorf("%d spoiled, %d taken, permits %v", w.blank("spoiled"), w.blank("taken"), w.booth.office.permits)
+		}
+	})
+	makingCards(t, "a number that was there before", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), w.done())...)
+		w.booth.cards.hopper[0] = w.booth.cards.taken[0]
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		if w.blank("in-doubt") != 1 || len(w.booth.printer.jobs) != 1 || !strings.Contains(seen.Code, "E-CARD-NUMBER") {
+			t.Errorf("%d in doubt, jobs %v, told %+v", w.blank("in-doubt"), w.booth.printer.jobs, seen)
+		}
+	})
+	for name, tamper := range map[string]func(*service.Permit){
+		"another terminal's": func(p *service.Permit) { p.Terminal = "T-OTHER" },
+		"another blank's":    func(p *service.Permit) { p.Blank = "E0FFFFFF" },
+		"another case's":     func(p *service.Permit) { p.Key = "other" },
+		"for too long":       func(p *service.Permit) { p.Expires = now().Add(24 * time.Hour) },
+	} {
+		makingCards(t, "a permit is "+name, func(t *testing.T, w *world) {
+			w.booth.office.tamper = tamper
+			var seen service.Trouble
+			w.play(lines(w.applies(), w.troubled(&seen))...)
+			w.one(journal.Manual)
+			if len(w.booth.printer.jobs) != 0 || w.blank("spoiled") != 1 || !strings.Contains(seen.Code, "E-FORGED") {
+				t.Errorf("jobs %v, %d spoiled, told %+v", w.booth.printer.jobs, w.blank("spoiled"), seen)
+			}
+		})
+	}
+	makingCards(t, "a permit that is nearly over", func(t *testing.T, w *world) {
+		w.booth.office.tamper = func(p *service.Permit) { p.Expires = now().Add(10 * time.Second) }
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.Manual)
+		if len(w.booth.printer.jobs) != 0 || !strings.Contains(seen.Code, "E-NO-PERMIT") {
+			t.Errorf("jobs %v, told %+v", w.booth.printer.jobs, seen)
+		}
+	})
+	makingCards(t, "a character that nobody has: nothing is printed", func(t *testing.T, w *world) {
+		w.booth.office.tamper = func(p *service.Permit) { p.Card.Name = "李\uE863" }
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.Manual)
+		if len(w.booth.printer.jobs) != 0 || !strings.Contains(seen.Code, "E-CARD-FACE") {
+			t.Errorf("jobs %v, told %+v", w.booth.printer.jobs, seen)
+		}
+	})
+	makingCards(t, "the card is not taken: drawn back, and kept", func(t *testing.T, w *world) {
+		w.booth.cards.takes = false
+		w.play(lines(w.applies(), []script.Line{w.pays(), script.On("take-output", script.Wait()), script.On("take-output", script.Wait())})...)
+		w.one(journal.Retained)
+		if w.blank("retained") != 1 || len(w.booth.cards.bin) != 1 {
+			t.Errorf("%d retained, bin %v", w.blank("retained"), w.booth.cards.bin)
+		}
+	})
+	makingCards(t, "taken in the last moment", func(t *testing.T, w *world) {
+		w.booth.cards.takes = false
+		w.booth.cards.move = func(n int, m devices.CardMove) (devices.MoveResult, bool) {
+			if m.Act != devices.CardRetain {
+				return devices.MoveResult{}, false
+			}
+			w.booth.cards.taken, w.booth.cards.path, w.booth.cards.at = append(w.booth.cards.taken, w.booth.cards.path), "", devices.CardNone
+			return devices.MoveResult{Outcome: devices.MoveNotDone, At: devices.CardNone}, true
+		}
+		w.play(lines(w.applies(), []script.Line{w.pays(), script.On("take-output", script.Wait()), script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		if w.blank("taken") != 1 {
+			t.Errorf("%d taken", w.blank("taken"))
+		}
+	})
+	makingCards(t, "the office cannot be reached when the permit is due", func(t *testing.T, w *world) {
+		var seen service.Trouble
+		w.play(lines(w.applies(), []script.Line{script.On("pay", after(10*time.Second, func() { w.booth.office.dead = true; w.till.with(paidNow) })),
+			script.Maybe("wait", script.Wait()),
+			script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))}, leave())...)
+		w.one(journal.ReissueDue)
+		if !strings.Contains(seen.Code, "E-LINK") && !strings.Contains(seen.Code, "E-PERMIT") {
+			t.Errorf("told %+v", seen)
+		}
+		w.booth.office.dead = false
+		w.play(lines(w.again(), []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+	})
+}
+
+func TestComingBackToTheBooth(t *testing.T) {
+	makingCards(t, "after the audit wait, at a second terminal", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		w.play(lines(w.applies(), one(script.On("decision", script.Reply(service.Cancelled{}))))...)
+		k := w.one(journal.AuditWait)
+		w.booth.office.decide(service.StandingApproved, "")
+		other := neighbour(w)
+		c := other.play(lines(other.again(), other.done())...)
+		if slices.Contains(c.Seen(), "photo") || slices.Contains(c.Seen(), "ink") {
+			t.Errorf("asked again: %v", c.Seen())
+		}
+		if k2 := other.one(journal.Closed); k2.ID != k.ID || k2.ReceiptCode != k.ReceiptCode || w.booth.office.applied != 1 {
+			t.Errorf("case %s became %s, %d applications", k.ReceiptCode, k2.ReceiptCode, w.booth.office.applied)
+		}
+		if len(w.till.bills) != 1 || len(other.booth.cards.taken) != 1 || len(w.booth.cards.taken) != 0 {
+			t.Errorf("%d bills, %v and %v taken", len(w.till.bills), other.booth.cards.taken, w.booth.cards.taken)
+		}
+	})
+	makingCards(t, "leaves with the code on the screen, pays at home, comes back for the card", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.TimeOut())))...)
+		w.one(journal.PayUnknown)
+		w.till.with(paidNow)
+		w.engine.AskBills(t.Context())
+		w.one(journal.Paid)
+		w.play(lines(w.again(), []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		if len(w.till.bills) != 1 || w.blank("taken") != 1 {
+			t.Errorf("%d bills, %d taken", len(w.till.bills), w.blank("taken"))
+		}
+	})
+	makingCards(t, "does not pay: the card is free again", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
+		w.one(journal.Cancelled)
+		if w.cardsFree() != 5 {
+			t.Errorf("%d free", w.cardsFree())
+		}
+	})
+	makingCards(t, "pays too late: the money goes back", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
+		w.till.with(func(b *service.Bill) {
+			b.State, b.Refunds = service.BillReturning, []service.BillRefund{{Why: "late", State: "asked"}}
+		})
+		w.engine.AskBills(t.Context())
+		w.engine.AskBills(t.Context())
+		w.engine.AskBills(t.Context())
+		w.one(journal.Refunding)
+		if len(w.booth.printer.jobs) != 0 {
+			t.Errorf("jobs %v", w.booth.printer.jobs)
+		}
+	})
+	makingCards(t, "applies twice: the second finds the first", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		w.play(lines(w.applies(), one(script.On("decision", script.TimeOut())))...)
+		w.play(lines(w.again(), one(script.On("decision", script.Leave())))...)
+		w.one(journal.AuditWait)
+		if w.booth.office.applied != 1 || len(w.roll.texts()) != 1 {
+			t.Errorf("%d applications, %d slips", w.booth.office.applied, len(w.roll.texts()))
+		}
+	})
+}
+
+// neighbour is a second terminal of the same hall.
+func neighbour(w *world) *world {
+	o := newWorld(w.t)
+	if err := o.journal.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	d := newDispenser(5)
+	for i, n := range d.hopper {
+		d.hopper[i] = "b" + n[1:]
+	}
+	o.till = w.till
+	o.booth = &booth{w.booth.office, &fakeCardPrinter{d: d, ribbon: 100}, d}
+	o.addBooth()
+	o.start()
+	w.booth.office.worlds = append(w.booth.office.worlds, o)
+	if err := o.journal.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", 5, "chen"); return err }); err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// TestPowerCutAtTheBooth stops the terminal at every point between what is written and what moves; nothing is printed twice, and no
+// blank is lost from the ledger.
+func TestPowerCutAtTheBooth(t *testing.T) {
+	for _, tc := range []struct {
+		point string
+		state journal.State
+		doubt int
+		free  uint64
+	}{
+		{"apply.before", journal.Cancelled, 0, 5},
+		{"apply.after", journal.Cancelled, 0, 5},
+		{"pay.reserved", journal.Reserved, 0, 4},
+		{"draw.began", journal.Manual, 1, 4},
+		{"draw.acted", journal.Manual, 1, 4},
+		{"draw.after", journal.Paid, 1, 4},
+		{"card.bound", journal.Manual, 1, 4},
+		{"card.permitted", journal.Manual, 1, 4},
+		{"card.sent", journal.PrintUnknown, 1, 4},
+		{"card.acted", journal.PrintUnknown, 1, 4},
+		{"card.printed", journal.Manual, 1, 4},
+		{"deliver.before", journal.Manual, 1, 4},
+		{"present.began", journal.Manual, 1, 4},
+		{"present.acted", journal.Manual, 1, 4},
+		{"present.after", journal.Manual, 1, 4},
+		{"card.taken", journal.Closed, 0, 4},
+	} {
+		makingCards(t, tc.point, func(t *testing.T, w *world) {
+			w.reached = func(p string) {
+				if p == tc.point || strings.HasPrefix(tc.point, "draw.") && strings.HasPrefix(p, "draw-") && strings.HasSuffix(p, tc.point[4:]) {
+					runtime.Goexit()
+				}
+			}
+			c := script.New(lines(w.applies(), w.done())...)
+			ctx, stop := context.WithCancel(t.Context())
+			died, ended := true, make(chan struct{})
+			go func() {
+				defer close(ended)
+				_ = w.engine.Serve(ctx, c)
+				died = false
+			}()
+			<-ended
+			stop()
+			if !died {
+				t.Fatalf("did not come by; seen %v", c.Seen())
+			}
+			w.reached = nil
+			jobs := len(w.booth.printer.jobs)
+			if err := w.journal.Close(); err != nil {
+				t.Fatal(err)
+			}
+			// Power is back; the roles are free.
+			for role := range w.set.used {
+				w.set.used[role] = false
+			}
+			w.start()
+			if _, err := w.engine.Recover(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.one(tc.state)
+			if w.blank("in-doubt") != tc.doubt || w.cardsFree() != tc.free {
+				t.Errorf("%d in doubt, %d free", w.blank("in-doubt"), w.cardsFree())
+			}
+			if len(w.booth.printer.jobs) != jobs {
+				t.Error("printed again")
+			}
+			if v, err := w.journal.Verify(t.Context()); err != nil || v.Unsettled != 0 {
+				t.Errorf("%d unsettled, %v", v.Unsettled, err)
+			}
+			if tc.doubt > 0 {
+				for _, tile := range w.engine.Tiles() {
+					if tile.Code == "TID" && tile.Ready {
+						t.Error("cards are made while one is in doubt")
+					}
+				}
+			}
+		})
+	}
+}
