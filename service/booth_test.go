@@ -38,6 +38,7 @@ type fakeOffice struct {
 	worlds   []*world
 	applied  int
 	permits  []string // blanks that were allowed
+	photos   [][]byte // that went out with permits, and came in with applications and comparisons
 	tamper   func(*service.Permit)
 	dead     bool
 	lease    uint64
@@ -87,9 +88,10 @@ func (f *fakeOffice) hear() {
 	}
 }
 
-func (f *fakeOffice) Face(context.Context, string, service.Person, []byte, time.Time) (service.Token, error) {
+func (f *fakeOffice) Face(_ context.Context, _ string, _ service.Person, picture []byte, _ time.Time) (service.Token, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.photos = append(f.photos, picture)
 	if f.other > 0 {
 		f.other--
 		return service.Token{}, service.ErrOtherFace
@@ -139,6 +141,7 @@ func (f *fakeOffice) Apply(_ context.Context, a service.Application) (service.St
 	}
 	f.applied++
 	f.photoLen = len(a.Photo)
+	f.photos = append(f.photos, a.Photo, a.Signature)
 	c := &application{key: a.Key, receipt: a.Receipt, state: service.StandingWaiting, child: a.Child}
 	if f.auto {
 		c.state = service.StandingApproved
@@ -188,6 +191,7 @@ func (f *fakeOffice) Permit(_ context.Context, key, _, blank string) (service.Pe
 	if f.tamper != nil {
 		f.tamper(&p)
 	}
+	f.photos = append(f.photos, p.Photo)
 	return p, nil
 }
 
@@ -302,6 +306,7 @@ type fakeCardPrinter struct {
 	jobs     []string
 	on       []string // numbers of the blanks that were printed
 	faces    []*image.Gray
+	given    []*image.Gray // as they were handed in
 	print    func(n int) (devices.PrintResult, bool)
 	settle   devices.PrintResult
 	asked    []string
@@ -333,6 +338,7 @@ func (p *fakeCardPrinter) Print(ctx context.Context, job devices.CardJob) device
 		}
 	}
 	face := job.Face.(*image.Gray)
+	p.given = append(p.given, face)
 	kept := image.NewGray(face.Rect)
 	copy(kept.Pix, face.Pix)
 	p.d.mu.Lock()

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"image"
 	"runtime"
 	"slices"
 	"strings"
@@ -405,6 +406,46 @@ func neighbour(w *world) *world {
 		w.t.Fatal(err)
 	}
 	return o
+}
+
+// TestNoFaceStaysInMemory: after a visit every picture, photo, signature and face that passed through the terminal is zero.
+func TestNoFaceStaysInMemory(t *testing.T) {
+	makingCards(t, "from the comparison to the card", func(t *testing.T, w *world) {
+		w.booth.office.photo = false
+		cam := &fakeCamera{}
+		w.set.add(devices.RoleCamera, cam)
+		var live *service.Live
+		w.play(lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", w.put()), script.On("consent", script.Then(func() { w.reader.put(false) }, script.Next())),
+			script.On("photo", script.Look(func(p service.Prompt) { live = p.(service.Pose).Live }, script.Wait())), script.On("choose", script.Choose("self")),
+			script.On("form", script.Fill("phone", "")), script.On("photo", script.Wait()), script.On("pick-photo", script.Choose("0")),
+			script.On("ink", script.Draw(ink(t))), script.On("review", script.Next())}, w.done())...)
+		w.one(journal.Closed)
+		if len(cam.handed) < 4 || len(w.booth.office.photos) != 4 || len(w.booth.printer.given) != 1 {
+			t.Fatalf("%d rooms, %d photos, %d faces", len(cam.handed), len(w.booth.office.photos), len(w.booth.printer.given))
+		}
+		for _, room := range cam.handed {
+			if slices.Max(room) != 0 {
+				t.Error("a picture of the camera is still in memory")
+			}
+		}
+		for _, b := range w.booth.office.photos {
+			if len(b) == 0 || slices.Max(b) != 0 {
+				t.Error("a photo or the signature is still in memory")
+			}
+		}
+		if slices.Max(w.booth.printer.given[0].Pix) != 0 {
+			t.Error("the card's face is still in memory")
+		}
+		if _, _, _, ok := live.Draw(image.NewNRGBA(image.Rect(0, 0, 8, 8)), 0); ok {
+			t.Error("the screen still has the camera's picture")
+		}
+		for _, s := range cam.streams {
+			if !s.closed {
+				t.Error("a stream is open")
+			}
+		}
+	})
 }
 
 // TestPowerCutAtTheBooth stops the terminal at every point between what is written and what moves; nothing is printed twice, and no

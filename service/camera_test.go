@@ -20,6 +20,7 @@ type fakeCamera struct {
 	picture *image.RGBA // nil: the man before a white wall
 	left    int         // pictures until it goes away; 0 stays
 	streams []*fakeStream
+	handed  map[*byte][]byte // every room that a picture was drawn into
 }
 
 var theBooth = sync.OnceValue(func() *image.RGBA {
@@ -84,6 +85,12 @@ func (s *fakeStream) Next(ctx context.Context, f *devices.Frame, _ devices.View)
 func (s *fakeStream) draw(n uint32, f *devices.Frame) error {
 	f.Resize(s.m.Rect.Dx(), s.m.Rect.Dy())
 	copy(f.Pixels, s.m.Pix)
+	s.c.mu.Lock()
+	if s.c.handed == nil {
+		s.c.handed = map[*byte][]byte{}
+	}
+	s.c.handed[&f.Pixels[0]] = f.Pixels[:cap(f.Pixels)]
+	s.c.mu.Unlock()
 	f.Sequence, f.At = n, time.Now()
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -179,6 +180,86 @@ func TestTheCanaryStaysInside(t *testing.T) {
 	}
 	if looked < 6 {
 		t.Errorf("only %d places were looked at", looked)
+	}
+}
+
+// TestNoFaceStaysBehind plays a temporary identity card from the live comparison to the card, and then looks for pictures in
+// everything that the terminal leaves: none is there, by any of the marks that begin one, plain, in hex or in base64.
+func TestNoFaceStaysBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays a whole journey")
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	h := newHall(t)
+	if err := h.LoadBlanks(); err != nil {
+		t.Fatal(err)
+	}
+	ink, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", "receipt.png"))
+	if err != nil || len(ink) > 64<<10 {
+		t.Fatal(len(ink), err)
+	}
+	s := h.play(script.New(slices.Concat(arrive("TID"), []script.Line{
+		script.On("consent", script.Next()), script.On("identify", script.Then(func() { _ = h.Props.PutCard("李晓雯") }, script.Wait())),
+		script.On("consent", script.Next()), script.On("photo", script.Wait()), script.Maybe("wait", script.Wait()),
+		script.On("choose", script.Choose("self")), script.Maybe("wait", script.Wait()), script.On("form", script.Fill("phone", "")),
+		script.On("photo", script.Wait()), script.On("pick-photo", script.Choose("0")), script.On("ink", script.Draw(ink)), script.On("review", script.Next()),
+		script.Maybe("wait", script.Wait()),
+		script.On("decision", script.Then(func() {
+			if err := h.Approve(); err != nil {
+				t.Error(err)
+			}
+		}, script.Wait())),
+		script.Maybe("wait", script.Wait()),
+		script.On("pay", script.Then(func() { time.AfterFunc(time.Second, func() { _ = h.Pay() }) }, script.Wait())),
+		script.Maybe("wait", script.Wait()),
+		script.On("take-output", script.Then(func() { time.AfterFunc(500*time.Millisecond, func() { h.Cards.Take() }) }, script.Wait())),
+		h.thanks(),
+	}, gone())...))
+	h.settled(s)
+	s.end()
+	if n := len(h.Props.CardPrinter.Cards()); n != 1 {
+		t.Fatalf("%d cards", n)
+	}
+	marks := map[string][]byte{}
+	for name, raw := range map[string][]byte{"JPEG": {0xff, 0xd8, 0xff, 0xdb, 0x00, 0x84}, "JPEG with JFIF": {0xff, 0xd8, 0xff, 0xe0, 0x00, 0x10, 'J', 'F'}, "PNG": []byte("\x89PNG\r\n\x1a\n")} {
+		marks[name] = raw
+		marks[name+" in hex"] = []byte(hex.EncodeToString(raw))
+		marks[name+" in base64"] = []byte(base64.StdEncoding.EncodeToString(raw))[:6]
+	}
+	looked := 0
+	for _, root := range []string{h.cfg.Terminal.Data, tmp} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && path != root && strings.HasPrefix(h.dir, path):
+				return fs.SkipDir // the world around the terminal
+			case !d.Type().IsRegular():
+				return nil
+			}
+			b, err := os.ReadFile(path)
+			looked++
+			for name, mark := range marks {
+				if bytes.Contains(b, mark) {
+					t.Errorf("%s holds a picture: %s", path, name)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.log.mu.Lock()
+	defer h.log.mu.Unlock()
+	for name, mark := range marks {
+		if bytes.Contains([]byte(h.log.b.String()), mark) {
+			t.Errorf("the log holds a picture: %s", name)
+		}
+	}
+	if looked < 3 {
+		t.Errorf("only %d files were looked at", looked)
 	}
 }
 
