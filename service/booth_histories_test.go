@@ -21,7 +21,7 @@ import (
 //
 //	every payment is for a card that its citizen has, goes back, or stands on somebody's list
 //	every blank is in one state, and where the machine has it
-//	no case ever has two cards
+//	no case ever has two cards, and none is printed again after nobody knew
 //
 // BOOTH_HISTORIES says how many, BOOTH_SEED which one alone.
 func TestBoothHistories(t *testing.T) {
@@ -57,8 +57,9 @@ type history struct {
 	rnd     *rand.Rand
 	w       *world
 	crashes int
-	paid    map[string]int // payments by bill
-	later   []string       // bills that a phone still holds
+	paid    map[string]int  // payments by bill
+	later   []string        // bills that a phone still holds
+	unknown map[string]bool // cases of whose print nobody knows, until a person looked
 	seen    []string
 }
 
@@ -66,16 +67,21 @@ type history struct {
 func (h *history) chance(p int) bool { return h.rnd.IntN(100) < p }
 
 func (h *history) play() {
-	h.paid = map[string]int{}
+	h.paid, h.unknown = map[string]int{}, map[string]bool{}
 	w := h.w
 	w.booth.office.auto = h.chance(70)
-	w.booth.printer.print = func(int) (devices.PrintResult, bool) {
+	w.booth.printer.print = func(n int) (devices.PrintResult, bool) {
+		id, _, _ := strings.Cut(w.booth.printer.jobs[n-1], "/")
+		if h.unknown[id] {
+			h.t.Errorf("seed %d: printed again after nobody knew", h.seed)
+		}
 		switch {
 		case h.chance(12):
 			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, true
 		case h.chance(6):
 			return devices.PrintResult{Outcome: devices.PrintNotSent, Detail: "cover"}, true
 		case h.chance(6):
+			h.unknown[id] = true
 			return devices.PrintResult{Outcome: devices.PrintUnknown}, true
 		}
 		return devices.PrintResult{}, false
@@ -191,6 +197,7 @@ func (h *history) operators() {
 		h.t.Fatal(err)
 	}
 	for _, b := range blanks {
+		delete(h.unknown, b.Case)
 		to := wire.BlankSpoiled
 		for _, n := range d.taken {
 			if b.Number != "" && strings.EqualFold(n, b.Number) {
