@@ -98,7 +98,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, camera, door, lights or ups."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, smart-card, camera, door, lights or ups."`
 	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
@@ -128,6 +128,15 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		}
 		defer card.Wipe()
 		fmt.Fprintf(io.out, "read: %s card, photo %v, warnings %v\n", card.Kind, card.WLT != nil, card.Warnings)
+		return nil
+	case devices.SocialCardReader:
+		fmt.Fprintln(io.out, "put a social-security card into the reader …")
+		card, err := dev.Read(ctx, func(e devices.ReadEvent) { fmt.Fprintln(io.out, " ", e) })
+		if err != nil {
+			return err
+		}
+		defer card.Wipe()
+		fmt.Fprintf(io.out, "read: card of region %.6s, version %s, not had: %v, warnings %v\n", card.ID, card.Version, card.Missing, card.Warnings)
 		return nil
 	case devices.ReceiptPrinter:
 		r := dev.Print(ctx, devices.ReceiptJob{ID: "test/" + time.Now().UTC().Format(time.RFC3339Nano), Slip: testSlip(c)})

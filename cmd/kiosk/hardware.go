@@ -23,6 +23,7 @@ import (
 	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
+	"github.com/budayang/kiosk/devices/smartcard"
 	"github.com/budayang/kiosk/devices/ups"
 	"github.com/budayang/kiosk/slip"
 )
@@ -105,6 +106,9 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 	}
 	if d.Driver == "ipp" {
 		return document.Open(ctx, d.URI, document.Options{Media: d.Media, Status: o.report})
+	}
+	if d.Driver == "social" {
+		return smartcard.Open(ctx, u.Address, u.Reader)
 	}
 	if d.Driver == "video" {
 		return camera.Open(ctx, d.URI, d.Camera())

@@ -4,6 +4,7 @@
 //	tcp:192.0.2.7:9100
 //	usb:0400:c35a, usb:0416:5011:SERIAL, usb:0416:5011?port=1-2.3   (package devices/bus/usb, which a program has or has not)
 //	ipp://printer.local/ipp/print, ipps://…                    (these and the next are parsed here, opened by their drivers)
+//	pcsc:/run/pcscd/pcscd.comm?reader=NAME
 //	v4l2:/dev/v4l/by-path/…, http://camera.local/stream, https://…, file:/srv/pictures
 //
 // A [Bus] has one owner, its driver. Reads and writes are bounded by a context; silence ([ErrTimeout]) is told apart from a
@@ -62,6 +63,7 @@ const (
 	HTTP   = "http"
 	HTTPS  = "https"
 	File   = "file"
+	PCSC   = "pcsc"
 )
 
 // Line is how a serial port is set.
@@ -101,6 +103,7 @@ type URI struct {
 	Address string
 	Line    Line       // serial only
 	USB     USBAddress // usb only
+	Reader  string     // pcsc only: part of the reader's name, "" where there is one
 	text    string
 }
 
@@ -153,12 +156,19 @@ func Parse(text string) (URI, error) {
 			return URI{}, errors.New(`an address without a password, "http://192.0.2.9:8080/stream"`)
 		}
 		u.Address = text
+	case PCSC:
+		path, query, _ := strings.Cut(rest, "?")
+		values, err := url.ParseQuery(query)
+		u.Address, u.Reader = path, values.Get("reader")
+		if values.Del("reader"); !filepath.IsAbs(path) || err != nil || len(values) > 0 || len(u.Reader) > 127 {
+			return URI{}, errors.New(`the daemon's socket, "pcsc:/run/pcscd/pcscd.comm" or "pcsc:/run/pcscd/pcscd.comm?reader=NAME"`)
+		}
 	case File:
 		if !filepath.IsAbs(rest) {
 			return URI{}, errors.New(`a path, "file:/srv/pictures"`)
 		}
 	default:
-		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, v4l2, http or https, not %q", scheme)
+		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, pcsc, v4l2, http or https, not %q", scheme)
 	}
 	return u, nil
 }

@@ -48,6 +48,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(receiptFaults), nil
 	case DeviceCodeScanner, DeviceUPS:
 		return slices.Clone(plainFaults), nil
+	case DeviceSmartCard:
+		return slices.Clone(smartCardFaults), nil
 	case DeviceIOBoard:
 		return slices.Clone(ioBoardFaults), nil
 	case DeviceCamera:

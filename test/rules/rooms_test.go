@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"devices/ups":         {"devices", "devices/bus", "slip", "idnum"},
 	"devices/camera":      {"devices"},
 	"devices/ioboard":     {"devices", "devices/profile"},
+	"devices/smartcard":   {"devices", "idnum"},
 	"devices/card":        {"devices", "devices/bus", "slip", "idnum"},
 	"devices/sim":         {"devices", "devices/bus", "devices/sim", "slip", "idnum"},
 	"sync/wire":           {},

@@ -148,6 +148,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleCodeScanner:     {"code"},
 	devices.RoleDoor:            {"modbus"},
 	devices.RoleLights:          {"modbus"},
+	devices.RoleSmartCard:       {"social"},
 	devices.RoleUPS:             {"megatec", "nut"},
 	devices.RoleCardDispenser:   {"card"},
 	devices.RoleCamera:          {"video"},
@@ -162,6 +163,7 @@ var schemes = map[string][]string{
 	"megatec": {"serial", "tcp"},
 	"modbus":  {"serial", "tcp"},
 	"nut":     {"tcp"},
+	"social":  {"pcsc"},
 	"card":    {"serial", "tcp"},
 	"video":   camera.Schemes(),
 }
