@@ -29,13 +29,14 @@ type conformCmd struct {
 	Service   string        `default:"sb-info" help:"Query that needs a verified person."`
 	Kind      string        `default:"SB-P" help:"Kind of the document that is issued."`
 	Priced    string        `name:"priced-item" help:"Item with a price, of which a bill is made and cancelled. Without it that is skipped."`
+	Card      string        `help:"Kind of card that terminals make and that --person may have, such as TID. Without it that is skipped."`
 	Patience  time.Duration `default:"1m" help:"The longest wait for one answer."`
 	JSON      bool          `help:"Print JSON."`
 }
 
 // Run enrols two test terminals and says of every promise of docs/protocol.md whether it is kept.
 func (c conformCmd) Run(ctx context.Context, std stdio) error {
-	cfg := conform.Config{URL: c.URL, Profile: wire.Profile(c.Profile), Service: c.Service, Kind: c.Kind, Priced: c.Priced, Patience: c.Patience}
+	cfg := conform.Config{URL: c.URL, Profile: wire.Profile(c.Profile), Service: c.Service, Kind: c.Kind, Priced: c.Priced, Card: c.Card, Patience: c.Patience}
 	pem, err := os.ReadFile(c.CA)
 	if err != nil {
 		return err

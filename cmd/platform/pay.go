@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pay/nontax"
@@ -19,6 +21,8 @@ type payFile struct {
 	Minutes  int               `toml:"minutes"`
 	Use      string            `toml:"use"`
 	Cash     map[string]string `toml:"cash"`
+	Half     string            `toml:"half_file"`   // identity numbers of those who pay half, one a line, mode 0600
+	Exempt   string            `toml:"exempt_file"` // of those who pay nothing
 	Fee      []struct {
 		Item string `toml:"item"`
 		Fen  int64  `toml:"fen"`
@@ -50,6 +54,17 @@ func readPay(path string) (p platform.PayConfig, err error) {
 		}
 		prices.Items[fee.Item] = pay.Fen(fee.Fen)
 	}
+	for _, list := range []struct {
+		file string
+		to   *[]string
+	}{{in.Half, &prices.Half}, {in.Exempt, &prices.Exempt}} {
+		if list.file == "" {
+			continue
+		}
+		if *list.to, err = numbersIn(beside(path, list.file)); err != nil {
+			return p, fmt.Errorf("payment: %w", err)
+		}
+	}
 	p.Tariff = prices
 	for _, c := range in.Channel {
 		if c.Kind != "nontax" {
@@ -70,6 +85,27 @@ func readPay(path string) (p platform.PayConfig, err error) {
 		}
 	}
 	return p, nil
+}
+
+// numbersIn reads identity numbers, one a line; what follows "#" is a remark. A mistake is named by its line, never by the number.
+func numbersIn(path string) (all []string, err error) {
+	b, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	row := 0
+	for line := range strings.Lines(string(b)) {
+		row++
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if idnum.CheckAny(line) != nil {
+			return nil, fmt.Errorf("%s:%d: not an identity number", path, row)
+		}
+		all = append(all, line)
+	}
+	return all, nil
 }
 
 func beside(path, name string) string {

@@ -13,7 +13,7 @@
 // # What it leaves behind
 //
 // Two terminals with a few dozen records, cases of an item named CONFORM, a few blobs of random bytes and, when a person is named,
-// a few issued documents. Run it against a trial platform, or reset both terminals afterwards. It sends nothing of any real
+// a few issued documents and applications for cards that have ended. Run it against a trial platform, or reset both terminals afterwards. It sends nothing of any real
 // person: the person it asks about is the one that it is given.
 //
 // # What it cannot see
@@ -49,6 +49,7 @@ type Config struct {
 	Service string            // a query that needs a verified person; "" is "sb-info"
 	Kind    string            // of a document; "" is "SB-P"
 	Priced  string            // an item with a price; "" skips the bill
+	Card    string            // a kind of card that terminals make and that the person may have; "" skips cards
 	Params  map[string]string // of the document
 
 	// Revoke puts a terminal out, as an operator does; optional.
@@ -99,7 +100,7 @@ func (s skip) Error() string { return string(s) }
 // Checks are all, in the order in which they run.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, lastChecks} {
+	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, cardChecks, lastChecks} {
 		all = append(all, part...)
 	}
 	return all

@@ -63,7 +63,7 @@ func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handl
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := conform.Config{Roots: x509.NewCertPool(), Code: box, Priced: "FREE"}
+	c := conform.Config{Roots: x509.NewCertPool(), Code: box, Priced: "FREE", Card: "TID"}
 	c.Roots.AppendCertsFromPEM(pem)
 	if wrap == nil {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -246,6 +246,13 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			})
 		}), []string{"lease-fence"}},
 		{"what is over goes on", instead(wire.PathLeases, "E-CASE-OVER"), []string{"lease-over"}},
+		{"applications are everybody's", instead(wire.PathCards+"/", "E-NOT-FOUND"), []string{"card-refused", "card-own"}},
+		{"a permit without approval", instead(wire.PathCards+"/", "E-CARD-STATE"), []string{"card-permit"}},
+		{"any picture is taken", instead(wire.PathCards, "E-PICTURE"), []string{"card-pictures"}},
+		{"a second application is taken", instead(wire.PathCards, "E-CARD-OPEN"), []string{"card-application"}},
+		{"refused without words", answered(wire.PathCards+"/eligible", func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["refused"] = "no" })
+		}), []string{"card-chance", "card-application", "card-pictures", "card-own", "card-permit"}},
 		{"lost telemetry is not counted", answered(wire.PathTelemetry, func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["lost"] = 0 })
 		}), []string{"telemetry"}},
