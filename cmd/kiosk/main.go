@@ -30,6 +30,7 @@ type commands struct {
 	Technician technicianCmd `cmd:"" help:"Say who may use the technician's console at the screen."`
 	Stock      stockCmd      `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
 	Clock      clockCmd      `cmd:"" help:"Show what time it is held to be; say that the machine's clock is right."`
+	Provision  provisionCmd  `cmd:"" help:"Bring a bare machine into service: screen, time, platform, devices, supplies, report."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	benchCommands
