@@ -5,6 +5,7 @@ package ui
 import (
 	"fmt"
 	"image/color"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -207,6 +208,9 @@ func (p *page) steps(f service.Page) {
 	p.y += p.m.mm(2.6) + p.m.caption()*lineHeight + p.m.mm(4)
 }
 
+// shortPatience is the longest that is counted down on the screen.
+const shortPatience = 10 * time.Minute
+
 // foot is the footer: Back at the left, one primary button at the lower right, the countdown between.
 type foot struct {
 	back     bool
@@ -262,7 +266,7 @@ func (p *page) footer(f foot) {
 		p.button(f.extraID, f.extra, plain, rx, by, w, bh, f.extraDo)
 		rx -= m.gap()
 	}
-	if !f.quiet && p.t.patient() && rx-lx > m.mm(40) {
+	if !f.quiet && p.t.patient() && p.t.opt.End < shortPatience && rx-lx > m.mm(40) {
 		s := p.t.ui("countdown", "seconds", fmt.Sprint(p.t.left(p.t.opt.Now())))
 		a := center
 		if f.next == "" {

@@ -20,6 +20,9 @@ import (
 type Journey struct {
 	Name  string
 	Tells string // one line for --help and the manual
+	// Bare begins with a machine that has no configuration: it shows kiosk provision, and First brings it into service.
+	Bare  bool
+	First func(context.Context, *Stage) error
 	// Before runs when the terminal shows its first screen.
 	Before func(context.Context, *Stage) error
 	// At is what the citizen does at a screen, by its name; "" names are not used. A missing entry takes usual.
@@ -47,7 +50,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(),
+		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(),
 	}
 }
 

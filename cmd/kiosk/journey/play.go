@@ -74,6 +74,11 @@ func clean(dir string) error {
 }
 
 func (s *Stage) play(ctx context.Context) error {
+	if s.journey.First != nil {
+		if err := s.journey.First(ctx, s); err != nil {
+			return err
+		}
+	}
 	if _, err := s.await(ctx, func(n Screen) bool { return n.Screen == "attract" || n.Screen == "home" }); err != nil {
 		return fmt.Errorf("first screen: %w", err)
 	}

@@ -111,7 +111,11 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if opt.Slow > 1 {
 		patience = Patience{Warn: "4m", End: "5m"}
 	}
-	if err = s.world.WriteConfig(s.config, opt.Width, opt.Height, opt.Language, patience); err != nil {
+	if j.Bare {
+		if err = s.linkPorts(); err != nil {
+			return s, err
+		}
+	} else if err = s.world.WriteConfig(s.config, opt.Width, opt.Height, opt.Language, patience); err != nil {
 		return s, err
 	}
 	if s.logFile, err = os.Create(filepath.Join(opt.Dir, "terminal.log")); err != nil {
@@ -130,10 +134,14 @@ func (s *Stage) slow(d time.Duration) time.Duration { return time.Duration(s.opt
 
 // start runs the terminal; crash arms a crash point.
 func (s *Stage) start(crash string) error {
-	c := exec.Command(s.opt.Program, "run", "--config", s.config)
+	args := []string{"run", "--config", s.config}
+	if _, err := os.Stat(s.config); err != nil {
+		args = []string{"provision", "--screen", "--config", s.config, "--data", filepath.Dir(s.world.JournalPath()), "--serial-dir", s.portsDir(), "--language", s.opt.Language}
+	}
+	c := exec.Command(s.opt.Program, args...)
 	c.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "FYNE_") || strings.HasPrefix(e, CrashEnv) || strings.HasPrefix(e, "XDG_")
-	}), "DISPLAY="+s.display.Name, ProbeEnv+"="+s.probe, "LIBGL_ALWAYS_SOFTWARE=1")
+	}), "DISPLAY="+s.display.Name, fmt.Sprintf("BUDAYANG_PROVISION_SIZE=%dx%d", s.opt.Width, s.opt.Height), ProbeEnv+"="+s.probe, "LIBGL_ALWAYS_SOFTWARE=1")
 	if crash != "" {
 		c.Env = append(c.Env, CrashEnv+"="+crash)
 	}
@@ -151,6 +159,23 @@ func (s *Stage) start(crash string) error {
 		_ = c.Wait()
 		close(gone)
 	})
+	return nil
+}
+
+// portsDir is where serial ports have names that stay, as udev would give them.
+func (s *Stage) portsDir() string { return filepath.Join(filepath.Dir(s.config), "ports") }
+
+// linkPorts names the ports of reader and slip printer.
+func (s *Stage) linkPorts() error {
+	if err := os.MkdirAll(s.portsDir(), 0o755); err != nil {
+		return err
+	}
+	for name, uri := range map[string]string{"usb-reader": s.props.Reader.URI(), "usb-slips": s.props.Receipt.URI()} {
+		path, _, _ := strings.Cut(strings.TrimPrefix(uri, "serial:"), "?")
+		if err := os.Symlink(path, filepath.Join(s.portsDir(), name)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
