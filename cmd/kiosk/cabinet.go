@@ -30,15 +30,15 @@ const (
 type cabinet struct {
 	open   atomic.Bool
 	breach chan struct{} // capacity 1
-	// attended is set while a technician is logged in.
-	attended atomic.Bool
+	// attended tells whether a technician is in the console; nil means never.
+	attended func() bool
 
 	written []time.Time // of the last events; the supervisor's goroutine only
 }
 
 // noted hears of every change of the door's status, in the order of the changes.
 func (c *cabinet) noted(t *terminal, old, now devices.Status) {
-	attended, visit := c.attended.Load(), t.engine != nil && t.engine.Visiting()
+	attended, visit := c.attended != nil && c.attended(), t.engine != nil && t.engine.Visiting()
 	was := c.open.Load()
 	switch now.Cover { // Unknown is neither: what was open stays so until the switch says otherwise
 	case devices.CoverOpen:

@@ -79,6 +79,7 @@ type Console struct {
 	cfg   Config
 	guard guard
 	asked atomic.Bool
+	in    atomic.Bool // somebody is in the console
 }
 
 // New makes a console.
@@ -124,12 +125,17 @@ var (
 	errIdle    = errors.New("idle")
 )
 
+// Attended says whether a technician is in the console now.
+func (c *Console) Attended() bool { return c.in.Load() }
+
 // Attend implements service.Technician: it lets a technician in, if they are one, and returns when they have left.
 func (c *Console) Attend(ctx context.Context, citizen service.Citizen) error {
 	who, err := c.enter(ctx, citizen)
 	if err != nil || who.Operator == "" {
 		return err
 	}
+	c.in.Store(true)
+	defer c.in.Store(false)
 	s := &session{Console: c, citizen: citizen, who: who}
 	if err := c.audit(journal.EventTechnicianEntered, who.Operator, nil); err != nil {
 		return err
