@@ -12,6 +12,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -287,6 +288,11 @@ func TestACardFromApplyingToTaken(t *testing.T) {
 			t.Errorf("a second card on %s: %s", blank, w.Body)
 		}
 	}
+	// The code on the card says that it is one, and no more of the person than a masked name.
+	page := open(x.s, "GET", strings.TrimPrefix(first.Verify, x.s.cfg.BaseURL), nil)
+	if page.Code != 200 || !strings.Contains(page.Body.String(), "证件有效") || !strings.Contains(page.Body.String(), "B2") || strings.Contains(page.Body.String(), seedPeople[0].name) {
+		t.Errorf("%s: %d %s", first.Verify, page.Code, page.Body)
+	}
 	if got := p.chance(wire.CardQuery{Token: p.proven(x.box, 0, seedPeople[0].name)}, 200); got.Refused != wire.CardValid {
 		t.Errorf("with a valid card: %+v", got)
 	}
@@ -304,7 +310,10 @@ func TestACardFromApplyingToTaken(t *testing.T) {
 		t.Error(err)
 	}
 	// The number of an issued card's blank is nobody else's.
-	_, b := p.applies(x.box, 4)
+	waits, b := p.applies(x.box, 4)
+	if w := open(x.s, "GET", "/verify/"+waits.Number, nil); w.Code != 404 {
+		t.Errorf("the number of an application: %d %s", w.Code, w.Body)
+	}
 	x.decide(b.Key, true)
 	if bill := x.pays(p, b.Key); bill.Amount != 0 || bill.Reason != "exempt" {
 		t.Errorf("%+v", bill)

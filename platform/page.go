@@ -211,7 +211,8 @@ func (s *Server) look(ctx context.Context) (overview, error) {
 
 var verifyTemplate = template.Must(template.New("verify").Parse(`<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>证明核验 Certificate check</title><link rel="stylesheet" href="/page.css"></head><body><main class="check">
-{{if .Found}}<h1 class="ok">编号有效 Valid number</h1><dl><dt>证明编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>签发时间 Issued</dt><dd>{{.Issued}}</dd>
+{{if .Card}}<h1 class="{{if .Valid}}ok{{else}}bad{{end}}">{{if .Valid}}证件有效 Valid card{{else}}证件已过期 Expired card{{end}}</h1><dl><dt>编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>有效期至 Valid until</dt><dd>{{.Until}}</dd>
+<dt>证芯号 Blank</dt><dd>{{.Blank}}</dd></dl><p>请与证件内容核对。演示样张，不具法律效力。<br>Compare this with the card. A specimen without legal force.</p>{{else if .Found}}<h1 class="ok">编号有效 Valid number</h1><dl><dt>证明编号 Number</dt><dd>{{.Number}}</dd><dt>姓名 Name</dt><dd>{{.Person}}</dd><dt>签发时间 Issued</dt><dd>{{.Issued}}</dd>
 <dt>文件 File SHA-256</dt><dd>{{.Hash}}</dd></dl><p>请与纸面内容核对。演示样张，不具法律效力。<br>Compare this with the paper. A specimen without legal force.</p>{{else}}<h1 class="bad">没有这个编号 No such number</h1><p>请核对编号，或拨打 12345。<br>Check the number, or call 12345.</p>{{end}}
 </main></body></html>`))
 
@@ -227,13 +228,28 @@ func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := struct {
-		Found                        bool
+		Found, Card, Valid           bool
 		Number, Person, Issued, Hash string
+		Until, Blank                 string
 	}{}
 	status := http.StatusNotFound
 	if n := r.PathValue("number"); documentNumber.MatchString(n) {
 		var d DocumentRow
-		err := s.store.View(r.Context(), func(tx Tx) (err error) { d, err = tx.DocumentByNumber(n); return err })
+		var c CardRow
+		err := s.store.View(r.Context(), func(tx Tx) (err error) {
+			c = CardRow{}
+			if d, err = tx.DocumentByNumber(n); errors.Is(err, ErrNoRow) {
+				c, err = tx.CardByNumber(n)
+			}
+			return err
+		})
+		if c.Key != "" {
+			err = ErrNoRow // an application is nobody's business
+			if c.State == wire.CardIssued {
+				status, view.Card, view.Valid = http.StatusOK, true, s.now().Before(c.Until)
+				view.Number, view.Person, view.Until, view.Blank = c.Number, c.Masked, c.Until.In(chinaTime).Format(time.DateOnly), c.Blank
+			}
+		}
 		if err != nil && !errors.Is(err, ErrNoRow) {
 			s.fail(w, err)
 			return
