@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ type mark struct {
 	Digest [32]byte
 	Epoch  uint32
 	Heads  map[wire.Lane]uint64
+	Parts  map[string]string // each bucket's own digest
 }
 
 // less says whether a platform to which this was shown sees that a journal which comes back later has lost something: the rule of
@@ -162,6 +164,8 @@ func workload(t *testing.T, dir string, marks *os.File, rnd *rand.Rand, n int) {
 		lanes, err := j.Lanes()
 		must(t, err)
 		m := mark{Change: change, Digest: sum, Epoch: lanes[0].Epoch, Heads: map[wire.Lane]uint64{}}
+		m.Parts, err = journal.Buckets(j)
+		must(t, err)
 		for _, l := range lanes {
 			m.Heads[l.Lane] = l.Head
 		}
@@ -322,6 +326,24 @@ func asPromised(r recording, change uint64, sum [32]byte) bool {
 	return change == 0 || slices.ContainsFunc(r.marks, func(m mark) bool { return m.Change == change && m.Digest == sum })
 }
 
+// differing names the buckets that are not as they were promised after so many changes.
+func differing(t *testing.T, r recording, change uint64, j *journal.Journal) (names []string) {
+	t.Helper()
+	parts, err := journal.Buckets(j)
+	must(t, err)
+	for _, m := range r.marks {
+		if m.Change != change {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(m.Parts)) {
+			if m.Parts[name] != parts[name] {
+				names = append(names, fmt.Sprintf("%s (%s, was %s)", name, parts[name], m.Parts[name]))
+			}
+		}
+	}
+	return names
+}
+
 // A disk that confirms and does not keep: what reached the medium is found, and what is lost is told by the journal, unless database
 // and spill are both whole at the same older place. That is then exactly what was promised at that place, and a platform that was
 // shown what was promised last sees it: never is anything lost in silence.
@@ -416,12 +438,12 @@ func TestLyingDisks(t *testing.T) {
 			}
 			untold++
 			if !asPromised(r, change, sum) {
-				complain("change %d is not what was promised then", change)
+				complain("change %d is not what was promised then: %v", change, differing(t, r, change, j))
 			}
 		default:
 			sound++
 			if !told && !asPromised(r, change, sum) {
-				complain("change %d is not what was promised", change)
+				complain("change %d is not what was promised: %v; of %d promised, the spill had %d, whole %v", change, differing(t, r, change, j), promised, spillLast, whole)
 			}
 		}
 	})

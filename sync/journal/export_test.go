@@ -55,6 +55,22 @@ func Digest(j *Journal) (sum [32]byte, change uint64, err error) {
 	return [32]byte(h.Sum(nil)), change, err
 }
 
+// Buckets are the digests of each bucket, to say where a state differs.
+func Buckets(j *Journal) (parts map[string]string, err error) {
+	parts = map[string]string{}
+	err = j.db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			h := sha256.New()
+			if err := digestBucket(h, b); err != nil {
+				return err
+			}
+			parts[string(name)] = fmt.Sprintf("%x seq %d", h.Sum(nil)[:8], b.Sequence())
+			return nil
+		})
+	})
+	return parts, err
+}
+
 func digestBucket(h hash.Hash, b *bolt.Bucket) error {
 	return b.ForEach(func(k, v []byte) error {
 		fmt.Fprintf(h, "%q %q\n", k, v)
