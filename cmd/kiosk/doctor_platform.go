@@ -56,7 +56,7 @@ func checkLetIn(ctx context.Context, c config.Config) []finding {
 	if err != nil || !id.Enrolled() {
 		return nil
 	}
-	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	client, err := newClient(c, id)
 	if err != nil {
 		return nil
 	}
@@ -134,22 +134,38 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 	if err != nil {
 		return append(all, bad("correct platform.url", "platform: %v", err))
 	}
-	if net.ParseIP(u.Hostname()) == nil {
-		found, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	defer tr.CloseIdleConnections()
+	ask, key := u.Hostname(), "platform.url"
+	if c.Platform.Proxy != "" { // which then knows the platform's name; only its own is looked up here
+		proxy, err := url.Parse(c.Platform.Proxy)
 		if err != nil {
-			return append(all, bad("look at the name in platform.url and at the name server (resolvectl status; /etc/resolv.conf); the terminal serves what works offline meanwhile", "name of the platform: %v", err))
+			return append(all, bad("correct platform.proxy", "proxy: %v", err))
 		}
-		all = append(all, ok("%s is %s", u.Hostname(), strings.Join(found, " ")))
+		tr.Proxy = http.ProxyURL(proxy)
+		ask, key = proxy.Hostname(), "platform.proxy"
+	}
+	if net.ParseIP(ask) == nil {
+		found, err := net.DefaultResolver.LookupHost(ctx, ask)
+		if err != nil {
+			return append(all, bad("look at the name in "+key+" and at the name server (resolvectl status; /etc/resolv.conf); the terminal serves what works offline meanwhile", "name of the platform: %v", err))
+		}
+		all = append(all, ok("%s is %s", ask, strings.Join(found, " ")))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("healthz").String(), nil)
 	if err != nil {
 		return append(all, bad("correct platform.url", "platform: %v", err))
 	}
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
-	defer tr.CloseIdleConnections()
 	before := time.Now()
 	resp, err := (&http.Client{Transport: tr}).Do(req)
 	if err != nil {
+		if c.Platform.Proxy != "" {
+			var op *net.OpError
+			if errors.As(err, &op) && op.Op == "proxyconnect" || strings.Contains(err.Error(), "proxyconnect") {
+				return append(all, bad("look at platform.proxy, and whether the proxy runs", "proxy %s: %v", c.Platform.Proxy, err))
+			}
+			return append(all, bad(mendPlatform(err)+"; or the proxy refuses: it must let CONNECT to "+u.Host+" through", "platform %s by way of proxy %s: %v", u.Host, c.Platform.Proxy, err))
+		}
 		return append(all, bad(mendPlatform(err), "platform %s: %v", u.Host, err))
 	}
 	_ = resp.Body.Close()

@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +46,8 @@ type ward struct {
 	*hall
 	file  string
 	cards *sim.CardDispenser
+
+	tunnels atomic.Int32 // through the proxy
 }
 
 func newWard(t *testing.T) *ward {
@@ -197,6 +200,55 @@ func (w *ward) city(from, until time.Time, date func() time.Time) {
 	w.swap(w.cfg.Platform.URL, s.URL)
 }
 
+// proxied puts a proxy into the configuration.
+func (w *ward) proxied(address string) {
+	w.swap("ca = \"ca.pem\"", "ca = \"ca.pem\"\nproxy = \""+address+"\"")
+}
+
+// tunnel is an HTTP proxy that lets through, or does not.
+func (w *ward) tunnel(open bool) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || !open {
+			http.Error(rw, "no", http.StatusForbidden)
+			return
+		}
+		there, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			http.Error(rw, "no", http.StatusBadGateway)
+			return
+		}
+		w.tunnels.Add(1)
+		here, _, err := rw.(http.Hijacker).Hijack()
+		if err != nil {
+			_ = there.Close()
+			return
+		}
+		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(there, here); _ = there.Close() }()
+		go func() { _, _ = io.Copy(here, there); _ = here.Close() }()
+	}))
+	w.t.Cleanup(s.Close)
+	return s
+}
+
+// Everything goes through the proxy, and TLS is the platform's own.
+func TestThroughAProxy(t *testing.T) {
+	w := newWard(t)
+	w.proxied(w.tunnel(true).URL)
+	w.reload()
+	all, _ := w.doctor(nil, 0)
+	let := false
+	for _, f := range all {
+		if f.Grade == gradeBad && strings.Contains(f.What, "platform") {
+			t.Errorf("%+v", f)
+		}
+		let = let || f.What == "the platform lets this terminal in"
+	}
+	if n := w.tunnels.Load(); !let || n < 2 {
+		t.Errorf("let in %v, %d tunnels", let, n)
+	}
+}
+
 // fault is one planted cause.
 type fault struct {
 	name  string
@@ -241,6 +293,8 @@ var doctorFaults = []fault{
 	{name: "another platform's authority", plant: func(w *ward) { w.otherAuthority() }, what: "unknown authority", mend: "not the authority of this platform"},
 	{name: "the platform's name is unknown", plant: func(w *ward) { w.swap("https://127.0.0.1", "https://platform.invalid") }, what: "name of the platform", mend: "name server"},
 	{name: "the platform cannot be reached", plant: func(w *ward) { w.Link.Cut() }, what: "platform 127.0.0.1", mend: "look at cable, network"},
+	{name: "the proxy does not run", plant: func(w *ward) { w.proxied("http://127.0.0.1:1") }, what: "proxy http://127.0.0.1:1", mend: "look at platform.proxy"},
+	{name: "the proxy lets nothing through", plant: func(w *ward) { w.proxied(w.tunnel(false).URL) }, what: "platform 127.0.0.1", mend: "the proxy refuses"},
 	{name: "the platform's certificate is over", plant: func(w *ward) { w.city(time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, -3), time.Now) }, what: "certificate has expired", mend: "look at the clock first"},
 	{name: "the clock is an hour off", plant: func(w *ward) {
 		w.city(time.Now().AddDate(0, 0, -1), time.Now().AddDate(1, 0, 0), func() time.Time { return time.Now().Add(time.Hour) })

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	client, err := newClient(c, id)
 	if err != nil {
 		return err
 	}
@@ -91,6 +92,20 @@ func enrolmentFailed(c config.Config, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, mend)
+}
+
+// newClient speaks with the platform as the configuration says.
+func newClient(c config.Config, id *uplink.Identity) (*uplink.Client, error) {
+	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	if err != nil || c.Platform.Proxy == "" {
+		return client, err
+	}
+	u, err := url.Parse(c.Platform.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	client.UseProxy(u)
+	return client, nil
 }
 
 // identity loads who this terminal is.

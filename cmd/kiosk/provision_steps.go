@@ -24,7 +24,6 @@ import (
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/slip"
 	"github.com/budayang/kiosk/sync/journal"
-	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -197,11 +196,12 @@ func rowsOf(all []finding) (rows []maintain.Row) {
 // askPlatform asks where the platform is and looks at the way there. It is not done while something is bad.
 func (f *flow) askPlatform(ctx context.Context) (string, error) {
 	p := &f.draft.Config.Platform
-	v, err := f.form(ctx, "platform", service.Field{ID: "url", Kind: service.FieldText, Required: true, Value: p.URL}, service.Field{ID: "ca", Kind: service.FieldText, Required: true, Value: p.CA})
+	v, err := f.form(ctx, "platform", service.Field{ID: "url", Kind: service.FieldText, Required: true, Value: p.URL}, service.Field{ID: "ca", Kind: service.FieldText, Required: true, Value: p.CA},
+		service.Field{ID: "proxy", Kind: service.FieldText, Value: p.Proxy})
 	if err != nil {
 		return "", err
 	}
-	p.URL, p.CA = v["url"], v["ca"]
+	p.URL, p.CA, p.Proxy = v["url"], v["ca"], v["proxy"]
 	if err := f.check("platform."); err != nil {
 		return "", err
 	}
@@ -244,7 +244,7 @@ func (f *flow) askCode(ctx context.Context) (string, error) {
 			return "", err
 		}
 		err = f.busy(ctx, service.T("prov.step.enrol"), service.T("tech.test.wait"), func(ctx context.Context) error {
-			client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+			client, err := newClient(c, id)
 			if err != nil {
 				return err
 			}
@@ -521,7 +521,7 @@ func (f *flow) uploadReport(ctx context.Context, b []byte, hash [32]byte) string
 	if err != nil {
 		return "not uploaded: " + err.Error()
 	}
-	client, err := uplink.NewClient(c.Platform.URL, c.Platform.CA, id)
+	client, err := newClient(c, id)
 	if err != nil {
 		return "not uploaded: " + err.Error()
 	}

@@ -54,7 +54,7 @@ func TestProvisionInAShell(t *testing.T) {
 		"", "990000-0003", "03", "示例区市民之家",
 		"", "1", "1080", "1920", "546",
 		"", "next", // time, as it is
-		"", h.cfg.Platform.URL, h.cfg.Platform.CA, "next",
+		"", h.cfg.Platform.URL, h.cfg.Platform.CA, "", "next",
 		"", code,
 		"", "op.zhang", "1001", "481516",
 		"", // devices
@@ -176,7 +176,7 @@ func TestWriteConfig(t *testing.T) {
 		if rapid.Bool().Draw(t, "items") {
 			c.Terminal.Items = []string{"SB-P", "12345"}
 		}
-		c.Platform = config.Platform{URL: "https://p.example:8443", CA: "/ca.pem"}
+		c.Platform = config.Platform{URL: "https://p.example:8443", CA: "/ca.pem", Proxy: "http://proxy.example:3128"}
 		c.Screen.FullScreen = rapid.Bool().Draw(t, "full")
 		c.Device = map[devices.Role]config.Device{
 			devices.RoleIDReader: {Driver: "sam", URI: "serial:/dev/x?baud=115200", Serial: "s" + text.Draw(t, "serial"), PhotoHelper: []string{"/usr/bin/d", "-x"}},

@@ -53,6 +53,7 @@ func writeConfig(c config.Config) []byte {
 	b.WriteString("\n[platform]\n")
 	str("url", c.Platform.URL, "")
 	str("ca", c.Platform.CA, "")
+	str("proxy", c.Platform.Proxy, "")
 	str("code_file", c.Platform.CodeFile, "")
 	str("profile", c.Platform.Profile, "")
 	if c.Visit != def.Visit {

@@ -94,7 +94,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	} else if err != nil {
 		return nil, err
 	}
-	if t.client, err = uplink.NewClient(c.Platform.URL, c.Platform.CA, id); err != nil {
+	if t.client, err = newClient(c, id); err != nil {
 		return nil, err
 	}
 	t.audit = auditor{t.journal, id, witnessPath(c), log}

@@ -52,6 +52,7 @@ type Client struct {
 	roots *x509.CertPool
 	now   func() time.Time
 	clock clock
+	proxy *url.URL // nil speaks with the platform directly
 
 	mu   sync.Mutex
 	line *line
@@ -103,9 +104,14 @@ func (c *Client) speaker() *line {
 }
 
 func (c *Client) dial(t *tls.Config) *http.Client {
+	var proxy func(*http.Request) (*url.URL, error)
+	if c.proxy != nil {
+		proxy = http.ProxyURL(c.proxy)
+	}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
+			Proxy:                 proxy,
 			TLSClientConfig:       t,
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   5 * time.Second,
@@ -126,6 +132,10 @@ func (c *Client) reconnect() {
 		c.line = nil
 	}
 }
+
+// UseProxy has every connection made through an HTTP proxy, which sees host and port of the platform and nothing else: TLS is spoken
+// with the platform itself. Call it before anything else.
+func (c *Client) UseProxy(u *url.URL) { c.proxy = u }
 
 // UseClock makes the client take the time from elsewhere than the machine's clock. Call it before anything else.
 func (c *Client) UseClock(now func() time.Time) { c.now = now }

@@ -80,6 +80,7 @@ type Platform struct {
 	URL      string `toml:"url"`       // https://…
 	CA       string `toml:"ca"`        // PEM file of the only authority trusted; relative to the file
 	CodeFile string `toml:"code_file"` // one-time enrolment code, mode 0600, removed once used; "" waits for kiosk enroll
+	Proxy    string `toml:"proxy"`     // "http://proxy.example:3128": everything goes through it; "" goes directly
 	Profile  string `toml:"profile"`   // of signatures: "p256-sha256" (default) or "sm2-sm3"
 }
 
@@ -267,7 +268,7 @@ var known = []string{
 	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data", "terminal.items",
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
-	"platform.url", "platform.ca", "platform.code_file", "platform.profile",
+	"platform.url", "platform.ca", "platform.proxy", "platform.code_file", "platform.profile",
 	"seal.vault", "seal.tpm", "seal.cipher",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
 	"device.*.fingerprint", "device.*.width", "device.*.height", "device.*.format", "device.*.rate", "device.*.mains_hz",
@@ -385,6 +386,9 @@ func (v *checker) platform(p Platform) {
 	}
 	if p.CA == "" {
 		v.bad("platform.ca", "the file with the platform's certificate authority (platform ca prints it)")
+	}
+	if u, err := url.Parse(p.Proxy); p.Proxy != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		v.bad("platform.proxy", "an address such as http://proxy.example:3128, without a name or password in it")
 	}
 	if p.Profile != "" && p.Profile != "p256-sha256" && p.Profile != "sm2-sm3" {
 		v.bad("platform.profile", `"p256-sha256" or "sm2-sm3"`)
