@@ -60,7 +60,8 @@ func newWard(t *testing.T) *ward {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	w.cards = d
-	w.append("\n[device.card-dispenser]\ndriver = \"card\"\nuri = \"" + d.URI() + "\"\nprofile = \"k720\"\n")
+	w.swap("\n[device.card-dispenser]\ndriver = \"card\"\nuri = \""+w.Cards.URI()+"\"\nprofile = \"crt-591\"\n",
+		"\n[device.card-dispenser]\ndriver = \"card\"\nuri = \""+d.URI()+"\"\nprofile = \"k720\"\n")
 	w.reload()
 	id := w.identity()
 	client, err := uplink.NewClient(w.cfg.Platform.URL, w.cfg.Platform.CA, id)
