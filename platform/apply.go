@@ -239,7 +239,7 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 	}
 	for _, id := range again {
 		if known[id] == "" {
-			return nil, errFork // another record lies at its place, and an ack would let go of this one
+			return nil, errTaken // an ack would let go of this one
 		}
 	}
 	var c changes

@@ -140,7 +140,34 @@ func clip(t string, n int) string {
 }
 
 func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {
-	s.batch(w, r, body, s.apply)
+	s.batch(w, r, body, s.pushed)
+}
+
+// errTaken is a fork that no hello shows: where the lane comes next, another record lies already.
+var errTaken = fmt.Errorf("place of another record: %w", errFork)
+
+// pushed takes a batch over the line. When a place of it is taken, an epoch is ordered in which it is free; else the lane would
+// stand there for ever.
+func (s *Server) pushed(ctx context.Context, b wire.Batch) (wire.Ack, error) {
+	ack, err := s.apply(ctx, b)
+	if !errors.Is(err, errTaken) {
+		return ack, err
+	}
+	s.cfg.Log.WarnContext(ctx, "another record lies where a lane comes next: a new epoch is ordered", "terminal", b.Terminal, "lane", b.Lane, "epoch", b.Epoch)
+	ordered := s.store.Update(ctx, func(tx Tx) error {
+		t, err := tx.Terminal(b.Terminal)
+		if err != nil || t.Epoch != b.Epoch {
+			return err
+		}
+		if t.Epoch++; t.Epoch > wire.MaxEpoch {
+			return errEpoch
+		}
+		return tx.PutTerminal(t)
+	})
+	if ordered != nil {
+		return ack, ordered
+	}
+	return ack, err
 }
 
 // batch has a terminal's own batch taken and answers with the ack.

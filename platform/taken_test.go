@@ -3,6 +3,7 @@ package platform
 // A place that is taken: an ack for a record must never stand on another one that lies there.
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +14,8 @@ import (
 )
 
 // A lane may stand before a record that is held: one that was filled in behind it, or that another machine under this name
-// brought. What comes for that place under another id is a fork, and nothing of its batch is taken.
+// brought. What comes for that place under another id is a fork, nothing of its batch
+// is taken, and another epoch is ordered, for there the lane would stand for ever.
 func TestARecordForATakenPlaceIsAFork(t *testing.T) {
 	s, _ := newServer(t)
 	p := newPeer(t, s, "990000-0001")
@@ -52,6 +54,13 @@ func TestARecordForATakenPlaceIsAFork(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Fatal(err)
+	}
+	// Its next hello is told of an epoch in which there is a place for it.
+	var w wire.Welcome
+	out := a.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: a.id, Epoch: 1, Boot: "a", MS: 1, Compared: true,
+		Lanes: map[wire.Lane]wire.LanePoint{wire.LaneAudit: {Seq: 4, Hash: fourth.Header.Hash()}}})
+	if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || w.Epoch != 2 || len(w.Fork) > 0 {
+		t.Errorf("%+v, %v: %d %s", w, err, out.Code, out.Body)
 	}
 	// The same records, where nothing lies, are taken; and again, they are duplicates.
 	free := &auditLane{peer: newPeer(t, s, "990000-0002"), epoch: 1}

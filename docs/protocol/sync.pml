@@ -21,13 +21,13 @@
  *   -DIDS=0      the platform looks for what was acknowledged by its place and not by its id
  *   -DORDERED=0  the platform takes records of an epoch that it never ordered
  *   -DTAKEN=0    the platform acknowledges a record whose place another one has
+ *   -DFREE=0     nor orders it an epoch in which there is a place for it
  *   -DDURABLE=0  a push is acknowledged without waiting for the standby
  *   -DAGAIN=0    one that changes nothing is
  *   -DSTALE=0    a hello that the line brought late is taken for one of now
  *   -DUP=0       a terminal goes on sending when its hello was not answered
  * And what is asked:
  *   -DTOLD=0     the third rule is not asked for; with 2, also of a disk that is recovered after it was set back and before it was heard
- *   -DROWS=2     as 1, which does not ask for the fourth rule, but asks for it
  *
  * A record is a number from 1 that is given once and never again, its id. The hash of a place is the whole history up to it, in base
  * 4. A request and its answer are one step, unless the answer is lost or the line keeps the request back; then nobody waits for it.
@@ -83,6 +83,9 @@
 #endif
 #ifndef TAKEN
 #define TAKEN 1
+#endif
+#ifndef FREE
+#define FREE 1
 #endif
 #ifndef DURABLE
 #define DURABLE 1
@@ -212,7 +215,7 @@ inline take(S) {
 			if
 			:: S.holds[ar] -> ok = true                         /* it keeps the place that it has */
 			:: !S.holds[ar] && S.at[ae].id[aq] == 0 -> ok = true; S.holds[ar] = true; S.at[ae].id[aq] = ar; S.upto[ae].id[aq] = ap * 4 + ar
-			:: else -> ok = !TAKEN                              /* another record has this place: a forked */
+			:: else -> ok = !TAKEN; if :: TAKEN && FREE -> S.epoch++ :: else fi   /* another record has this place: a fork */
 			fi;
 			if
 			:: ok -> S.row = ae; S.epoch = most(S.epoch, ae); S.seq = aq; S.hash = ap * 4 + ar
@@ -410,14 +413,12 @@ inline settle() {
 	:: cd.greeted && cd.up && agreed && round > 0 -> break
 	:: else ->
 		/* The fourth rule: they come to agree. */
-		round++; assert(ROWS == 1 || round <= HELLOS);
-		if :: round > HELLOS -> break :: else fi;
+		round++; assert(round <= HELLOS);
 		hello(cs, cd, cb, MOST);
-		assert(ROWS == 1 || !beyond);
-		if :: beyond -> break :: else fi;
+		assert(!beyond);
 		for (n : 1 .. N) {
 			if
-			:: cd.greeted && !cd.stop && cd.acked < cd.head && cd.up -> push(cs, cd);
+			:: cd.greeted && !cd.stop && cd.acked < cd.head && cd.up -> push(cs, cd); assert(cs.epoch <= MOST);
 				if
 				:: ok && cs.seq <= cd.head && cs.row == cd.epoch && same(HIST(cd.rec, cs.seq), cs.hash) -> cd.acked = most(cd.acked, cs.seq)
 				:: ok && !(cs.seq <= cd.head && cs.row == cd.epoch && same(HIST(cd.rec, cs.seq), cs.hash)) -> cd.stop = true
@@ -428,10 +429,10 @@ inline settle() {
 		}
 	od;
 	/* The second: everything on its disk is held. */
-	if :: !ROWS || agreed && round <= HELLOS && !beyond -> for (i : 1 .. N) {
+	for (i : 1 .. N) {
 		for (k : 1 .. MOST) { assert(cd.old[k].id[i] == 0 || cs.holds[cd.old[k].id[i]]) }
 		assert(i > cd.head || cs.holds[cd.rec.id[i]]);
-	} :: else fi;
+	}
 	/* The third: what the platform had heard of and nobody has any more was told, unless the platform lost something itself. */
 	for (i : 1 .. N) {
 		if
@@ -489,9 +490,9 @@ active proctype world() {
 		:: d_step { sends -> printf("machine %d sends %d/%d\n", m, d[m].epoch, d[m].acked + 1);
 			answered = true; push(s, d[m]);
 			if :: DOUBT && ok && DURABLE && (AGAIN || !twice) -> copystore(backup, s) :: else fi;
-			ack(s, d[m]); m = 0 }
+			ack(s, d[m]); beyond = s.epoch > EPOCHS; enough; m = 0 }
 		:: d_step { sends -> printf("machine %d sends %d/%d, the answer is lost\n", m, d[m].epoch, d[m].acked + 1);
-			answered = false; push(s, d[m]); ack(s, d[m]); m = 0 }
+			answered = false; push(s, d[m]); ack(s, d[m]); beyond = s.epoch > EPOCHS; enough; m = 0 }
 
 		/* A crash, or a program that is started anew. */
 		:: d_step { d[m].greeted || d[m].past || d[m].stop -> printf("machine %d is started anew\n", m); forget(d[m]); ended(m); m = 0 }
@@ -502,14 +503,13 @@ active proctype world() {
 		:: d_step { empty(late) -> printf("machine %d says hello at %d/%d, the line keeps it back\n", m, d[m].epoch, d[m].head);
 			late!false, d[m].epoch, d[m].head, HIST(d[m].rec, d[m].head), d[m].greeted; miss(d[m]);
 			crossed = s.boot > 0 && s.boot != m + 1; m = 0 }
-		:: d_step { m == 0 && nempty(late) -> printf("what was kept back is delivered\n"); beyond = false;
+		:: d_step { m == 0 && nempty(late) -> printf("what was kept back is delivered\n");
 			if
 			:: late?true, ae, aq, ar, ap -> crossed = false; take(s)
 			:: late?false, ae, aq, ap, compared -> showing = stale; greet(s, d[0], b, false, showing);
-				if :: !showing -> s.boot = 3 :: else fi;
-				if :: s.epoch > EPOCHS -> beyond = true :: else fi
+				if :: !showing -> s.boot = 3 :: else fi
 			fi;
-			stale = false; crossed = false; enough; m = 0 }
+			beyond = s.epoch > EPOCHS; stale = false; crossed = false; enough; m = 0 }
 		:: d_step { m == 0 && nempty(late) -> late?_, _, _, _, _; stale = false; crossed = false; m = 0 }
 #endif
 #if DISK || TWIN

@@ -32,6 +32,7 @@ var variants = []struct {
 	{"sequences only are compared, late requests", "LINE HASH=0 N=3", false},
 	{"the past is shown only at first, and nobody waits for hello", "BACKUP RECOVER AWAY=0 UP=0", false},
 
+	{"rows set back, a disk set back, more records", "ROWS DISK N=3", true},
 	{"a disk set back, late requests, more records", "DISK LINE N=3", true},
 	{"a disk set back and recovered before it is heard", "DISK RECOVER TOLD=0 N=3", true},
 	{"two machines, more epochs", "TWIN", true},
@@ -66,6 +67,7 @@ var broken = []struct {
 	{"nor waits for hello who sends, and an epoch is taken that was not ordered", "BACKUP RECOVER AWAY=0 UP=0 ORDERED=0"},
 	{"ids are not compared", "BACKUP TWIN EPOCHS=2 IDS=0"},
 	{"a taken place is acknowledged", "ROWS DISK TAKEN=0"},
+	{"no epoch is ordered in which a place is free", "ROWS DISK FREE=0"},
 	{"acks do not wait for the standby", "DOUBT DURABLE=0"},
 	{"acks of duplicates do not wait for the standby", "DOUBT LINE AGAIN=0"},
 	{"a late hello is taken for one of now", "LINE STALE=0"},
@@ -78,7 +80,7 @@ var gaps = []struct {
 }{
 	{"all is told of a disk that was set back and recovered before it was heard", "DISK RECOVER TOLD=2"},
 	{"all is told of a disk that was set back while a second machine talks", "TWIN DISK EPOCHS=2"},
-	{"a lane goes on whose place is taken", "ROWS=2 DISK"},
+	{"a lane of two machines goes on whose rows were set back", "ROWS TWIN EPOCHS=2"},
 }
 
 func TestSyncProtocol(t *testing.T) {
