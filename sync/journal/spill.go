@@ -192,6 +192,9 @@ func (s *spill) close() error {
 func (j *Journal) checkpoint() error {
 	path := spillPath(j.path)
 	f, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if noRoom(err) {
+		return fmt.Errorf("spill: %w: %w", ErrFull, err)
+	}
 	if err != nil {
 		return fmt.Errorf("spill: %w", err)
 	}
