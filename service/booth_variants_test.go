@@ -356,6 +356,25 @@ func TestComingBackToTheBooth(t *testing.T) {
 			t.Errorf("%d bills, %d taken", len(w.till.bills), w.blank("taken"))
 		}
 	})
+	makingCards(t, "pays at home and never comes: the money goes back after a day", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.TimeOut())))...)
+		w.till.with(paidNow)
+		w.engine.AskBills(t.Context())
+		w.one(journal.Paid)
+		stands := func(d time.Duration) script.Line {
+			return script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+				time.Sleep(d)
+				return nil, service.ErrTimedOut
+			})
+		}
+		w.play(stands(23 * time.Hour))
+		w.one(journal.Paid)
+		w.play(stands(90 * time.Minute))
+		w.one(journal.RefundDue)
+		if len(w.booth.printer.jobs) != 0 || w.cardsFree() != 5 {
+			t.Errorf("jobs %v, %d free", w.booth.printer.jobs, w.cardsFree())
+		}
+	})
 	makingCards(t, "does not pay: the card is free again", func(t *testing.T, w *world) {
 		w.play(lines(w.applies(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
 		w.one(journal.Cancelled)

@@ -499,6 +499,8 @@ type owing struct {
 	mu   sync.Mutex
 	ids  map[string]bool
 	read time.Time // when the journal was last read for them
+	// given is when it was last read for cards that nobody came for.
+	given time.Time
 }
 
 func (o *owing) add(id string) {
@@ -526,6 +528,7 @@ func (e *Engine) askBills(ctx context.Context) {
 	for {
 		e.AskBills(ctx)
 		e.freeOld()
+		e.giveBack(ctx)
 		if !pause(ctx, e.t.PayAgain) {
 			return
 		}
@@ -541,6 +544,42 @@ func (e *Engine) freeOld() {
 	}
 	if err != nil {
 		e.log.Error("stock", "err", err)
+	}
+}
+
+// giveBack orders the money back of cards that were paid for and that nobody came for: the platform pays when it hears of it. A
+// case that went on at another terminal is that terminal's.
+func (e *Engine) giveBack(ctx context.Context) {
+	if e.cfg.Office == nil || e.cfg.Platform.Link() != LinkUp || e.cfg.Journal.ClockUnsure() || e.now().Sub(e.owing.given) < owingEvery {
+		return
+	}
+	e.owing.given = e.now()
+	late, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
+		return c.State == journal.Paid && e.now().Sub(c.Updated) >= e.t.Unclaimed
+	})
+	if err != nil {
+		e.log.Error("unclaimed", "err", err)
+		return
+	}
+	for _, c := range late {
+		if it, known := e.Items().Item(c.Item); !known || !it.makesCard() {
+			continue
+		}
+		if st, err := e.cfg.Office.Standing(ctx, c.ID); err != nil || st.State != StandingApproved {
+			continue // another terminal's, or a card is being made
+		}
+		err := e.cfg.Journal.Update(func(tx *journal.Tx) error {
+			now, err := tx.Case(c.ID)
+			if err != nil || now.State != journal.Paid || now.Updated != c.Updated {
+				return err // its citizen came in this moment
+			}
+			return tx.SetState(c.ID, journal.RefundDue, "paid, and nobody came for the card")
+		})
+		if err != nil {
+			e.log.Error("unclaimed", "case", c.ID, "err", err)
+			continue
+		}
+		e.owing.add(c.ID)
 	}
 }
 

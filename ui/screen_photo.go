@@ -27,7 +27,6 @@ type preview struct {
 	img     *image.NRGBA
 	picture *canvas.Image
 	count   uint64 // of the picture that is drawn
-	drawn   int    // pictures since the prompt came
 	advice  string
 	good    bool
 }
@@ -64,20 +63,18 @@ func (t *Terminal) look(live *service.Live) {
 	}
 	if s := t.say(advice); s != v.advice || good != v.good {
 		t.state.advice, t.state.good = advice, good
-		n := v.drawn
 		t.build()
 		if v = t.preview; v == nil {
 			return
 		}
-		v.drawn = n
 		_, _, count, _ = live.Draw(v.img, 0)
 		v.count = count
-		v.drawn++
+		t.pictures++
 		return
 	}
 	if count != v.count {
 		v.count = count
-		v.drawn++
+		t.pictures++
 		v.picture.Refresh()
 	}
 }
@@ -104,12 +101,13 @@ func (p *page) pose(x service.Pose) {
 	h := min(p.end-p.y-below, p.w*0.95)
 	w := min(p.w, h*1.12)
 	px, py := roundPx(p.x+(p.w-w)/2), roundPx(p.y)
-	img := image.NewNRGBA(image.Rect(0, 0, int(w), int(h)))
+	// Half as many pixels each way: they change many times a second, and a camera has no more of so small a part.
+	img := image.NewNRGBA(image.Rect(0, 0, int(w)/2, int(h)/2))
 	draw.Draw(img, img.Rect, image.NewUniform(p.pal.Line), image.Point{}, draw.Src)
 	p.t.private = append(p.t.private, img)
 	c := canvas.NewImageFromImage(img)
 	c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
-	p.add(c, px, py, float32(img.Rect.Dx()), float32(img.Rect.Dy()))
+	p.add(c, px, py, float32(2*img.Rect.Dx()), float32(2*img.Rect.Dy()))
 	p.t.preview = &preview{img: img, picture: c, advice: p.t.say(p.t.state.advice), good: p.t.state.good}
 	// Where the head belongs.
 	line := rgb(0xFFFFFF)

@@ -313,6 +313,7 @@ type Probe struct {
 	Lang     string    `json:"lang"`
 	Large    bool      `json:"large"`
 	Controls []Control `json:"controls"`
+	Pictures uint64    `json:"pictures,omitempty"` // of the camera, drawn since the start
 }
 
 // Control is something that can be touched, in pixels of the window.
@@ -333,7 +334,7 @@ func (t *Terminal) Probe() (out Probe) {
 }
 
 func (t *Terminal) probe() Probe {
-	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large}
+	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures}
 	if t.warning {
 		out.Screen, out.Seq = "warning", t.seq
 	}

@@ -91,6 +91,7 @@ type Terminal struct {
 	stay      *canvas.Text // how long a technician may stay
 	knocked   []time.Time  // when the emblem was touched
 	preview   *preview     // of the camera, while a Pose stands
+	pictures  uint64       // of the camera, drawn since the start
 
 	mu  sync.Mutex
 	now string // language, for the engine's goroutine

@@ -79,6 +79,7 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 		}
 		fmt.Fprintf(io.out, "%-16s %-6s %8s  cases %d, acknowledged %d, duplicates %d, lost %d; certificates %d, slips %d  → %s\n",
 			j.Name, word, sum.Took, t.Cases, t.Acknowledged, t.Duplicates, t.Lost, t.Certificates, t.Receipts, dir)
+		sum.WriteTimes(io.out)
 		if ctx.Err() != nil {
 			break
 		}
@@ -104,7 +105,11 @@ func (d demoCmd) window(ctx context.Context, io stdio) error {
 		width, height = 540, 960
 	}
 	config := filepath.Join(dir, "terminal.toml")
-	if err := world.WriteConfig(config, width, height, d.Language, journey.Patience{}); err != nil {
+	err = world.WriteConfig(config, width, height, d.Language, journey.Patience{})
+	if err == nil {
+		err = world.LoadBlanks()
+	}
+	if err != nil {
 		return errors.Join(err, world.Close())
 	}
 	self, err := os.Executable()

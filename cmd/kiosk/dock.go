@@ -140,6 +140,11 @@ func (d *dock) content() fyne.CanvasObject {
 		d.device("机柜 cabinet", sim.DeviceIOBoard, "开门 door", "door-open", "移动 moved", "tampered", "无应答 silent", "silent"),
 		d.device("读卡器 reader", sim.DeviceIDReader, "无应答 silent", "silent", "拔线 unplug", "unplug", "读错 fails", "read-fails"))
 
+	booth := container.NewGridWithColumns(3,
+		d.control("approve", "审核通过 approve", func() { d.do(d.world.Approve()) }),
+		d.control("pay", "手机付款 pay", func() { d.do(d.world.Pay()) }),
+		d.control("takemade", "取走证件 take the card made", func() { d.world.Cards.Take() }))
+
 	links := container.NewGridWithColumns(3,
 		d.control("cut", "断网 cut link", func() { d.world.Link.Cut() }),
 		d.control("slow", "平台变慢 slow", func() { d.slow = true; d.world.Platform.Slow(slowness) }),
@@ -160,7 +165,7 @@ func (d *dock) content() fyne.CanvasObject {
 	row := func(name string, v fyne.CanvasObject) fyne.CanvasObject { return container.NewHBox(bold(name), v) }
 	top := container.NewVBox(
 		d.people, cards, row("读卡区 on the reader:", d.card), row("手机短信 code on the phone:", d.code),
-		widget.NewSeparator(), devices,
+		widget.NewSeparator(), devices, booth,
 		widget.NewSeparator(), links, row("链路 link:", d.link), plug,
 		widget.NewSeparator(), row("平台收到 platform:", d.platform), d.cases, d.trouble,
 		widget.NewSeparator(), container.NewBorder(nil, nil, nil, paper, d.papers))

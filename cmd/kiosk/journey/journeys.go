@@ -35,6 +35,8 @@ type Journey struct {
 	Visits int
 	// Crash names a crash point of the terminal's first life, armed when the citizen is about to confirm the review.
 	Crash string
+	// Declared are the times of devices and people that a journey's length is made of; what is beyond them is the terminal's own.
+	Declared []Declared
 	// Blanks: blank cards are loaded, and written down, before the terminal starts.
 	Blanks bool
 	// Quick shortens the visit's patience, for journeys about walking away.
@@ -50,7 +52,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(),
+		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDLeft(), temporaryIDRibbon(),
 	}
 }
 
@@ -108,7 +110,7 @@ var usual = map[string]Act{
 	"take-card":   func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeCard() },
 	"take-output": func(ctx context.Context, s *Stage, _ Screen) error { return s.props.TakeOutput() },
 	"done":        rate,
-	"photo":       nothing, // the camera sees somebody who sits well
+	"photo":       watchPreview, // the camera sees somebody who sits well
 	"pick-photo":  tap("pick.0"),
 	"decision":    approve,
 	"pay":         scanCode,
@@ -190,9 +192,17 @@ func rate(ctx context.Context, s *Stage, _ Screen) error {
 	return s.TapFirst(ctx, "rate.5", "rate.very-satisfied", "next")
 }
 
-// approve is the official, three seconds after the application came.
+// What people and devices take in the journeys of cards.
+const (
+	officialTime = 3 * time.Second
+	phoneTime    = 2 * time.Second
+	cardTime     = 20 * time.Second // the simulator's, from data sheets
+	motionTime   = 900 * time.Millisecond
+)
+
+// approve is the official, a while after the application came.
 func approve(_ context.Context, s *Stage, _ Screen) error {
-	s.later(3*time.Second, func() {
+	s.later(officialTime, func() {
 		if err := s.world.Approve(); err != nil {
 			s.Note("not approved: " + err.Error())
 			return
@@ -204,7 +214,7 @@ func approve(_ context.Context, s *Stage, _ Screen) error {
 
 // scanCode is a phone that pays what the screen shows.
 func scanCode(_ context.Context, s *Stage, _ Screen) error {
-	s.later(2*time.Second, func() {
+	s.later(phoneTime, func() {
 		if err := s.world.Pay(); err != nil {
 			s.Note("not paid: " + err.Error())
 			return
@@ -214,13 +224,106 @@ func scanCode(_ context.Context, s *Stage, _ Screen) error {
 	return nil
 }
 
+// watchPreview counts the pictures that the terminal shows of whoever sits there.
+func watchPreview(ctx context.Context, s *Stage, now Screen) error {
+	began := time.Now()
+	if err := sleep(ctx, 900*time.Millisecond); err != nil {
+		return err
+	}
+	then, err := Look(s.probe)
+	if err == nil && then.Seq == now.Seq {
+		s.Note(fmt.Sprintf("preview: %.1f pictures a second", float64(then.Pictures-now.Pictures)/time.Since(began).Seconds()))
+	}
+	return nil
+}
+
+// card is the way of a card's journey but for what the citizen does differently.
+func card(j Journey, at map[string]Act) Journey {
+	j.Tile, j.Blanks = "TID", true
+	j.At = map[string]Act{"take-output": func(_ context.Context, s *Stage, _ Screen) error {
+		s.later(handTime, func() { s.world.Cards.Take() })
+		return nil
+	}}
+	for name, act := range at {
+		j.At[name] = act
+	}
+	return j
+}
+
+// handTime is how long somebody takes to take a card.
+const handTime = time.Second
+
 func temporaryID() Journey {
-	return Journey{Name: "temporary-id", Tells: "a temporary identity card: face, photo, signature, approval, fee, card", Tile: "TID", Blanks: true,
-		At: map[string]Act{"take-output": func(_ context.Context, s *Stage, _ Screen) error {
-			s.later(time.Second, func() { s.world.Cards.Take() })
+	return card(Journey{Name: "temporary-id", Tells: "a temporary identity card: face, photo, signature, approval, fee, card",
+		Declared: []Declared{{"printing a card", cardTime.Seconds()}, {"dispenser, two motions", 2 * motionTime.Seconds()}, {"official", officialTime.Seconds()},
+			{"phone that pays", phoneTime.Seconds()}, {"hand that takes the card", handTime.Seconds()}},
+		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}, nil)
+}
+
+// temporaryIDLater: nobody waits for the official.
+func temporaryIDLater() Journey {
+	return card(Journey{Name: "temporary-id-later", Tells: "the citizen leaves during the audit wait, comes back and gets the card: one application, one bill", Visits: 2,
+		Check: all(everyCaseAcked, cases(1), papers(0, 2), finals(journal.Closed), untroubled, cardsIssued(1), seen("decision"))},
+		map[string]Act{
+			"decision": func(ctx context.Context, s *Stage, now Screen) error {
+				s.later(time.Second, func() {
+					if err := s.world.Approve(); err == nil {
+						s.Note("an official approved the application while nobody was there")
+					}
+				})
+				return s.Tap(ctx, "cancel")
+			},
+			"attract": func(ctx context.Context, s *Stage, now Screen) error {
+				if err := s.props.TakeCard(); err != nil {
+					return err
+				}
+				if err := sleep(ctx, 4*time.Second); err != nil {
+					return err
+				}
+				return s.TapFirst(ctx, "begin")
+			},
+		})
+}
+
+func temporaryIDByCode() Journey {
+	return card(Journey{Name: "temporary-id-code", Tells: "a temporary identity card without one's face compared: a code on the phone",
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), seen("verify"))},
+		map[string]Act{"consent": func(ctx context.Context, s *Stage, now Screen) error {
+			if _, other := now.Find("otherwise"); other {
+				return s.Tap(ctx, "otherwise")
+			}
+			return s.Tap(ctx, "next")
+		}})
+}
+
+func temporaryIDLeft() Journey {
+	return card(Journey{Name: "temporary-id-left", Tells: "the card is not taken: it is drawn back, and the ledger keeps it", Quick: true,
+		Check: all(everyCaseAcked, finals(journal.Retained), func(s *Summary) error {
+			if s.Stock == nil || s.Stock.Balance.Retained != 1 || s.Stock.Bin != 1 || s.Stock.Taken != 0 {
+				return fmt.Errorf("ledger %+v: expected one card retained, and in the bin", s.Stock)
+			}
 			return nil
-		}},
-		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}
+		})}, map[string]Act{"take-output": nothing})
+}
+
+// temporaryIDRibbon: the first blank is spoiled.
+func temporaryIDRibbon() Journey {
+	return card(Journey{Name: "temporary-id-ribbon", Tells: "the ribbon tears: the blank is spoiled and put away, the ribbon is exchanged, the next blank has its own permit",
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), func(s *Summary) error {
+			if s.Stock.Balance.Spoiled != 1 || s.Stock.Bin != 1 {
+				return fmt.Errorf("ledger %+v: expected one blank spoiled, and in the bin", s.Stock)
+			}
+			return nil
+		})}, map[string]Act{"pay": func(ctx context.Context, s *Stage, now Screen) error {
+		if err := s.props.Fault("card-printer", "ribbon-breaks", ""); err != nil {
+			return err
+		}
+		s.later(35*time.Second, func() { // it tears at the end of the print
+			s.Note("the ribbon was exchanged")
+			_ = s.props.Clear("card-printer")
+		})
+		return scanCode(ctx, s, now)
+	}})
 }
 
 func certificate() Journey {

@@ -28,7 +28,7 @@ func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
 	whole := wholePatience * time.Duration(max(opt.Slow, 1))
 	ctx, cancel := context.WithTimeoutCause(ctx, whole, fmt.Errorf("journey %s took longer than %v", j.Name, whole))
 	defer cancel()
-	sum := &Summary{Journey: j.Name, Began: began}
+	sum := &Summary{Journey: j.Name, Began: began, Declared: j.Declared}
 	if err := clean(opt.Dir); err != nil {
 		return sum, fmt.Errorf("journey: %w", err)
 	}

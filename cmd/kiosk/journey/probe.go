@@ -29,6 +29,7 @@ type Screen struct {
 	Lang     string    `json:"lang"`
 	Large    bool      `json:"large"`
 	Controls []Control `json:"controls"`
+	Pictures uint64    `json:"pictures"` // of the camera, drawn since the start
 }
 
 // Control is something that can be touched, in window pixels.

@@ -7,6 +7,7 @@ package journey
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,19 +19,49 @@ import (
 
 // A Summary is summary.json.
 type Summary struct {
-	Journey string        `json:"journey"`
-	Began   time.Time     `json:"began"`
-	Took    string        `json:"took"`
-	Cases   []CaseSummary `json:"cases"`
-	Totals  Totals        `json:"totals"`
-	Screens []string      `json:"screens"`
-	Times   []StepTime    `json:"times"`           // how long each screen stood
-	Stock   *StockSummary `json:"stock,omitempty"` // of blank cards
-	Papers  []string      `json:"papers"`
-	Kills   int           `json:"kills"`           // how often the terminal died at its crash point and was started again
-	Verify  []string      `json:"verify_problems"` // empty when chains and ledgers hold
-	Notes   []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
-	Failed  string        `json:"failed,omitempty"`
+	Journey  string        `json:"journey"`
+	Began    time.Time     `json:"began"`
+	Took     string        `json:"took"`
+	Cases    []CaseSummary `json:"cases"`
+	Totals   Totals        `json:"totals"`
+	Screens  []string      `json:"screens"`
+	Times    []StepTime    `json:"times"`           // how long each screen stood
+	Stock    *StockSummary `json:"stock,omitempty"` // of blank cards
+	Declared []Declared    `json:"declared,omitempty"`
+	Papers   []string      `json:"papers"`
+	Kills    int           `json:"kills"`           // how often the terminal died at its crash point and was started again
+	Verify   []string      `json:"verify_problems"` // empty when chains and ledgers hold
+	Notes    []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
+	Failed   string        `json:"failed,omitempty"`
+}
+
+// Declared is a time that a device or a person takes.
+type Declared struct {
+	What    string  `json:"what"`
+	Seconds float64 `json:"seconds"`
+}
+
+// machine are the screens on which the terminal decides when they go: what is on them beyond the declared times is its own.
+var machine = map[string]bool{"wait": true, "progress": true, "decision": true, "pay": true, "take-output": true}
+
+// WriteTimes writes how long each screen stood, where a journey declares what its devices and people take.
+func (s *Summary) WriteTimes(to io.Writer) {
+	if len(s.Declared) == 0 {
+		return
+	}
+	var all, own float64
+	for _, t := range s.Times {
+		fmt.Fprintf(to, "  %-12s %6.2f s\n", t.Screen, t.Seconds)
+		if all += t.Seconds; machine[t.Screen] {
+			own += t.Seconds
+		}
+	}
+	fmt.Fprintf(to, "  all screens  %6.2f s; those that the terminal ends itself %.2f s, of which declared:\n", all, own)
+	for _, d := range s.Declared {
+		fmt.Fprintf(to, "    %-26s %6.2f s\n", d.What, d.Seconds)
+		own -= d.Seconds
+	}
+	fmt.Fprintf(to, "  the terminal's own %.2f s\n", own)
 }
 
 // StepTime is how long a screen stood, by the terminal's probe.
