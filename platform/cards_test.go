@@ -454,3 +454,23 @@ func TestARareNameIsPermittedWithItsPicture(t *testing.T) {
 		}
 	}
 }
+
+// A card that was printed without a permit is an alarm, and nobody gets another one before people looked.
+func TestACardWithoutAPermitStopsItsCase(t *testing.T) {
+	s, box := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	_, a := p.applies(box, 0)
+	if err := s.DecideCard(context.Background(), a.Key, 1, true, Operator{Who: "chen"}); err != nil {
+		t.Fatal(err)
+	}
+	p.blank(a.Key, "B1", wire.BlankSent)
+	if got, _ := p.card("GET", "/"+a.Key, nil); got.State != wire.CardDoubt {
+		t.Errorf("%+v", got)
+	}
+	if _, w := p.permit(a.Key, "B2"); code(w) != "E-CARD-STATE" {
+		t.Errorf("%s", w.Body)
+	}
+	if all := (&loginRig{Server: s, t: t}).said("card.unpermitted", ""); len(all) != 1 || all[0].Terminal != p.id {
+		t.Errorf("%+v", all)
+	}
+}

@@ -185,6 +185,13 @@ func followBlank(tx Tx, b BlankRow) error {
 			return nil
 		}
 		if c, err := tx.Card(b.Case); err == nil && cardKinds[c.Kind] == b.Kind {
+			// A card may exist: no other is permitted.
+			if c.State == wire.CardWaiting || c.State == wire.CardApproved || c.State == wire.CardPrinting {
+				c.State, c.Changed = wire.CardDoubt, b.At
+				if err := tx.PutCard(c); err != nil {
+					return err
+				}
+			}
 			return alarm("card.unpermitted", about(c.Number, "printed without a permit, blank "+b.Number))
 		} else if !errors.Is(err, ErrNoRow) {
 			return err

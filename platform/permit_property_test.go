@@ -77,7 +77,8 @@ func TestNeverTwoCardsForOneCase(t *testing.T) {
 		}
 		cards := func(caseID string) (n int) {
 			for b, owner := range w.owner {
-				if st := w.state[b]; owner == caseID && (st == wire.BlankPresented || st == wire.BlankTaken || st == wire.BlankSent || st == wire.BlankDoubt || st == wire.BlankRetained) {
+				_, permitted := w.permit[b] // on any other nothing was printed
+				if st := w.state[b]; owner == caseID && permitted && (st == wire.BlankPresented || st == wire.BlankTaken || st == wire.BlankSent || st == wire.BlankDoubt || st == wire.BlankRetained) {
 					n++ // may exist
 				}
 			}
@@ -140,7 +141,11 @@ func TestNeverTwoCardsForOneCase(t *testing.T) {
 				}
 			case "decide": // two people
 				if b := someBlank(rapid.SampledFrom([]wire.BlankState{wire.BlankDoubt, wire.BlankRetained}).Draw(rt, "of")); b != "" {
-					move(w.at[b], b, rapid.SampledFrom([]wire.BlankState{wire.BlankTaken, wire.BlankSpoiled}).Draw(rt, "to"))
+					to := rapid.SampledFrom([]wire.BlankState{wire.BlankTaken, wire.BlankSpoiled}).Draw(rt, "to")
+					if _, permitted := w.permit[b]; !permitted {
+						to = wire.BlankSpoiled
+					}
+					move(w.at[b], b, to)
 				}
 			case "tell":
 				flush(x)
