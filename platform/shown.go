@@ -54,14 +54,17 @@ func (s Shown) another(h wire.Hello) bool {
 
 // lost is a range of places that a terminal had shown, or delivered, and does not have. Unsure says that what the terminal shows before
 // them was compared with nothing: as far as it is not held here, it may be another disk's, and what lay there lost.
+// Unheard says that nothing was ever heard of that epoch.
 type lost struct {
 	wire.Range
-	unsure bool
+	unsure, unheard bool
 }
 
 // gone are the places that were shown, or delivered, and that the terminal of this hello does not have. When one lane has less,
 // or the journal has had fewer changes, the disk is another, and what the others had beyond their ends and had not shown is gone too: there To is 0.
-func (s Shown) gone(h wire.Hello) (all []lost) {
+// So it is with epochs up to ordered, the last one that this terminal was told to begin: another run of its program that knows nothing of
+// an order may run on a disk that was set back behind it, from an epoch that was never heard of.
+func (s Shown) gone(h wire.Hello, ordered uint32) (all []lost) {
 	if h.Boot == "" || s.Epoch == 0 {
 		return nil
 	}
@@ -78,8 +81,22 @@ func (s Shown) gone(h wire.Hello) (all []lost) {
 		}
 		all = append(all, g)
 	}
-	if !less {
+	missed := s.another(h) && h.Epoch < ordered
+	if !less && !missed {
 		return nil
+	}
+	if !less {
+		all = nil
+	}
+	if missed {
+		for e := max(s.Epoch, h.Epoch, ordered-min(ordered, mostEpochs)) + 1; e <= ordered; e++ {
+			for _, lane := range wire.Lanes {
+				all = append(all, lost{Range: wire.Range{Epoch: e, Lane: lane, From: 1}, unheard: true})
+			}
+		}
+	}
+	if !less {
+		return all
 	}
 	// A disk from an earlier epoch has nothing of what was written in the epochs after it, nor of the rest of its own.
 	for e := s.Epoch; e > h.Epoch && s.Epoch-e < mostEpochs; e-- {

@@ -42,6 +42,8 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 		"it goes on":                        {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 1, 16, nil}, 1, ""},
 		"set back":                          {[]hello{{"a", 1, 1, 16, nil}}, hello{"b", 1, 1, 8, nil}, 2, "lane tx, epoch 1: from 9 on gone from the terminal, known up to 16, held up to 0, perhaps also from 1 on"},
 		"set back twice":                    {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}, {"b", 2, 2, 5, left(1, 8)}}, hello{"c", 1, 1, 8, nil}, 3, "lane tx, epoch 2: from 1 on gone from the terminal, known up to 5, held up to 0"},
+		"set back twice, never heard since": {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}}, hello{"c", 1, 1, 8, nil}, 2, "lane tx, epoch 2: from 1 on gone from the terminal, known up to 0, held up to 0"},
+		"the order was lost on the way":     {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}}, hello{"b", 2, 1, 8, nil}, 2, ""},
 		"told once":                         {[]hello{{"a", 1, 1, 16, nil}, {"b", 1, 1, 8, nil}}, hello{"b", 2, 2, 1, left(1, 8)}, 2, ""},
 		"delivered late":                    {[]hello{{"a", 1, 1, 8, nil}, {"a", 3, 1, 16, nil}}, hello{"a", 2, 1, 12, nil}, 1, ""},
 		"delivered late, of the run before": {[]hello{{"a", 3, 1, 12, nil}, {"b", 1, 1, 16, nil}}, hello{"a", 2, 1, 8, nil}, 1, ""},

@@ -53,7 +53,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 		gone = nil
 		out.Shown = nil
 		if !stale {
-			gone, out.Shown = t.Shown.gone(h), t.Shown.before(h)
+			gone, out.Shown = t.Shown.gone(h, t.Epoch), t.Shown.before(h)
 		}
 		for _, lane := range wire.Lanes {
 			row, err := tx.Lane(id, lane)
@@ -64,7 +64,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			if err != nil {
 				return err
 			}
-			less := slices.ContainsFunc(gone, func(g lost) bool { return g.Lane == lane })
+			less := slices.ContainsFunc(gone, func(g lost) bool { return g.Lane == lane && !g.unheard })
 			if !stale && (forked || less) {
 				out.Fork = append(out.Fork, lane)
 			}
