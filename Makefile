@@ -64,7 +64,7 @@ unit:
 # The real program under Xvfb, touched by real X events.
 journeys: build
 	@$(SET_UP) run test
-	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m ./test/journeys
+	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m -parallel 2 ./test/journeys
 
 # The drivers against Debian's real kernel in a virtual machine, with USB devices and cameras that are written in Go. SHORT=1 is
 # what CI runs. Without an emulator (and no way to install one) it says so and ends well, unless BUDAYANG_REQUIRE_PEERS is set.

@@ -71,6 +71,7 @@ func TestJourneys(t *testing.T) {
 	keep := os.Getenv("BUDAYANG_JOURNEYS")
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // two at a time (Makefile): each has a display of its own, and mostly waits
 			dir := t.TempDir()
 			if keep != "" {
 				dir = filepath.Join(keep, name)
@@ -128,6 +129,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	}
 	for _, point := range points {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			out, err := exec.Command(kiosk, "demo", "--headless", "--journey", "kill:"+point, "--out", dir).CombinedOutput()
 			if err != nil {
