@@ -3,7 +3,6 @@ package journal
 // The spill: an append-only log beside the database, from which the record can be made anew.
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -393,16 +392,6 @@ func (j *Journal) openSpill() error {
 			return err
 		}
 		return j.beginSpill(change, map[string]string{"spill": "damaged"})
-	}
-	if scan.last >= change {
-		// A page that was confirmed and not kept leaves its older self, which is as sound as any; only the spill knows better.
-		if where, err := j.contradicted(path, scan, change); err != nil {
-			return err
-		} else if where != "" {
-			return damaged(j.path, "it does not hold what was written last ("+where+"), as its spill does")
-		}
-	}
-	switch {
 	case scan.last < sure:
 		return j.beginSpill(change, map[string]string{"spill": "behind", "spill_change": fmt.Sprint(scan.last)})
 	case scan.last < change || // a power cut took what nobody had waited for
@@ -415,76 +404,6 @@ func (j *Journal) openSpill() error {
 		return damaged(j.path, fmt.Sprintf("it is an older copy (change %d; its spill goes from %d to %d)", change, scan.base, scan.last))
 	}
 	return j.rollForward(scan, change)
-}
-
-// contradicted compares what the changes in a spill wrote last, up to one that the database says it has, with what lies there. It
-// names a bucket that differs, "" when none does.
-func (j *Journal) contradicted(path string, scan *spillScan, upTo uint64) (where string, err error) {
-	type entry struct {
-		bucket   byte
-		sub, key string
-	}
-	last := map[entry][]byte{} // nil where it was deleted
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("spill: %w", err)
-	}
-	defer f.Close()
-	before := scan.base
-	for _, fr := range scan.changes {
-		if fr.change > upTo {
-			break
-		}
-		if fr.change != before+1 || fr.kind == frameBulk {
-			clear(last) // nothing says what else was changed
-		}
-		if before = fr.change; fr.kind == frameBulk {
-			continue
-		}
-		_, payload, err := readFrame(f, fr.at, maxSpill)
-		if err != nil {
-			return "", err
-		}
-		err = eachOp(payload, func(o op) error {
-			switch o.kind {
-			case opPut:
-				last[entry{o.bucket, o.sub, string(o.key)}] = append([]byte{}, o.value...)
-			case opDel:
-				last[entry{o.bucket, o.sub, string(o.key)}] = nil
-			default: // a bucket inside another is emptied, dropped or moved: what was in it, or goes there, is not followed
-				for e := range last {
-					if e.sub != "" {
-						delete(last, e)
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return "", err
-		}
-	}
-	if before != upTo {
-		return "", nil
-	}
-	err = j.view(func(tx *bolt.Tx) error {
-		for e, want := range last {
-			b := tx.Bucket(spilled[e.bucket])
-			if b != nil && e.sub != "" {
-				b = b.Bucket([]byte(e.sub))
-			}
-			var is []byte
-			if b != nil {
-				is = b.Get([]byte(e.key))
-			}
-			if !bytes.Equal(is, want) || len(is) == 0 && want == nil && is != nil {
-				where = string(spilled[e.bucket])
-				return nil
-			}
-		}
-		return nil
-	})
-	return where, err
 }
 
 // beginSpill begins anew beside a sound database, and says so when there should have been a spill that agrees with it.
