@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the pictures of the README: plays the certificate journey on the real program and keeps what it left behind.
+# Makes the pictures of the README: plays two journeys on the real program and keeps what they left behind.
 #
 #   test/pictures.sh OUT      OUT is where the journey leaves its pictures (out/pictures)
 set -euo pipefail
@@ -22,3 +22,6 @@ shot begin attract home consent identify
 shot finish form review progress done
 convert "$out"/certificate-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 32 "$to/certificate.png"
 convert "$out"/receipt-01.png -resize 300x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 8 "$to/receipt.png"
+bin/kiosk demo --headless --journey temporary-id --out "$out"
+shot booth photo pick-photo decision pay
+convert "$out"/card-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 64 "$to/card.png"
