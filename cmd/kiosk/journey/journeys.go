@@ -438,8 +438,8 @@ func outputLeft() Journey {
 		Check: all(everyCaseAcked, papers(2, 2), seen("take-output"), untroubled)}
 }
 
-// slipUnplugged pulls the slip printer's plug 600 bytes into the picture of the slip. Where everything is sent in one write before a
-// pulled line says so (serial), the reminder is that the slip is not whole all the same.
+// slipUnplugged pulls the slip printer's plug some hundred bytes into the slip, behind the 6176 that a first slip begins with to fill up
+// what an earlier program may have left of a picture.
 func slipUnplugged() Journey {
 	return Journey{Name: "slip-unplugged", Tells: "the slip printer's plug is pulled in mid-slip and put back; the next citizen's slip is whole",
 		Tile: "SB-P", Visits: 2, At: map[string]Act{
