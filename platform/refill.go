@@ -42,7 +42,7 @@ func missing(tx Tx, h wire.Hello) (want []wire.Place, err error) {
 			} else if err != nil {
 				return nil, err
 			} else {
-				q.Hash = r.Hash
+				q.Hash, q.ID = r.Hash, r.ID
 			}
 		}
 		if q.LanePoint == p.LanePoint {

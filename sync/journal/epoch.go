@@ -166,6 +166,11 @@ func (tx *Tx) unhold(lane wire.Lane, want []wire.Place) (again []stored, err err
 			if p.Seq >= st.Acked {
 				continue
 			}
+			if errors.Is(err, ErrNotFound) {
+				if err := tx.keepHeld(p); err != nil {
+					return nil, err
+				}
+			}
 			if err := tx.unack(lane, st, p.Seq); err != nil {
 				return nil, err
 			}
@@ -190,10 +195,11 @@ func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error
 		return nil, err
 	}
 	if archives.Bucket([]byte(name)) == nil {
+		err := tx.keepHeld(p)
 		if was > p.Seq { // a journal that was recovered knows no more than that
-			return nil, tx.auditLost(wire.Range{Epoch: p.Epoch, Lane: lane, From: p.Seq + 1, To: was})
+			err = errors.Join(err, tx.auditLost(wire.Range{Epoch: p.Epoch, Lane: lane, From: p.Seq + 1, To: was}))
 		}
-		return nil, nil
+		return nil, err
 	}
 	b, from := tx.bucket(bucketArchive).inner(name), p.Seq
 	if v := b.Get(seqKey(p.Seq)); v != nil {
@@ -203,6 +209,11 @@ func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error
 		}
 		if !wire.SameHistory(s.Header.Hash(), p.Hash) {
 			from = 0
+		}
+	}
+	if b.Get(seqKey(p.Seq)) == nil {
+		if err := tx.keepHeld(p); err != nil {
+			return nil, err
 		}
 	}
 	var taken [][]byte
@@ -263,8 +274,9 @@ func (tx *Tx) unack(lane wire.Lane, st laneState, keep uint64) error {
 // recovered journal lacks, so that a platform that was set back can still be asked whether it holds them.
 const metaAcked = "epoch.acked"
 
-// mostAcked is how many of them are remembered; a hello shows [wire.MaxPast].
-const mostAcked = 48
+// mostAcked is how many of them are remembered, of at least 50 epochs; a hello shows the newest [wire.MaxPast], and older ones once the
+// platform had what it lacked of those.
+const mostAcked = 256
 
 func ackedOf(tx *bolt.Tx) (all []wire.Place, err error) {
 	if b := tx.Bucket(bucketMeta).Get([]byte(metaAcked)); b != nil {
@@ -312,6 +324,19 @@ func (tx *Tx) forgetAcked(lane wire.Lane, epoch uint32) (seq uint64, err error) 
 	}
 	seq = all[at].Seq
 	return seq, tx.putAcked(slices.Delete(all, at, at+1))
+}
+
+// keepHeld remembers a place that the platform holds and whose record is here no more: set back once more, to before it, the platform
+// can only be told of the loss by one who knows that there was anything.
+func (tx *Tx) keepHeld(p wire.Place) error {
+	if p.Seq == 0 {
+		return nil
+	}
+	all, err := ackedOf(tx.tx)
+	if err != nil {
+		return err
+	}
+	return tx.putAcked(append([]wire.Place{p}, all...))
 }
 
 // archive moves a lane's acknowledged records aside and leaves the lane empty.

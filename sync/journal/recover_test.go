@@ -102,6 +102,22 @@ func TestWhatIsWantedAndGoneIsTold(t *testing.T) {
 	if !slices.ContainsFunc(left, func(l wire.Left) bool { return l.Epoch == 1 && l.Lane == lane && l.Seq == 5 }) {
 		t.Errorf("left: %+v", left)
 	}
+	// Set back once more, to before it had that one.
+	shown := func() bool {
+		past, err := again.Past(wire.MaxPast)
+		must(t, err)
+		return slices.ContainsFunc(past, func(p wire.Place) bool { return p.Epoch == 1 && p.Lane == lane && p.Seq == 1 })
+	}
+	if !shown() {
+		t.Error("what the platform still held is not shown any more")
+	}
+	must(t, again.NewEpochAfter(5, []wire.Place{{Epoch: 1, Lane: lane}}))
+	if got := lostPlaces(t, again.Journal); !slices.Equal(got, []string{"tx/1/2-3", "tx/1/1-1"}) {
+		t.Errorf("told: %q", got)
+	}
+	if shown() {
+		t.Error("what is told to be lost is shown still")
+	}
 }
 
 // Lost records are told by their places: in a hole from one to another, at the end as far as anybody knows.

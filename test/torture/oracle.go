@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -448,6 +449,38 @@ func (o *oracle) told(terminal, id string) string {
 		}
 	}
 	return ""
+}
+
+// life says of the machines that violations name what the platform holds of each of their lanes and who told of which losses.
+func (o *oracle) life(l ledger, violations []string) (lines []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, machine := range slices.Sorted(maps.Keys(o.terminal)) {
+		named := regexp.MustCompile(`\b` + machine + `\b`)
+		if !slices.ContainsFunc(violations, named.MatchString) {
+			continue
+		}
+		name := o.terminal[machine]
+		for i := 0; i < len(l.records); {
+			r, from := l.records[i], i
+			for i < len(l.records) && l.records[i].Terminal == r.Terminal && l.records[i].Lane == r.Lane && l.records[i].Epoch == r.Epoch &&
+				(i == from || l.records[i].Seq == l.records[i-1].Seq+1) {
+				i++
+			}
+			if r.Terminal == name && (r.Lane == wire.LanePay || r.Lane == wire.LaneTx) {
+				lines = append(lines, fmt.Sprintf("%s: held: %s of epoch %d, %d to %d", machine, r.Lane, r.Epoch, r.Seq, l.records[i-1].Seq))
+			}
+		}
+		var said []string
+		for n := range o.notices {
+			if n.terminal == name {
+				said = append(said, fmt.Sprintf("%s: told: %s of epoch %2d, %d to %d: %s", machine, n.lane, n.epoch, n.from, n.to, n.what))
+			}
+		}
+		slices.Sort(said)
+		lines = append(lines, said...)
+	}
+	return lines
 }
 
 func (o *oracle) history(p promise) string {

@@ -49,9 +49,12 @@ func torture(ctx context.Context, o options, out io.Writer) (int, error) {
 	} else if err = os.MkdirAll(r.dir, 0o700); err != nil {
 		return 0, err
 	}
-	if !o.keep {
-		defer os.RemoveAll(r.dir)
-	}
+	kept := true // what a violation came from is kept
+	defer func() {
+		if !o.keep && !kept {
+			os.RemoveAll(r.dir)
+		}
+	}()
 	fmt.Fprintf(out, "torture: seed %d, %v, %d terminals in %d workers, %d servers, in %s\n", o.seed, o.time, o.terminals, o.workers, o.servers, r.dir)
 	defer r.tearDown()
 	if err := r.setUp(ctx); err != nil {
@@ -65,7 +68,9 @@ func torture(ctx context.Context, o options, out io.Writer) (int, error) {
 		return 0, err
 	}
 	fmt.Fprintf(out, "healed and drained in %v\n", time.Since(began).Round(100*time.Millisecond))
-	return r.judge(ctx)
+	n, err := r.judge(ctx)
+	kept = err != nil || n > 0
+	return n, err
 }
 
 func (r *run) setUp(ctx context.Context) (err error) {
@@ -440,8 +445,11 @@ func (r *run) judge(ctx context.Context) (int, error) {
 		}
 		fmt.Fprintln(r.out, "  violation:", b)
 	}
+	for _, line := range r.oracle.life(l, v.violations) {
+		fmt.Fprintln(r.out, "  life:", line)
+	}
 	if len(v.violations) > 0 {
-		fmt.Fprintf(r.out, "again with: -seed %d\n", r.opt.seed)
+		fmt.Fprintf(r.out, "again with: -seed %d; what is left lies in %s\n", r.opt.seed, r.dir)
 	}
 	fmt.Fprintf(r.out, "violations: %d\n", len(v.violations))
 	return len(v.violations), nil
