@@ -24,6 +24,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out" "$work/bin"
 
+# What citizens use is built with the toolchain that go.mod names: older ones have known vulnerabilities.
+toolchain=$(sed -n 's/^toolchain //p' go.mod)
+if GOTOOLCHAIN=$toolchain go version >/dev/null 2>&1; then
+	export GOTOOLCHAIN=$toolchain
+else
+	echo "build.sh: $toolchain cannot be reached; built with $(go env GOVERSION), which may have vulnerabilities that $toolchain has not" >&2
+fi
+
 export GOARCH=$arch
 flags=(-trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$version")
 if [ "$arch" = arm64 ] && [ "$(go env GOHOSTARCH)" != arm64 ]; then
