@@ -240,6 +240,9 @@ func TestTamperingWithTheAuditChainIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer j.Close()
+			if e := audited(t, j, "journal.differs"); len(e) != 1 || e[0].Fields["by"] != "hand" {
+				t.Errorf("told: %+v", e)
+			}
 			r, err := j.VerifyAudit(t.Context(), stamped, claims(t, j, head))
 			if err != nil {
 				t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 
 // Two counters in the sequences of empty buckets, which lie inside the root page that every change writes anyway:
 // bucketChange counts changes; bucketSure is the last change of which the disk had confirmed the spill's frame when the
-// latest change was made.
+// latest change was made. [bucketSum] lies beside them.
 var (
 	bucketChange = []byte("change")
 	bucketSure   = []byte("sure")
@@ -30,6 +30,8 @@ type Tx struct {
 	leases  map[string]uint64 // of the cases that were read or put
 	worldly bool              // about something outside: its frame is durable too before anybody acts on it
 	number  uint64
+	sum     uint64 // what the change adds to the sum
+	anew    bool   // the sum is made anew
 }
 
 // bucket is a bucket whose changes go to the spill too.
@@ -41,8 +43,12 @@ type bucket struct {
 }
 
 func (tx *Tx) bucket(name []byte) bucket {
-	no := slices.IndexFunc(spilled, func(b []byte) bool { return string(b) == string(name) })
-	return bucket{tx.tx.Bucket(name), tx, byte(no), ""}
+	return bucket{tx.tx.Bucket(name), tx, numberOf(name), ""}
+}
+
+// numberOf is a bucket's number in the spill.
+func numberOf(name []byte) byte {
+	return byte(slices.IndexFunc(spilled, func(b []byte) bool { return string(b) == string(name) }))
 }
 
 // records is a lane's bucket of records.
@@ -56,13 +62,18 @@ func (b bucket) inner(name string) bucket {
 
 // Put puts; bbolt's own Put stays reachable only where the spill is meant not to know.
 func (b bucket) Put(k, v []byte) error {
+	if v == nil {
+		v = []byte{}
+	}
 	b.tx.note(op{opPut, b.no, b.sub, k, v})
+	b.add(k, v)
 	return b.Bucket.Put(k, v)
 }
 
 // Delete deletes.
 func (b bucket) Delete(k []byte) error {
 	b.tx.note(op{opDel, b.no, b.sub, k, nil})
+	b.add(k, nil)
 	return b.Bucket.Delete(k)
 }
 
@@ -73,7 +84,7 @@ func (tx *Tx) note(o op) {
 		return
 	}
 	tx.log = appendOp(tx.log, o)
-	if len(tx.log) > maxFrame {
+	if len(tx.log) > maxFrame-labelRoom {
 		tx.bulk, tx.log = true, nil
 	}
 }
@@ -111,10 +122,15 @@ func (j *Journal) update(fn func(tx *Tx) error) error {
 		if err := t.tellClock(); err != nil {
 			return err
 		}
-		if t.number, err = tx.Bucket(bucketChange).NextSequence(); err != nil {
+		changes, sure := tx.Bucket(bucketChange), tx.Bucket(bucketSure)
+		changeWas, sureWas := changes.Sequence(), sure.Sequence()
+		if t.number, err = changes.NextSequence(); err != nil {
 			return err
 		}
-		if err := tx.Bucket(bucketSure).SetSequence(j.spill.sure); err != nil {
+		if err := sure.SetSequence(j.spill.sure); err != nil {
+			return err
+		}
+		if err := t.addUp(changeWas, sureWas); err != nil {
 			return err
 		}
 		if err := j.spill.write(t); err != nil {

@@ -348,9 +348,7 @@ func differing(t *testing.T, r recording, change uint64, j *journal.Journal) (na
 // and spill are both whole at the same older place. That is then exactly what was promised at that place, and a platform that was
 // shown what was promised last sees it: never is anything lost in silence.
 func TestLyingDisks(t *testing.T) {
-	// About one state in three thousand still opens as sound with older pages among newer ones, and says nothing: known, and not mended
-	// yet (docs/developer.md). So many are looked at by default that a change is noticed which makes it worse.
-	want := states(t, 100)
+	want := states(t, 250)
 	dir := fast(t)
 	path := filepath.Join(dir, "j.db")
 	var sound, older, mended, nothing, untold int
@@ -412,7 +410,7 @@ func TestLyingDisks(t *testing.T) {
 		}
 		sum, change, err := journal.Digest(j)
 		must(t, err)
-		told := len(audited(t, j, "spill.differs"))+len(audited(t, j, "journal.rolled-forward")) > 0
+		told := len(audited(t, j, "spill.differs"))+len(audited(t, j, "journal.rolled-forward"))+len(audited(t, j, "journal.differs")) > 0
 		switch {
 		case recovered.Epoch > 0:
 			if ahead && recovered.Whole {

@@ -236,8 +236,7 @@ func (tx *Tx) unarchive(lane wire.Lane, p wire.Place) (again []stored, err error
 		}
 	}
 	if k, _ := b.Cursor().First(); k == nil {
-		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: name})
-		return again, archives.DeleteBucket([]byte(name))
+		return again, tx.dropArchive(name)
 	}
 	return again, nil
 }
@@ -346,7 +345,34 @@ func (tx *Tx) archive(lane wire.Lane, st laneState) error {
 	}
 	to, last := archiveKey(lane, st.Epoch), seqKey(st.Acked)
 	tx.note(op{opMove, tx.bucket(bucketRecords).no, string(lane), to, last})
-	return moveToArchive(tx.tx, string(lane), to, last)
+	both := func() (sum uint64, err error) {
+		if sum, err = tx.j.sums.inner(tx.tx, bucketRecords, string(lane)); err != nil {
+			return 0, err
+		}
+		part, err := tx.j.sums.inner(tx.tx, bucketArchive, string(to))
+		return sum + part, err
+	}
+	before, err := both()
+	if err != nil {
+		return err
+	}
+	if err := moveToArchive(tx.tx, string(lane), to, last); err != nil {
+		return err
+	}
+	after, err := both()
+	tx.sum += after - before
+	return err
+}
+
+// dropArchive forgets what is left of an archive.
+func (tx *Tx) dropArchive(name string) error {
+	part, err := tx.j.sums.inner(tx.tx, bucketArchive, name)
+	if err != nil {
+		return err
+	}
+	tx.sum -= part
+	tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: name})
+	return tx.tx.Bucket(bucketArchive).DeleteBucket([]byte(name))
 }
 
 // auditLost tells that records are here no more and are wanted, or may be.
@@ -507,8 +533,7 @@ func (tx *Tx) trimArchives(before time.Time) (n int, err error) {
 		return err
 	})
 	for _, name := range empty {
-		tx.note(op{kind: opDrop, bucket: tx.bucket(bucketArchive).no, sub: string(name)})
-		err = errors.Join(err, archives.DeleteBucket(name))
+		err = errors.Join(err, tx.dropArchive(string(name)))
 	}
 	return n, err
 }

@@ -26,6 +26,7 @@ const (
 	EventEffectStateRefused   = wire.EventEffectStateRefused
 	EventEpochBegan           = wire.EventEpochBegan
 	EventInboxReceived        = wire.EventInboxReceived
+	EventJournalDiffers       = wire.EventJournalDiffers
 	EventJournalRecovered     = wire.EventJournalRecovered
 	EventJournalRolledForward = wire.EventJournalRolledForward
 	EventJournalSealKey       = wire.EventJournalSealKey

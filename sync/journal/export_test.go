@@ -5,6 +5,7 @@ package journal
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"os"
@@ -138,4 +139,50 @@ func Widen(j *Journal, size int) {
 	j.writing.Lock()
 	defer j.writing.Unlock()
 	j.db.MaxSize = size
+}
+
+// MadeByAnOlderProgram makes a closed journal's files what a program leaves that keeps no sum: the database's is not that of the
+// latest change, and no frame of the spill tells one.
+func MadeByAnOlderProgram(path string) error {
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketSum).SetSequence(tx.Bucket(bucketSum).Sequence() + 1) })
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(spillPath(path))
+	if err != nil {
+		return err
+	}
+	var out []byte
+	for at := int64(0); ; {
+		fr, payload, err := readFrame(bytes.NewReader(b), at, int64(len(b)))
+		if err != nil {
+			break
+		}
+		at += frameHeader + int64(padded(fr.length))
+		switch fr.kind {
+		case framePart, frameChange:
+			var less []byte
+			err := eachOp(payload, func(o op) error {
+				if !o.isLabel() {
+					less = appendOp(less, o)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			payload = less
+		case frameBulk:
+			payload = nil
+		}
+		if fr.kind != framePart {
+			fr.bolt++ // the transaction above was that program's too
+		}
+		out = appendFrame(out, fr, payload)
+	}
+	return os.WriteFile(spillPath(path), append(out, make([]byte, 4096)...), 0o600)
 }

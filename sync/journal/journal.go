@@ -25,9 +25,11 @@
 // bbolt runs with fsync on. Beside the database lies the spill, a log of what every change put and deleted, begun anew with a
 // checkpoint whenever little waits; a change is in both when [Journal.Update] returns. At opening the pages, the chains and
 // ledgers, and the spill are held against each other: a database that is behind is brought forward, and if it was by more
-// than the one change that a power cut may leave, or if the spill is behind, the audit chain says so. A database that does
-// not open or does not verify is reported as [ErrDamaged] and left as it is; [Recover] makes one from the spill and tells
-// what is missing. Nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
+// than the one change that a power cut may leave, or if the spill is behind, the audit chain says so. A sum over everything that
+// the database holds ([bucketSum]) tells whether it is what its last change left: pages that a disk did not keep are as sound as their
+// newer selves. A database that does not open, does not verify or has another sum is reported as [ErrDamaged] and left as it is; [Recover]
+// makes one from the spill and tells what is missing. One that was changed by somebody else, or has no spill left to be made from, is
+// used as it is, and the audit chain says so (journal.differs). Nothing is ever silently made anew. A new journal is made aside and linked to its name whole, so that an empty file under
 // that name is damage too.
 //
 // [Journal.Trim] forgets what the platform has held for long enough; nothing unacknowledged is ever forgotten.
@@ -75,6 +77,8 @@ type Journal struct {
 	db      *bolt.DB
 	opt     Options
 	key     masterKey
+	sums    *summer // of whoever holds writing
+	doubt   string  // the sum differs, and the audit chain does not say so yet
 	started time.Time
 	path    string
 
@@ -170,8 +174,10 @@ func (j *Journal) holdsTogether() error {
 }
 
 func newJournal(path string, key masterKey, opt Options) *Journal {
-	return &Journal{opt: opt, key: key, path: path, started: time.Now(), changed: make(chan struct{}),
+	j := &Journal{opt: opt, key: key, path: path, started: time.Now(), changed: make(chan struct{}),
 		acting: map[EffectName]bool{}, loose: map[wire.Hash]looseBlob{}}
+	j.sums = j.summer()
+	return j
 }
 
 // filled puts defaults where nothing is said.
@@ -242,17 +248,21 @@ func (j *Journal) prepare() error {
 	ready, counted := false, false
 	err := j.view(func(tx *bolt.Tx) (err error) {
 		if ready, err = j.furnished(tx); ready {
-			counted = tx.Bucket(bucketSure) != nil
+			counted = tx.Bucket(bucketSure) != nil && tx.Bucket(bucketSum) != nil
 		}
 		return err
 	})
 	switch {
 	case err != nil || counted:
 		return err
-	case ready: // made before there was this counter
+	case ready: // made before there were these counters
 		return j.db.Update(func(tx *bolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists(bucketSure)
-			return err
+			for _, b := range [][]byte{bucketSure, bucketSum} {
+				if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+					return err
+				}
+			}
+			return j.sums.set(tx)
 		})
 	}
 	return j.db.Update(j.furnish)
@@ -319,7 +329,7 @@ func (j *Journal) opensSomething(tx *bolt.Tx) bool {
 
 // furnish makes what every journal has.
 func (j *Journal) furnish(tx *bolt.Tx) error {
-	for _, b := range append([][]byte{bucketChange, bucketSure}, spilled...) {
+	for _, b := range append([][]byte{bucketChange, bucketSure, bucketSum}, spilled...) {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
@@ -338,13 +348,16 @@ func (j *Journal) furnish(tx *bolt.Tx) error {
 		return err
 	}
 	if meta.Get([]byte(metaKeyProof)) != nil {
-		return nil
+		return j.sums.set(tx)
 	}
 	sealed, err := j.key.seal([]byte("budayang"), []byte(j.opt.Terminal))
 	if err != nil {
 		return err
 	}
-	return meta.Put([]byte(metaKeyProof), sealed)
+	if err := meta.Put([]byte(metaKeyProof), sealed); err != nil {
+		return err
+	}
+	return j.sums.set(tx)
 }
 
 // metaLineage is random and tells a journal from every other one; its spill names it.
@@ -439,7 +452,7 @@ func CrashPoints() []string {
 // SetMeta keeps a small named value.
 func (tx *Tx) SetMeta(key string, value []byte) error {
 	if key == "" || key == metaKeyProof || key == metaReceipts || key == metaLineage || key == metaSealKey || key == metaBackedUp ||
-		key == metaKnown || key == metaFix || key == metaLeft || key == metaAcked || strings.HasPrefix(key, metaStock) {
+		key == metaKnown || key == metaFix || key == metaLeft || key == metaAcked || key == metaSum || strings.HasPrefix(key, metaStock) {
 		return fmt.Errorf("journal: meta key %q is not to be used", key)
 	}
 	return tx.bucket(bucketMeta).Put([]byte(key), value)

@@ -261,7 +261,10 @@ func (j *Journal) mend(tx *bolt.Tx, scan *spillScan, lineage, proof []byte, r *R
 		}
 	}
 	r.Whole = r.Whole && len(r.Lost)+len(r.Damaged) == 0
-	return j.mendEffects(tx)
+	if err := j.mendEffects(tx); err != nil {
+		return err
+	}
+	return j.sums.set(tx)
 }
 
 // mendEffects concludes from a later attempt, which is made only after the one before came to nothing, what the lost outcome

@@ -309,6 +309,15 @@ func (j *Journal) writeCheckpoint(tx *bolt.Tx, s *spill) error {
 			return err
 		}
 	}
+	mark := label(change, tx.Bucket(bucketSum).Sequence())
+	for letter, by := range doubts {
+		if by == j.doubt {
+			mark.value = append(mark.value, letter)
+		}
+	}
+	if err := p.put(int(mark.bucket), "", mark.key, mark.value); err != nil {
+		return err
+	}
 	if err := p.flush(); err != nil {
 		return err
 	}
@@ -369,17 +378,35 @@ func living(tx *bolt.Tx, id string) bool {
 func (j *Journal) openSpill() error {
 	path := spillPath(j.path)
 	var lineage []byte
-	var change, sure uint64
-	err := j.view(func(tx *bolt.Tx) error {
+	var change, sure, sum, sumIs, txid uint64
+	err := j.view(func(tx *bolt.Tx) (err error) {
 		sure = tx.Bucket(bucketSure).Sequence()
 		change = tx.Bucket(bucketChange).Sequence()
 		lineage = append(lineage, tx.Bucket(bucketMeta).Get([]byte(metaLineage))...)
-		return nil
+		sum, txid = tx.Bucket(bucketSum).Sequence(), uint64(tx.ID())
+		sumIs, err = j.sums.all(tx)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	scan, err := readSpill(path)
+	if sum != sumIs && (err == nil || errors.Is(err, fs.ErrNotExist)) && (scan == nil || scan.lineage == nil || string(scan.lineage) == string(lineage)) {
+		by, lost, err := j.explain(scan, change, txid)
+		switch {
+		case err != nil:
+			return err
+		case by != "":
+			return j.tellDiffers(by, lost, change)
+		}
+		// an older program
+		if err := j.db.Update(j.sums.set); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		if scan.last == change {
+			return j.checkpoint()
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return j.beginSpill(change, map[string]string{"spill": "missing"})
@@ -449,7 +476,10 @@ func (j *Journal) rollForward(scan *spillScan, from uint64) error {
 				return err
 			}
 		}
-		return tx.Bucket(bucketChange).SetSequence(scan.last)
+		if err := tx.Bucket(bucketChange).SetSequence(scan.last); err != nil {
+			return err
+		}
+		return j.sums.set(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("journal: spill: %w", err)

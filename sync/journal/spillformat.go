@@ -131,6 +131,7 @@ type spillScan struct {
 	terminal string
 	whole    bool   // a head and a complete checkpoint lead
 	base     uint64 // change of the checkpoint
+	baseBolt uint64 // bbolt's transaction at it
 	parts    []frame
 	changes  []frame // in order, without those that were superseded or void; bulk ones too
 	last     uint64  // last change that is known of
@@ -243,7 +244,7 @@ func (s *spillScan) take(f frame, payload []byte, ended *bool) {
 		s.parts = append(s.parts, f)
 	case frameEnd:
 		*ended = len(payload) == 8 && uint64(len(s.parts)) == binary.BigEndian.Uint64(payload)
-		s.base, s.last, s.bolt = f.change, max(s.last, f.change), max(s.bolt, f.bolt)
+		s.base, s.baseBolt, s.last, s.bolt = f.change, f.bolt, max(s.last, f.change), max(s.bolt, f.bolt)
 	case frameChange, frameBulk, frameVoid:
 		for len(s.changes) > 0 && s.changes[len(s.changes)-1].change >= f.change {
 			s.changes = s.changes[:len(s.changes)-1]
@@ -344,6 +345,9 @@ func eachOp(payload []byte, do func(o op) error) error {
 
 // apply does to a database what an operation says.
 func (o op) apply(tx *bolt.Tx) error {
+	if o.isLabel() {
+		return nil
+	}
 	b := tx.Bucket(spilled[o.bucket])
 	if o.sub != "" {
 		inner := b.Bucket([]byte(o.sub))

@@ -35,6 +35,11 @@ func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, erro
 			for e := range tx.Check() {
 				bad("page: %v", e)
 			}
+			if sum, err := j.summer().all(tx); err != nil {
+				return err
+			} else if at := tx.Bucket(bucketSum); at == nil || at.Sequence() != sum {
+				bad("contents: they are not what the changes put here")
+			}
 		}
 		waiting := map[string]uint64{}
 		for _, lane := range wire.Lanes {

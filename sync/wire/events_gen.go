@@ -44,6 +44,8 @@ const (
 	EventEpochBegan Event = "epoch.began"
 	// A message of the platform that this program does not know was received and left.
 	EventInboxReceived Event = "inbox.received"
+	// The database was not what its last change had left. by says hand when it had been changed by something else than the journal since, unknown when no spill was left that could tell that from a disk that did not keep what it confirmed. What was there is used as it is; records.lost names what may be missing.
+	EventJournalDiffers Event = "journal.differs"
 	// The journal was made anew from its spill; the fields say what was found and what is missing, and records.lost which records.
 	EventJournalRecovered Event = "journal.recovered"
 	// Changes that the spill held and the database lacked were applied again.
@@ -123,6 +125,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventEffectStateRefused:   {Type: "application-status", Text: "An act's outcome was written, but the case's state did not allow the state it asked for.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "effect": {Kind: "effect", Optional: false}, "to": {Kind: "state", Optional: false}}},
 	EventEpochBegan:           {Type: "application-action", Text: "The lanes were chained anew after a fork; receipt codes skipped ahead.", Fields: map[string]FieldSpec{"codes_after": {Kind: "count", Optional: false}, "destroyed": {Kind: "count", Optional: false}, "epoch": {Kind: "count", Optional: false}}},
 	EventInboxReceived:        {Type: "application-status", Text: "A message of the platform that this program does not know was received and left.", Fields: map[string]FieldSpec{"id": {Kind: "word", Optional: false}, "type": {Kind: "word", Optional: false}}},
+	EventJournalDiffers:       {Type: "system-status", Text: "The database was not what its last change had left. by says hand when it had been changed by something else than the journal since, unknown when no spill was left that could tell that from a disk that did not keep what it confirmed. What was there is used as it is; records.lost names what may be missing.", Fields: map[string]FieldSpec{"by": {Kind: "word", Optional: false}, "change": {Kind: "count", Optional: false}}},
 	EventJournalRecovered:     {Type: "operator-action", Text: "The journal was made anew from its spill; the fields say what was found and what is missing, and records.lost which records.", Fields: map[string]FieldSpec{"audit_epoch": {Kind: "count", Optional: true}, "audit_from": {Kind: "count", Optional: true}, "behind": {Kind: "word", Optional: false}, "changes": {Kind: "count", Optional: false}, "dropped": {Kind: "count", Optional: false}, "last": {Kind: "time", Optional: false}, "missing": {Kind: "word", Optional: false}, "torn": {Kind: "word", Optional: false}, "whole": {Kind: "word", Optional: false}}},
 	EventJournalRolledForward: {Type: "application-action", Text: "Changes that the spill held and the database lacked were applied again.", Fields: map[string]FieldSpec{"from": {Kind: "count", Optional: false}, "to": {Kind: "count", Optional: false}}},
 	EventJournalSealKey:       {Type: "application-action", Text: "Data keys were sealed to the platform's key too, so that what waits outlives this machine.", Fields: map[string]FieldSpec{"keys": {Kind: "count", Optional: false}}},
