@@ -1,3 +1,5 @@
+//go:build !amd64
+
 package tflite
 
 func dot4(sums *[4][block]float32, r0, r1, r2, r3, weights []float32) {
