@@ -44,6 +44,7 @@ type fakeOffice struct {
 	lease    uint64
 	children []string
 	photoLen int
+	checks   []service.Check
 }
 
 type application struct {
@@ -140,7 +141,7 @@ func (f *fakeOffice) Apply(_ context.Context, a service.Application) (service.St
 		return f.standing(has), nil
 	}
 	f.applied++
-	f.photoLen = len(a.Photo)
+	f.photoLen, f.checks = len(a.Photo), a.Checks
 	f.photos = append(f.photos, a.Photo, a.Signature)
 	c := &application{key: a.Key, receipt: a.Receipt, state: service.StandingWaiting, child: a.Child}
 	if f.auto {

@@ -17,8 +17,9 @@ import (
 type fakeCamera struct {
 	device
 	mu      sync.Mutex
-	picture *image.RGBA // nil: the man before a white wall
-	left    int         // pictures until it goes away; 0 stays
+	picture *image.RGBA                // nil: the man before a white wall
+	sees    func(n uint32) *image.RGBA // nil: picture
+	left    int                        // pictures until it goes away; 0 stays
 	streams []*fakeStream
 	handed  map[*byte][]byte // every room that a picture was drawn into
 }
@@ -83,8 +84,12 @@ func (s *fakeStream) Next(ctx context.Context, f *devices.Frame, _ devices.View)
 }
 
 func (s *fakeStream) draw(n uint32, f *devices.Frame) error {
-	f.Resize(s.m.Rect.Dx(), s.m.Rect.Dy())
-	copy(f.Pixels, s.m.Pix)
+	m := s.m
+	if s.c.sees != nil {
+		m = s.c.sees(n)
+	}
+	f.Resize(m.Rect.Dx(), m.Rect.Dy())
+	copy(f.Pixels, m.Pix)
 	s.c.mu.Lock()
 	if s.c.handed == nil {
 		s.c.handed = map[*byte][]byte{}

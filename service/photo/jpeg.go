@@ -3,7 +3,6 @@ package photo
 // The file: JPEG with its density, of a size within a window.
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,16 +15,16 @@ var ErrSize = errors.New("photo: no JPEG quality gives a file of the size wanted
 
 // encode writes the picture with the profile's density and within its sizes, with nearly the highest quality that allows.
 func encode(m image.Image, p Profile) (file []byte, quality int, err error) {
-	var best, out bytes.Buffer
-	defer func() { clear(out.Bytes()); clear(best.Bytes()) }()
+	var best, out sheet
+	defer func() { out.wipe(); best.wipe() }()
 	lo, hi, tooSmall := p.QualityLeast, p.QualityMost, 0
 	for lo <= hi {
 		q := (lo + hi) / 2
-		out.Reset()
+		out.b = out.b[:0]
 		if err := jpeg.Encode(&out, m, &jpeg.Options{Quality: q}); err != nil {
 			return nil, 0, fmt.Errorf("photo: %w", err)
 		}
-		n := out.Len() + jfifBytes
+		n := len(out.b) + jfifBytes
 		if n > p.BytesMost {
 			hi = q - 1
 			continue
@@ -34,8 +33,7 @@ func encode(m image.Image, p Profile) (file []byte, quality int, err error) {
 			tooSmall = n
 		} else {
 			quality = q
-			best.Reset()
-			best.Write(out.Bytes())
+			best, out = out, best
 			// Within the window the quality is only raised as far as it is worth an encoding.
 			if n > p.BytesMost-(p.BytesMost-p.BytesLeast)/8 {
 				break
@@ -46,8 +44,40 @@ func encode(m image.Image, p Profile) (file []byte, quality int, err error) {
 	if quality == 0 {
 		return nil, 0, fmt.Errorf("%w: %d to %d bytes (%d at the highest quality below)", ErrSize, p.BytesLeast, p.BytesMost, tooSmall)
 	}
-	return withDensity(best.Bytes(), p.DPI), quality, nil
+	return withDensity(best.b, p.DPI), quality, nil
 }
+
+// sheet is what is being written. It is wiped where it was when it moves; having all three methods, it has no buffer of the encoder's
+// before it that nobody wipes.
+type sheet struct{ b []byte }
+
+func (s *sheet) room(n int) {
+	if len(s.b)+n <= cap(s.b) {
+		return
+	}
+	larger := append(make([]byte, 0, max(32<<10, 2*cap(s.b), len(s.b)+n)), s.b...)
+	s.wipe()
+	s.b = larger
+}
+
+// Write implements io.Writer.
+func (s *sheet) Write(p []byte) (int, error) {
+	s.room(len(p))
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// WriteByte implements io.ByteWriter.
+func (s *sheet) WriteByte(c byte) error {
+	s.room(1)
+	s.b = append(s.b, c)
+	return nil
+}
+
+// Flush has nothing to do.
+func (s *sheet) Flush() error { return nil }
+
+func (s *sheet) wipe() { clear(s.b[:cap(s.b)]) }
 
 // jfifBytes is what [withDensity] adds.
 const jfifBytes = 18

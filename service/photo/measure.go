@@ -30,8 +30,10 @@ var Measures = []Measure{
 	"roll",           //
 	"enlarged",       // pixels of the photo for each of the camera's
 	"eyes-gap",       // smaller eye's gap by the distance from eyes to chin
+	"eyes-own",       // eyes-gap by what this person's is while they look into the camera; 1 when that is not known
 	"mouth-gap",      // lips' gap by the same
-	"sharpness",      // variance of the Laplacian of the face's luma at 60 pixels between the eyes
+	"sharpness",      // variance of the Laplacian of the face's luma at 60 pixels between the eyes, without what is noise
+	"shake",          // detail along the blurred direction by that across it, 0 to 1
 	"second-face",    // area of the second face by the first's
 	"face-l",         // CIELAB of the cheeks
 	"face-a",         //
@@ -43,6 +45,8 @@ var Measures = []Measure{
 	"top-contrast",   // CIELAB distance of the clothes from the background
 	"glare",          // share of burnt-out pixels around the eyes
 	"uncovered",      // likeness of the face's parts in colour, 0 to 1
+	"eyes-lit",       // light below the darker eye by that of the cheek below it
+	"print-edges",    // straight edges around the head as a print has them, 0 to 1; of the camera's whole picture
 	// OFIQ's components.
 	"ofiq-background-uniformity", "ofiq-illumination-uniformity", "ofiq-luminance-mean", "ofiq-luminance-variance",
 	"ofiq-under-exposure", "ofiq-over-exposure", "ofiq-dynamic-range", "ofiq-natural-colour", "ofiq-single-face", "ofiq-eyes-open",
@@ -60,6 +64,8 @@ type subject struct {
 	mask  *face.Mask // nil: not computed
 	// enlarged is how many pixels of the photo one of the camera's became; second the area of another face by this one's.
 	enlarged, second float64
+	// print is the measure of edges in the whole picture; open is this person's eyes-gap, 0 when it is not known.
+	print, open float64
 }
 
 // outlines of the mesh.
@@ -83,11 +89,13 @@ func (s *subject) measure() Values {
 	v := Values{}
 	s.geometry(v)
 	hull := outline(s.mesh)
+	defer clear(hull)
 	s.light(v, hull)
 	s.cheeks(v)
 	s.parts(v)
-	v["sharpness"] = s.sharpness()
+	v["sharpness"], v["shake"] = s.sharpness()
 	v["second-face"], v["ofiq-single-face"] = s.second, singleFace(s.second)
+	v["print-edges"] = s.print
 	if s.mask != nil {
 		s.background(v)
 	}
@@ -108,6 +116,10 @@ func (s *subject) geometry(v Values) {
 	v["enlarged"] = s.enlarged
 	v["eyes-gap"] = min(gap(m, eyeALids), gap(m, eyeBLids)) / t
 	v["mouth-gap"] = gap(m, lipGaps) / t
+	v["eyes-own"] = 1
+	if s.open > 0 {
+		v["eyes-own"] = v["eyes-gap"] / s.open
+	}
 	v["ofiq-eyes-open"], v["ofiq-mouth-closed"] = eyesOpen(v["eyes-gap"]), mouthClosed(v["mouth-gap"])
 	// The camera's pixels count: a small face is not better for being enlarged.
 	v["ofiq-inter-eye-distance"] = interEyeDistance(ied / max(1, s.enlarged) / math.Cos(pose.Yaw*math.Pi/180))
@@ -145,11 +157,14 @@ type span struct{ from, to int }
 
 // outline is, for each row from the first, the part of it within the convex hull of the mesh.
 func outline(m *face.Mesh) (rows map[int]span) {
-	var points []image.Point
-	for _, p := range m.Points {
+	points := make([]image.Point, 0, len(m.Points))
+	defer clear(points[:cap(points)])
+	for i := range m.Points {
+		p := &m.Points[i]
 		points = append(points, image.Pt(int(math.Round(p.X)), int(math.Round(p.Y))))
 	}
 	hull := convex(points)
+	defer clear(hull)
 	rows = map[int]span{}
 	for i, a := range hull {
 		b := hull[(i+1)%len(hull)]
@@ -179,7 +194,7 @@ func convex(p []image.Point) []image.Point {
 		}
 		return a.Y - b.Y
 	})
-	half := func(p []image.Point) (h []image.Point) {
+	half := func(p []image.Point, h []image.Point) []image.Point {
 		for _, c := range p {
 			for len(h) >= 2 {
 				a, b := h[len(h)-2], h[len(h)-1]
@@ -192,9 +207,11 @@ func convex(p []image.Point) []image.Point {
 		}
 		return h[:len(h)-1]
 	}
-	lower := half(p)
+	lower := half(p, make([]image.Point, 0, 2*len(p)+1))
 	slices.Reverse(p)
-	return append(lower, half(p)...)
+	upper := half(p, make([]image.Point, 0, len(p)+1))
+	defer clear(upper)
+	return append(lower, upper...)
 }
 
 // light measures the luminance within the face's outline.
@@ -327,6 +344,19 @@ func (s *subject) parts(v Values) {
 		}
 		v["uncovered"] = 1 - min(1, worst/40)
 	}
+	// Dark glasses darken the skin around the eyes too.
+	lit := math.Inf(1)
+	for i, e := range []face.Point{a, b} {
+		under := s.patchLight(face.Point{X: e.X, Y: e.Y + 0.17*ied}, 0.1*ied)
+		at := s.cheek(i == 1)
+		cheek := s.patchLight(face.Point{X: float64(at.Min.X+at.Max.X) / 2, Y: float64(at.Min.Y+at.Max.Y) / 2}, 0.2*ied)
+		if cheek > 0 {
+			lit = min(lit, under/cheek)
+		}
+	}
+	if !math.IsInf(lit, 1) {
+		v["eyes-lit"] = lit
+	}
 	burnt, n := 0, 0
 	for _, e := range []face.Point{a, b} {
 		at := image.Rect(int(e.X-0.3*ied), int(e.Y-0.2*ied), int(e.X+0.3*ied), int(e.Y+0.2*ied)).Intersect(s.photo.Rect)
@@ -345,12 +375,29 @@ func (s *subject) parts(v Values) {
 	}
 }
 
+// patchLight is the mean luminance of a square around a point, 0 to 255; 0 when it is outside.
+func (s *subject) patchLight(p face.Point, side float64) float64 {
+	at := image.Rect(int(p.X-side/2), int(p.Y-side/2), int(p.X+side/2)+1, int(p.Y+side/2)+1).Intersect(s.photo.Rect)
+	if at.Empty() {
+		return 0
+	}
+	sum := 0.0
+	for y := at.Min.Y; y < at.Max.Y; y++ {
+		for x := at.Min.X; x < at.Max.X; x++ {
+			q := s.photo.Pix[y*s.photo.Stride+4*x:]
+			sum += float64(luminance(q[0], q[1], q[2]))
+		}
+	}
+	return sum / float64(at.Dx()*at.Dy())
+}
+
 // luma of an sRGB pixel as it is, without its light made linear.
 func luma(p []byte) float64 { return 0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2]) }
 
 // sharpness samples the inner face at 60 pixels between the eyes and takes the variance of the Laplacian, so that it does not
-// depend on how large the face is.
-func (s *subject) sharpness() float64 {
+// depend on how large the face is. Detail is rare and strong, noise is everywhere: the variance of normal noise with the median that
+// was found is taken off. shake compares the second differences along rows and columns: a camera or a head that moves blurs one of them.
+func (s *subject) sharpness() (sharp, shake float64) {
 	a, b := s.mesh.Eyes()
 	step := distance(a, b) / 60
 	const n = 90
@@ -363,7 +410,7 @@ func (s *subject) sharpness() float64 {
 			x, y := x0+float64(i)*step, y0+float64(j)*step
 			ix, iy := int(x), int(y)
 			if x < 0 || y < 0 || ix+1 >= w || iy+1 >= h {
-				return 0
+				return 0, 0
 			}
 			fx, fy := x-float64(ix), y-float64(iy)
 			p := s.photo.Pix[iy*s.photo.Stride+4*ix:]
@@ -371,23 +418,43 @@ func (s *subject) sharpness() float64 {
 			grey[j*n+i] = (luma(p)*(1-fx)+luma(p[4:])*fx)*(1-fy) + (luma(q)*(1-fx)+luma(q[4:])*fx)*fy
 		}
 	}
-	sum, squares := 0.0, 0.0
+	const count = (n - 2) * (n - 2)
+	sum, squares, alongX, alongY := 0.0, 0.0, 0.0, 0.0
+	var sizes [8 * 256]int // of the Laplacian, in halves
+	defer clear(sizes[:])
 	for j := 1; j < n-1; j++ {
 		for i := 1; i < n-1; i++ {
 			k := j*n + i
-			l := grey[k-1] + grey[k+1] + grey[k-n] + grey[k+n] - 4*grey[k]
+			dx, dy := grey[k-1]+grey[k+1]-2*grey[k], grey[k-n]+grey[k+n]-2*grey[k]
+			l := dx + dy
 			sum += l
 			squares += l * l
+			alongX += dx * dx
+			alongY += dy * dy
+			sizes[min(len(sizes)-1, int(2*math.Abs(l)))]++
 		}
 	}
-	const count = (n - 2) * (n - 2)
-	return squares/count - sum/count*sum/count
+	median, below := 0.0, 0
+	for i, c := range sizes {
+		if below+c > count/2 {
+			median = (float64(i) + float64(count/2-below)/float64(c)) / 2
+			break
+		}
+		below += c
+	}
+	// Half of a normal distribution lies within 0.6745 of its deviation.
+	noise := median / 0.6745
+	if most := max(alongX, alongY); most > 0 {
+		shake = min(alongX, alongY) / most
+	}
+	return max(0, squares/count-sum/count*sum/count-noise*noise), shake
 }
 
 // background measures what is behind the person: everything that the mask surely gives to nobody, without its edge.
 func (s *subject) background(v Values) {
 	w, h := s.photo.Rect.Dx(), s.photo.Rect.Dy()
 	behind := s.behind()
+	defer clear(behind)
 	at := func(x, y int) bool { return behind[y*w+x] }
 	l, a, b, ok := s.mean(s.photo.Rect, at)
 	if !ok {

@@ -123,7 +123,7 @@ func TestMeasuresOfADrawnFace(t *testing.T) {
 		// Grey has no colour: a and b are 5 away from the skin's range each, 7.07 together: 200*(1-0.6697).
 		"ofiq-natural-colour": 66,
 		"face-l":              76.2, "face-a": 0, "face-b": 0, "background-l": 94.8, "background-c": 0, "background-std": 0, "shadow": 0,
-		"top-contrast": 18.6, "glare": 0, "uncovered": 1, "sharpness": 0,
+		"top-contrast": 18.6, "glare": 0, "uncovered": 1, "eyes-lit": 1, "print-edges": 0, "eyes-own": 1, "shake": 0, "sharpness": 0,
 		// Eyes 2 distances from either side; 200 of 170 above, 300 of 170 below; the head is 170 of 500.
 		"ofiq-leftward-crop": 100, "ofiq-rightward-crop": 100, "ofiq-margin-above": 10, "ofiq-margin-below": 41, "ofiq-head-size": 20,
 		"ofiq-eyes-open": 95, "ofiq-mouth-closed": 84,

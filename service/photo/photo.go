@@ -89,10 +89,13 @@ type Booth struct {
 	finder  *face.Finder
 	mask    face.Mask
 	photo   *image.RGBA // room for the preview's photo
+	mesh    face.Mesh   // of the picture that is looked at
+	inside  face.Mesh   // the same in the photo
 	seen    int
 	second  float64 // area of another face by the first's, when last looked for
 	hair    float64 // see hairAbove
 	worth   []worth
+	gaps    []float64 // of the eyes in good pictures, the last few
 }
 
 // worth is how good a picture was.
@@ -107,7 +110,12 @@ func NewBooth(p Profile) (*Booth, error) {
 	if err != nil {
 		return nil, fmt.Errorf("photo: %w", err)
 	}
-	return &Booth{profile: p, finder: f, hair: hairAbove, photo: image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))}, nil
+	return NewBoothWith(p, f), nil
+}
+
+// NewBoothWith is a booth with a finder of the caller's, which is the booth's from then on.
+func NewBoothWith(p Profile, f *face.Finder) *Booth {
+	return &Booth{profile: p, finder: f, hair: hairAbove, photo: image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))}
 }
 
 // Wipe forgets the person. The booth serves the next one.
@@ -115,20 +123,25 @@ func (b *Booth) Wipe() {
 	b.finder.Wipe()
 	b.mask.Wipe()
 	clear(b.photo.Pix)
+	b.forget()
 	clear(b.worth)
-	b.seen, b.second, b.hair, b.worth = 0, 0, hairAbove, nil
+	clear(b.gaps)
+	b.seen, b.second, b.hair, b.worth, b.gaps = 0, 0, hairAbove, nil, nil
 }
+
+// forget wipes the points.
+func (b *Booth) forget() { b.mesh, b.inside = face.Mesh{}, face.Mesh{} }
 
 // A frame is the part of a picture that becomes the photo: its corner and the pixels of the picture for one of the photo.
 type frame struct{ x, y, scale float64 }
 
 // inside turns points of the picture into points of the photo.
-func (f frame) inside(m *face.Mesh) face.Mesh {
-	out := *m
-	for i, p := range out.Points {
-		out.Points[i] = face.Point{X: (p.X - f.x) / f.scale, Y: (p.Y - f.y) / f.scale, Z: p.Z / f.scale}
+func (f frame) inside(m, to *face.Mesh) {
+	to.Score = m.Score
+	for i := range m.Points {
+		p := &m.Points[i]
+		to.Points[i] = face.Point{X: (p.X - f.x) / f.scale, Y: (p.Y - f.y) / f.scale, Z: p.Z / f.scale}
 	}
-	return out
 }
 
 // frame places the photo around a face: the face's width gives the scale, the face is in the middle, the hair has its distance
@@ -181,14 +194,16 @@ func (b *Booth) hairOf(m *face.Mesh, picture *image.RGBA, masked bool) float64 {
 
 // Watch looks at a picture of the stream and says what the person should do next. [AdviceHold]: this picture would do.
 func (b *Booth) Watch(m *image.RGBA, sequence uint32) Advice {
-	mesh, ok := b.finder.Track(m)
-	defer func() { mesh = face.Mesh{} }()
-	if !ok {
+	mesh := &b.mesh
+	defer b.forget()
+	if !b.finder.Track(m, mesh) {
 		b.second, b.seen = 0, 0 // whoever comes next is looked at anew
 		return AdviceNobody
 	}
 	if b.seen%searchEvery == 0 {
-		b.second = others(b.finder.Find(m))
+		all := b.finder.Find(m)
+		b.second = others(all)
+		clear(all)
 	}
 	masked := b.seen%maskEvery == maskEvery/2
 	if masked {
@@ -198,21 +213,36 @@ func (b *Booth) Watch(m *image.RGBA, sequence uint32) Advice {
 	if b.second > mostSecond {
 		return AdviceOthers
 	}
-	f := b.frame(&mesh, b.hairOf(&mesh, m, masked))
+	f := b.frame(mesh, b.hairOf(mesh, m, masked))
 	if advice := b.fits(f, m); advice != AdviceNone {
 		return advice
 	}
 	cut(b.photo, m, f)
-	inside := f.inside(&mesh)
-	s := subject{photo: b.photo, mesh: &inside, enlarged: 1 / f.scale, second: b.second}
+	f.inside(mesh, &b.inside)
+	s := subject{photo: b.photo, mesh: &b.inside, enlarged: 1 / f.scale, second: b.second, open: b.open()}
 	v := s.measure()
 	advice := b.profile.advice(v)
 	worth := value(v)
 	if advice == AdviceHold {
+		if len(b.gaps) == history {
+			b.gaps = slices.Delete(b.gaps, 0, 1)
+		}
+		b.gaps = append(b.gaps, v["eyes-gap"])
 		worth += 100 // whatever else, before every picture that breaks a rule
 	}
 	b.remember(sequence, worth)
 	return advice
+}
+
+// open is how far this person's eyes are open, from the good pictures so far; 0 while those are few. Eyes differ more among people than open
+// ones from closed ones in the mesh, so that everybody is compared with themselves.
+func (b *Booth) open() float64 {
+	if len(b.gaps) < 4 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(b.gaps))
+	defer clear(sorted)
+	return sorted[len(sorted)*3/4]
 }
 
 // advice is what the first broken rule says.
@@ -321,25 +351,23 @@ func cutFinely(to, m *image.RGBA, f frame) {
 // none to be made.
 func (b *Booth) Take(m *image.RGBA) (Photo, error) {
 	all := b.finder.Find(m)
-	if len(all) == 0 {
-		return Photo{}, ErrNoPhoto{AdviceNobody}
-	}
-	mesh, ok := b.finder.Mesh(m, all[0])
-	defer func() { mesh = face.Mesh{} }()
-	if !ok {
+	defer func() { clear(all) }()
+	mesh := &b.mesh
+	defer b.forget()
+	if len(all) == 0 || !b.finder.Mesh(m, all[0], mesh) {
 		return Photo{}, ErrNoPhoto{AdviceNobody}
 	}
 	b.finder.Mask(m, &b.mask)
-	f := b.frame(&mesh, b.hairOf(&mesh, m, true))
+	f := b.frame(mesh, b.hairOf(mesh, m, true))
 	if advice := b.fits(f, m); advice != AdviceNone {
 		return Photo{}, ErrNoPhoto{advice}
 	}
 	photo := image.NewRGBA(image.Rect(0, 0, b.profile.Width, b.profile.Height))
 	defer clear(photo.Pix)
 	cutFinely(photo, m, f)
-	inside := f.inside(&mesh)
+	f.inside(mesh, &b.inside)
 	b.finder.Mask(photo, &b.mask)
-	s := subject{photo: photo, mesh: &inside, mask: &b.mask, enlarged: 1 / f.scale, second: others(all)}
+	s := subject{photo: photo, mesh: &b.inside, mask: &b.mask, enlarged: 1 / f.scale, second: others(all), print: printEdges(m, mesh), open: b.open()}
 	out := Photo{Verdict: Accepted, Values: s.measure()}
 	out.judge(b.profile)
 	var err error

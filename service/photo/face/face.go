@@ -6,7 +6,7 @@
 //
 //	f, err := face.New()
 //	defer f.Wipe()
-//	m, ok := f.Track(picture)      // from frame to frame; a search only when the face was lost
+//	ok := f.Track(picture, &mesh)   // from frame to frame; a search only when the face was lost
 //	faces := f.Find(picture)       // all of them
 //
 // A [Finder] is for one goroutine. What it knows of a face is in memory only, and Wipe zeroes it.
@@ -99,15 +99,28 @@ type Mask [MaskSide * MaskSide]float32
 // Wipe zeroes it.
 func (m *Mask) Wipe() { clear(m[:]) }
 
+// A Net computes one of the models: [tflite.Model] does. Input is rows of pixels of channels.
+type Net interface {
+	Input() []float32
+	Run()
+	Output(i int) []float32
+	Wipe()
+}
+
 // Finder holds the models.
 type Finder struct {
-	detector, mesh, mask *tflite.Model
+	detector, mesh, mask Net
 	last                 region // where the face was in the last picture
 	tracking             bool
 }
 
 // New loads the models.
 func New() (*Finder, error) {
+	return NewWith(func(model []byte) (Net, error) { return tflite.Load(model) })
+}
+
+// NewWith loads the models for another way of computing them, as benchmarks compare.
+func NewWith(load func(model []byte) (Net, error)) (*Finder, error) {
 	for _, h := range hashes {
 		if sum := sha256.Sum256(*h.model); hex.EncodeToString(sum[:]) != h.sum {
 			return nil, fmt.Errorf("face: model %x is not the one that was checked", sum)
@@ -115,11 +128,11 @@ func New() (*Finder, error) {
 	}
 	var f Finder
 	for _, m := range []struct {
-		to   **tflite.Model
+		to   *Net
 		from []byte
 	}{{&f.detector, detectorModel}, {&f.mesh, meshModel}, {&f.mask, maskModel}} {
 		var err error
-		if *m.to, err = tflite.Load(m.from); err != nil {
+		if *m.to, err = load(m.from); err != nil {
 			return nil, fmt.Errorf("face: %w", err)
 		}
 	}
@@ -182,14 +195,21 @@ const (
 	overlap      = 0.3 // of two boxes (common by united area) that are one face
 )
 
-// Find finds all faces, the largest first. The picture's bounds begin at 0, 0.
+// Find finds all faces, the largest first. The picture's bounds begin at 0, 0. The caller wipes what it is told.
 func (f *Finder) Find(m *image.RGBA) []Found {
 	w, h := float64(m.Rect.Dx()), float64(m.Rect.Dy())
 	whole := region{w / 2, h / 2, max(w, h), 0}
 	whole.read(f.detector.Input(), detectorSide, m, 2./255, -1)
 	f.detector.Run()
 	boxes, scores := f.detector.Output(0), f.detector.Output(1)
-	var all []Found
+	n := 0
+	for _, logit := range scores {
+		if logit >= 0 {
+			n++
+		}
+	}
+	all := make([]Found, 0, n)
+	defer func() { clear(all) }()
 	for i, logit := range scores {
 		if logit < 0 {
 			continue // less than one half
@@ -215,7 +235,7 @@ func (f *Finder) Find(m *image.RGBA) []Found {
 		}
 		return 1
 	})
-	var kept []Found
+	kept := make([]Found, 0, n)
 	for _, a := range all {
 		if !slices.ContainsFunc(kept, func(k Found) bool { return common(a, k) > overlap }) {
 			kept = append(kept, a)
@@ -272,47 +292,43 @@ func (m *Mesh) region() region {
 	return r
 }
 
-// Mesh is the points of a face that was found. ok is false when a second look sees none there.
-func (f *Finder) Mesh(m *image.RGBA, found Found) (mesh Mesh, ok bool) {
-	r := found.region()
+// Mesh writes the points of a face that was found. It is false when a second look sees none there.
+func (f *Finder) Mesh(m *image.RGBA, found Found, to *Mesh) bool {
 	// The first look finds the face's extent, the second its points: the detector's box is rough.
-	if mesh, ok = f.look(m, r); !ok {
-		return mesh, false
-	}
-	return f.look(m, mesh.region())
+	return f.look(m, found.region(), to) && f.look(m, to.region(), to)
 }
 
-func (f *Finder) look(m *image.RGBA, r region) (mesh Mesh, ok bool) {
+// look writes into the caller's mesh, so that whoever wipes that has wiped every copy.
+func (f *Finder) look(m *image.RGBA, r region, mesh *Mesh) bool {
 	r.read(f.mesh.Input(), meshSide, m, 1./255, 0)
 	f.mesh.Run()
 	mesh.Score = 1 / (1 + math.Exp(-float64(f.mesh.Output(1)[0])))
 	if mesh.Score < enough {
-		return Mesh{Score: mesh.Score}, false
+		clear(mesh.Points[:])
+		return false
 	}
 	out := f.mesh.Output(0)
 	for i := range mesh.Points {
 		x, y := r.at(float64(out[3*i])/meshSide, float64(out[3*i+1])/meshSide)
 		mesh.Points[i] = Point{x, y, float64(out[3*i+2]) / meshSide * r.side}
 	}
-	return mesh, true
+	return true
 }
 
-// Track is the points of the face in the next picture of a stream. It searches the whole picture only when there was none in
-// the last one.
-func (f *Finder) Track(m *image.RGBA) (mesh Mesh, ok bool) {
-	if f.tracking {
-		mesh, ok = f.look(m, f.last)
-	}
+// Track writes the points of the face in the next picture of a stream. It searches the whole picture only when there was none in
+// the last one. It is false when there is none.
+func (f *Finder) Track(m *image.RGBA, mesh *Mesh) bool {
+	ok := f.tracking && f.look(m, f.last, mesh)
 	if !ok {
-		if all := f.Find(m); len(all) > 0 {
-			mesh, ok = f.Mesh(m, all[0])
-		}
+		all := f.Find(m)
+		ok = len(all) > 0 && f.Mesh(m, all[0], mesh)
+		clear(all)
 	}
 	f.tracking = ok
 	if ok {
 		f.last = mesh.region()
 	}
-	return mesh, ok
+	return ok
 }
 
 // Mask tells the person from the background.

@@ -48,8 +48,8 @@ func TestFacesAreFoundWhereTheyAre(t *testing.T) {
 		if len(all) != 1 || all[0].Score < 0.7 {
 			t.Fatalf("%s: %+v", c.name, all)
 		}
-		mesh, ok := f.Mesh(m, all[0])
-		if !ok || mesh.Score < 0.9 {
+		var mesh Mesh
+		if ok := f.Mesh(m, all[0], &mesh); !ok || mesh.Score < 0.9 {
 			t.Fatalf("%s: no mesh, %v", c.name, mesh.Score)
 		}
 		a, b := mesh.Eyes()
@@ -74,7 +74,7 @@ func TestNoFaceWhereNoneIs(t *testing.T) {
 	if all := f.Find(m); len(all) != 0 {
 		t.Errorf("%+v", all)
 	}
-	if _, ok := f.Track(m); ok {
+	if f.Track(m, &Mesh{}) {
 		t.Error("tracked")
 	}
 }
@@ -82,15 +82,14 @@ func TestNoFaceWhereNoneIs(t *testing.T) {
 func TestTrackingFollowsAndIsForgotten(t *testing.T) {
 	f := finder(t)
 	m := picture(t, "astronaut.jpg")
-	first, ok := f.Track(m)
-	if !ok {
+	var first, second Mesh
+	if !f.Track(m, &first) {
 		t.Fatal("not found")
 	}
 	// Moved by some pixels the face is where it went, without a search.
 	moved := image.NewRGBA(m.Rect)
 	draw.Draw(moved, m.Rect, m, image.Pt(-9, 5), draw.Src)
-	second, ok := f.Track(moved)
-	if !ok {
+	if !f.Track(moved, &second) {
 		t.Fatal("lost")
 	}
 	if dx, dy := second.Points[NoseTip].X-first.Points[NoseTip].X, second.Points[NoseTip].Y-first.Points[NoseTip].Y; math.Abs(dx-9) > 2 || math.Abs(dy+5) > 2 {
@@ -151,8 +150,9 @@ func TestPoseOfTurnedHeads(t *testing.T) {
 
 func BenchmarkTrack(b *testing.B) {
 	f, m := finder(b), picture(b, "astronaut.jpg")
+	var mesh Mesh
 	for b.Loop() {
-		if _, ok := f.Track(m); !ok {
+		if !f.Track(m, &mesh) {
 			b.Fatal("lost")
 		}
 	}
