@@ -456,7 +456,7 @@ func TestNoFaceStaysInMemory(t *testing.T) {
 		if slices.Max(w.booth.printer.given[0].Pix) != 0 {
 			t.Error("the card's face is still in memory")
 		}
-		if _, _, _, ok := live.Draw(image.NewNRGBA(image.Rect(0, 0, 8, 8)), 0); ok {
+		if _, _, _, ok := live.Draw(image.NewRGBA(image.Rect(0, 0, 8, 8)), 0); ok {
 			t.Error("the screen still has the camera's picture")
 		}
 		for _, s := range cam.streams {

@@ -23,18 +23,30 @@ const (
 	candidates  = 2
 )
 
+// lookEvery is how much time passes between two pictures that are looked at, on average: guidance needs no more than eight a second,
+// and the core has the screen to draw.
+const lookEvery = time.Second / 8
+
 // A Live is what the camera sees now and what the person should do, for a screen that draws it. It is wiped when the step ends.
 type Live struct {
 	mu     sync.Mutex
 	frame  devices.Frame
 	advice photo.Advice
 	count  uint64
+	looks  uint64
 	closed bool
+}
+
+// Looks is how many pictures have been looked at so far.
+func (l *Live) Looks() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.looks
 }
 
 // Draw draws the middle of the newest picture over all of m, left and right exchanged as in a mirror, and says what the person should
 // do. count grows with every picture; nothing is drawn when it is after. ok is false before the first picture and after the last.
-func (l *Live) Draw(m *image.NRGBA, after uint64) (advice Text, good bool, count uint64, ok bool) {
+func (l *Live) Draw(m *image.RGBA, after uint64) (advice Text, good bool, count uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || l.count == 0 {
@@ -47,7 +59,7 @@ func (l *Live) Draw(m *image.NRGBA, after uint64) (advice Text, good bool, count
 }
 
 // mirrored scales the part of a frame that has m's shape.
-func mirrored(m *image.NRGBA, f *devices.Frame) {
+func mirrored(m *image.RGBA, f *devices.Frame) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	if w == 0 || h == 0 || f.Width == 0 || f.Height == 0 {
 		return
@@ -86,6 +98,7 @@ func (l *Live) advise(a photo.Advice) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.advice = a
+	l.looks++
 }
 
 func (l *Live) wipe() {
@@ -195,7 +208,7 @@ func (s *studio) pose(ctx context.Context, p Pose) error {
 	return nil
 }
 
-// watch draws every picture and looks at as many as it can, until enough in a row were good.
+// watch draws every picture and looks at eight a second, or as many as it can, until enough in a row were good.
 func (s *studio) watch(ctx context.Context, live *Live) error {
 	var (
 		f, look  devices.Frame
@@ -204,6 +217,7 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		idle     = make(chan struct{}, 1)
 		enough   = make(chan struct{})
 		goodFrom time.Time
+		due      time.Time // when the next one is looked at
 	)
 	idle <- struct{}{}
 	looking.Go(func() {
@@ -237,7 +251,15 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		select {
 		case <-enough:
 			return nil
+		default:
+		}
+		if f.At.Before(due) {
+			continue
+		}
+		select {
 		case <-idle:
+			// On average: what came a little late makes the next one no later.
+			due = later(due.Add(lookEvery), f.At.Add(lookEvery/2))
 			look.Resize(f.Width, f.Height)
 			copy(look.Pixels, f.Pixels)
 			look.Sequence, look.At = f.Sequence, f.At
@@ -245,6 +267,13 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		default:
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // take makes photos of the best pictures that are still kept.

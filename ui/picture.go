@@ -20,7 +20,10 @@ import (
 var wide = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(assets.Font("wide-regular.ttf")) })
 
 // picture draws a text in one line; its bounds are as wide as the text and 1.4 em high.
-func picture(s string, size float32, col color.NRGBA) (*image.NRGBA, error) {
+//
+// Everything personal is an image.RGBA: Fyne sends its pixels to OpenGL as they are, of any other kind it makes a copy that nobody
+// can wipe.
+func picture(s string, size float32, col color.NRGBA) (*image.RGBA, error) {
 	f, err := wide()
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func picture(s string, size float32, col color.NRGBA) (*image.NRGBA, error) {
 	defer face.Close()
 	w := font.MeasureString(face, s).Ceil() + 2
 	h := int(size*1.4 + 0.5)
-	img := image.NewNRGBA(image.Rect(0, 0, max(1, w), h))
+	img := image.NewRGBA(image.Rect(0, 0, max(1, w), h))
 	d := font.Drawer{Dst: img, Src: image.NewUniform(col), Face: face,
 		Dot: fixed.Point26_6{X: fixed.I(1), Y: fixed.I(int(size * 1.06))}}
 	d.DrawString(s)
@@ -48,7 +51,7 @@ func hasGlyph(f *opentype.Font, r rune) bool {
 
 // wipe blackens a picture, so that what it showed does not stay in memory.
 func wipe(img image.Image) {
-	if m, ok := img.(*image.NRGBA); ok {
+	if m, ok := img.(*image.RGBA); ok {
 		clear(m.Pix)
 	}
 }

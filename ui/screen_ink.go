@@ -56,14 +56,14 @@ func (p *page) ink(x service.Ink) {
 type inkPad struct {
 	widget.BaseWidget
 	t       *Terminal
-	img     *image.NRGBA
+	img     *image.RGBA
 	picture *canvas.Image
 	last    image.Point
 	down    bool
 }
 
 func newInkPad(t *Terminal, w, h float32) *inkPad {
-	p := &inkPad{t: t, img: image.NewNRGBA(image.Rect(0, 0, int(w), int(h)))}
+	p := &inkPad{t: t, img: image.NewRGBA(image.Rect(0, 0, int(w), int(h)))}
 	t.private = append(t.private, p.img)
 	for _, s := range t.state.strokes {
 		for i := 1; i < len(s); i++ {
@@ -132,8 +132,8 @@ func (p *inkPad) segment(a, b image.Point) {
 	segment(p.img, a, b, 5, color.NRGBA{0x10, 0x23, 0x3F, 0xff})
 }
 
-// segment draws a round pen from a to b.
-func segment(img *image.NRGBA, a, b image.Point, r int, c color.NRGBA) {
+// segment draws a round pen from a to b; the colour is opaque.
+func segment(img *image.RGBA, a, b image.Point, r int, c color.NRGBA) {
 	d := b.Sub(a)
 	n := max(1, int(math.Hypot(float64(d.X), float64(d.Y))))
 	for i := range n + 1 {
@@ -142,7 +142,7 @@ func segment(img *image.NRGBA, a, b image.Point, r int, c color.NRGBA) {
 			for dx := -r; dx <= r; dx++ {
 				if dx*dx+dy*dy <= r*r {
 					if q := image.Pt(x+dx, y+dy); q.In(img.Rect) {
-						img.SetNRGBA(q.X, q.Y, c)
+						img.SetRGBA(q.X, q.Y, color.RGBA(c))
 					}
 				}
 			}
@@ -153,7 +153,7 @@ func segment(img *image.NRGBA, a, b image.Point, r int, c color.NRGBA) {
 // drawing is the handwriting as a PNG, black on white, 1000 pixels wide.
 func drawing(strokes [][]image.Point, w, h int) ([]byte, error) {
 	scale := float64(inkWidth) / float64(max(1, w))
-	img := image.NewNRGBA(image.Rect(0, 0, inkWidth, max(1, int(float64(h)*scale))))
+	img := image.NewRGBA(image.Rect(0, 0, inkWidth, max(1, int(float64(h)*scale))))
 	for i := range img.Pix {
 		img.Pix[i] = 0xff
 	}

@@ -24,9 +24,10 @@ const previewEvery = 40 * time.Millisecond
 
 // preview is the camera's picture on the screen.
 type preview struct {
-	img     *image.NRGBA
+	img     *image.RGBA
 	picture *canvas.Image
 	count   uint64 // of the picture that is drawn
+	looked  uint64 // pictures that were looked at
 	advice  string
 	good    bool
 }
@@ -58,6 +59,7 @@ func (t *Terminal) look(live *service.Live) {
 	if !ok {
 		return
 	}
+	v.looked = live.Looks()
 	if advice.ID != "svc.photo.nobody" {
 		t.touched() // somebody stands there, and needs no finger for it
 	}
@@ -102,7 +104,7 @@ func (p *page) pose(x service.Pose) {
 	w := min(p.w, h*1.12)
 	px, py := roundPx(p.x+(p.w-w)/2), roundPx(p.y)
 	// Half as many pixels each way: they change many times a second, and a camera has no more of so small a part.
-	img := image.NewNRGBA(image.Rect(0, 0, int(w)/2, int(h)/2))
+	img := image.NewRGBA(image.Rect(0, 0, int(w)/2, int(h)/2))
 	draw.Draw(img, img.Rect, image.NewUniform(p.pal.Line), image.Point{}, draw.Src)
 	p.t.private = append(p.t.private, img)
 	c := canvas.NewImageFromImage(img)
@@ -171,7 +173,7 @@ func (p *page) pickPhoto(x service.PickPhoto) {
 }
 
 // greyPhoto is a photo without colour, scaled. Nil when it is none.
-func greyPhoto(jpg []byte, w, h int) *image.NRGBA {
+func greyPhoto(jpg []byte, w, h int) *image.RGBA {
 	if w < 1 || h < 1 {
 		return nil
 	}
@@ -181,12 +183,15 @@ func greyPhoto(jpg []byte, w, h int) *image.NRGBA {
 	}
 	grey := image.NewGray(image.Rect(0, 0, w, h))
 	xdraw.BiLinear.Scale(grey, grey.Rect, src, src.Bounds(), xdraw.Src, nil)
-	if y, ok := src.(*image.YCbCr); ok {
-		clear(y.Y)
-		clear(y.Cb)
-		clear(y.Cr)
+	switch m := src.(type) {
+	case *image.YCbCr:
+		clear(m.Y)
+		clear(m.Cb)
+		clear(m.Cr)
+	case *image.Gray:
+		clear(m.Pix)
 	}
-	out := image.NewNRGBA(grey.Rect)
+	out := image.NewRGBA(grey.Rect)
 	draw.Draw(out, out.Rect, grey, image.Point{}, draw.Src)
 	clear(grey.Pix)
 	return out

@@ -314,6 +314,8 @@ type Probe struct {
 	Large    bool      `json:"large"`
 	Controls []Control `json:"controls"`
 	Pictures uint64    `json:"pictures,omitempty"` // of the camera, drawn since the start
+	Looked   uint64    `json:"looked,omitempty"`   // how many of this page's were looked at
+	Preview  []int     `json:"preview,omitempty"`  // the preview's width and height, in pixels of its picture
 }
 
 // Control is something that can be touched, in pixels of the window.
@@ -335,6 +337,9 @@ func (t *Terminal) Probe() (out Probe) {
 
 func (t *Terminal) probe() Probe {
 	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures}
+	if v := t.preview; v != nil {
+		out.Looked, out.Preview = v.looked, []int{v.img.Rect.Dx(), v.img.Rect.Dy()}
+	}
 	if t.warning {
 		out.Screen, out.Seq = "warning", t.seq
 	}

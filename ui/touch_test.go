@@ -454,7 +454,7 @@ func TestNothingOfTheCitizenStays(t *testing.T) {
 
 func inked(pictures []image.Image) bool {
 	for _, p := range pictures {
-		if slices.ContainsFunc(p.(*image.NRGBA).Pix, func(b byte) bool { return b != 0 }) {
+		if slices.ContainsFunc(p.(*image.RGBA).Pix, func(b byte) bool { return b != 0 }) {
 			return true
 		}
 	}

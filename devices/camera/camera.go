@@ -3,7 +3,7 @@
 //
 //	v4l2:/dev/v4l/by-path/…-video-index0     a camera under the kernel's uvcvideo, or any that gives YUYV or MJPEG
 //	http://192.0.2.9:8080/stream             multipart/x-mixed-replace, on a line of the terminal's own
-//	file:/srv/pictures                       JPEGs of a directory in their order, or one file of JPEGs on end
+//	file:/srv/pictures                       JPEGs of a directory in their order, or one file of JPEGs, or of YUYV, on end
 //
 // One stream serves preview, analysis and still: its goroutine copies what comes into a ring of a few pictures and throws
 // the oldest away, and a picture is decoded only when somebody asks for it. So a slow caller loses pictures and never makes

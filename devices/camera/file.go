@@ -26,7 +26,7 @@ const (
 	maxFiles = 10000
 )
 
-// reel plays JPEGs again and again at the rate of the options.
+// reel plays JPEGs, or YUYV of the size of the options, again and again at their rate.
 type reel struct {
 	path  string
 	opt   Options
@@ -60,6 +60,12 @@ func openFile(path string, opt Options) (source, error) {
 		if r.whole, err = os.ReadFile(path); err != nil {
 			return nil, fmt.Errorf("%w: %w", devices.ErrNoDevice, err)
 		}
+	}
+	if size := 2 * opt.Width * opt.Height; opt.Format == YUYV {
+		if len(r.whole) == 0 || len(r.whole)%size != 0 {
+			return nil, fmt.Errorf("%s: %w: expected pictures of %d bytes (%dx%d, two bytes a pixel) on end", path, devices.ErrUnusable, size, opt.Width, opt.Height)
+		}
+		return r, nil
 	}
 	if len(r.names) == 0 && !bytes.Contains(r.whole, []byte{0xFF, mSOI}) {
 		return nil, fmt.Errorf("%s: %w: no JPEG", path, devices.ErrUnusable)
@@ -98,6 +104,16 @@ func (r *reel) next(ctx context.Context, s *shot) error {
 	}
 	r.count++
 	*s = shot{format: MJPEG, sequence: r.count, at: time.Now(), data: s.data}
+	if r.opt.Format == YUYV {
+		if len(r.rest) == 0 {
+			r.rest = r.whole
+		}
+		size := 2 * r.opt.Width * r.opt.Height
+		s.format, s.width, s.height, s.stride = YUYV, r.opt.Width, r.opt.Height, 2*r.opt.Width
+		s.fill(r.rest[:size])
+		r.rest = r.rest[size:]
+		return nil
+	}
 	if len(r.names) > 0 {
 		return r.read(r.names[int(r.count-1)%len(r.names)], s)
 	}

@@ -3,6 +3,7 @@
 package camera_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -380,6 +381,38 @@ func TestFilesPlayAsACameraDoes(t *testing.T) {
 		if len(seen) != 3 || !seen[100] || !seen[101] || !seen[102] {
 			t.Errorf("%s shows %v", path, seen)
 		}
+	}
+}
+
+func TestFilesOfYUYVPlayToo(t *testing.T) {
+	const w, h = 64, 64
+	var all []byte
+	for i := range byte(3) {
+		all = append(all, bytes.Repeat([]byte{40 + 60*i, 128, 40 + 60*i, 128}, w*h/2)...)
+	}
+	path := filepath.Join(t.TempDir(), "reel.yuyv")
+	if err := os.WriteFile(path, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := camera.Open(t.Context(), "file:"+path, camera.Options{Format: camera.YUYV, Width: 100, Height: 100}); !errors.Is(err, devices.ErrUnusable) {
+		t.Errorf("of another size: %v", err)
+	}
+	c, err := camera.Open(t.Context(), "file:"+path, camera.Options{Format: camera.YUYV, Width: w, Height: h, Rate: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s := stream(t, c)
+	seen := map[byte]bool{}
+	var f devices.Frame
+	for range 12 {
+		if err := s.Next(t.Context(), &f, devices.View{}); err != nil {
+			t.Fatal(err)
+		}
+		seen[f.Pixels[0]] = true
+	}
+	if f.Width != w || f.Height != h || len(seen) != 3 {
+		t.Errorf("%dx%d, levels %v", f.Width, f.Height, seen)
 	}
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	// USB hangs ID reader and slip printer on USB, where the kernel lets a program offer devices (test/lab). "split" and "joined"
 	// are the reader's two framings; "" leaves both on serial lines.
 	USB string
+	// Camera is what the configuration says of the camera, as TOML; "" shows somebody who sits well before a white wall.
+	Camera string
 	// Slow is how many times longer than usual everything may take, on a machine that is emulated; 0 is 1.
 	Slow int
 	Log  io.Writer // the terminal's own words; nil keeps them in Dir/terminal.log only
@@ -90,7 +92,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if err != nil {
 		return s, fmt.Errorf("stage: %w", err)
 	}
-	world := WorldOptions{Dir: run, Papers: opt.Dir}
+	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera}
 	if opt.USB != "" {
 		world.ReaderUSB = &sim.USBOptions{Split: opt.USB == "split", Port: 1}
 		world.ReceiptUSB = &sim.USBOptions{Serial: "P-1", Port: 2}
@@ -161,6 +163,19 @@ func (s *Stage) start(crash string) error {
 	})
 	return nil
 }
+
+// Look asks the terminal what is on its screen.
+func (s *Stage) Look() (Screen, error) { return Look(s.probe) }
+
+// Process is the number of the terminal's process.
+func (s *Stage) Process() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.child.Process.Pid
+}
+
+// Dir is where the terminal's configuration, journal and all else lie, until the stage is closed.
+func (s *Stage) Dir() string { return filepath.Dir(s.config) }
 
 // portsDir is where serial ports have names that stay, as udev would give them.
 func (s *Stage) portsDir() string { return filepath.Join(filepath.Dir(s.config), "ports") }

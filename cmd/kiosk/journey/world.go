@@ -5,6 +5,7 @@ package journey
 // The world around a terminal: a platform that listens, a line to it, and peripherals on the wire.
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -29,6 +30,7 @@ import (
 type WorldOptions struct {
 	Dir      string        // for keys, journal and sockets; removed by Close
 	Papers   string        // receives receipt-NN.png, certificate-NN.pdf and its first page as certificate-NN.png, card-NN.png
+	Camera   string        // what the configuration says of the camera, as TOML; "" shows somebody who sits well
 	PageTime time.Duration // of a sheet, and of a card; 0 is what such printers take
 	// ReaderUSB and ReceiptUSB hang these two on USB instead of serial lines, where the kernel can (test/lab).
 	ReaderUSB, ReceiptUSB *sim.USBOptions
@@ -223,10 +225,9 @@ profile = "crt-591"
 
 [device.camera]
 driver = "video"
-uri = "file:%s"
-rate = 20
+%s
 `, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
-		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), filepath.Join(w.opt.Dir, "booth.jpg"))
+		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", "file:"+filepath.Join(w.opt.Dir, "booth.jpg"))))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
