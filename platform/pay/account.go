@@ -65,6 +65,31 @@ func (r Rules) End(a *Account, why string, now time.Time) {
 	}
 }
 
+// mostOver bounds how often a citizen changes the channel of one bill.
+const mostOver = 10
+
+// Over makes an order at another channel for a citizen who wants to pay there. The one before is closed; until it is, both can be
+// paid, and what comes second goes back. [ErrMove]: the bill is not open, or it was changed too often.
+func (r Rules) Over(a *Account, channel string, now time.Time) error {
+	if a.Bill.State != BillOpen || a.Bill.Amount == 0 || !now.Before(a.Bill.Expires) || len(a.Attempts) >= mostOver {
+		return fmt.Errorf("bill %s is %s: %w", a.Bill.Number, a.Bill.State, ErrMove)
+	}
+	t := a.Live()
+	if t != nil && a.ChannelOf(t.Number) == channel {
+		return nil
+	}
+	if t != nil {
+		was := t.State
+		t.State, _ = r.attempts.move(t.State, eventClose)
+		t.Doubt, t.Looks, t.Due = was != AttemptIntended, 0, now
+		if t.State == AttemptClosed {
+			t.Due = time.Time{}
+		}
+	}
+	a.Attempts = append(a.Attempts, Attempt{Number: attemptNumber(a.Bill.Number, len(a.Attempts)+1), Channel: channel, State: AttemptIntended, Made: now, Due: now})
+	return nil
+}
+
 // close makes sure that no attempt of a bill that is not open stays payable, and closes the bill when none is.
 func (r Rules) close(a *Account, now time.Time) {
 	if a.Bill.State == BillOpen {
@@ -83,7 +108,7 @@ func (r Rules) close(a *Account, now time.Time) {
 			}
 		}
 	}
-	if a.Bill.State == BillClosing && a.Live() == nil {
+	if a.Bill.State == BillClosing && !a.Payable() {
 		a.Bill.State, _ = r.bills.move(a.Bill.State, eventClosed)
 	}
 }
@@ -127,8 +152,12 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 		if refused >= r.MaxRefusals || len(a.Attempts) >= 99 {
 			r.End(a, WhyRefused, now)
 		} else {
-			a.Attempts = append(a.Attempts, Attempt{Number: attemptNumber(a.Bill.Number, len(a.Attempts)+1), State: AttemptIntended,
-				Made: now, Due: now.Add(time.Duration(refused) * 5 * time.Second)})
+			next := Attempt{Number: attemptNumber(a.Bill.Number, len(a.Attempts)+1), State: AttemptIntended,
+				Made: now, Due: now.Add(time.Duration(refused) * 5 * time.Second)}
+			if n := len(a.Attempts); n > 0 {
+				next.Channel = a.Attempts[n-1].Channel
+			}
+			a.Attempts = append(a.Attempts, next)
 		}
 	}
 	r.close(a, now)
@@ -141,7 +170,7 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 			continue
 		}
 		p := a.Payment(f.Transaction)
-		task := &Task{Act: ActQueryRefund, Bill: a.Bill.Number, Channel: a.Bill.Channel, Number: f.Number,
+		task := &Task{Act: ActQueryRefund, Bill: a.Bill.Number, Channel: a.ChannelOf(f.Attempt), Number: f.Number,
 			Refund: RefundOrder{f.Number, f.Attempt, f.Transaction, f.Amount, p.Amount, f.Why}}
 		if f.State == RefundDue && !f.Doubt {
 			task.Act = ActRefund
@@ -154,12 +183,12 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 		f.Due = now.Add(pause(f.Looks))
 		return task
 	}
-	for i := range a.Attempts {
+	for i := len(a.Attempts) - 1; i >= 0; i-- { // the newest first: somebody waits for its code
 		t := &a.Attempts[i]
 		if !due(t.Due) {
 			continue
 		}
-		task := &Task{Act: ActQuery, Bill: a.Bill.Number, Channel: a.Bill.Channel, Number: t.Number}
+		task := &Task{Act: ActQuery, Bill: a.Bill.Number, Channel: a.ChannelOf(t.Number), Number: t.Number}
 		switch {
 		case t.State == AttemptIntended, t.State == AttemptAsked && !t.Doubt:
 			task.Act, task.Order = ActCreate, Order{Number: t.Number, Amount: a.Bill.Amount, Subject: a.Bill.Item, Expires: a.Bill.Expires}
@@ -197,7 +226,7 @@ func (r Rules) next(a *Account, t *Attempt, now time.Time) time.Time {
 func (r Rules) remind(a *Account, now time.Time) {
 	waits := func(number string) bool {
 		if t := a.Attempt(number); t != nil {
-			return t == a.Live() && now.After(a.Bill.Expires.Add(r.UnknownAfter))
+			return t.alive() && now.After(a.Bill.Expires.Add(r.UnknownAfter))
 		}
 		f := a.Refund(number)
 		return f != nil && (f.State == RefundDue || f.State == RefundAsked) && now.After(f.Made.Add(r.RefundAfter))
@@ -531,4 +560,12 @@ func (r Rules) Told(a *Account, n Notice, now time.Time) {
 		r.RefundStood(a, n.Refund, e, now)
 		r.remind(a, now)
 	}
+}
+
+// Noted ends a matter that moves nothing: a contradiction, or a payment that a statement lacks, which a person cleared up.
+func (r Rules) Noted(a *Account, kind, ref, how, by string, now time.Time) error {
+	if by == "" || kind != MatterAgainst && kind != MatterStatement || !a.endMatter(kind, ref, how, by, now) {
+		return fmt.Errorf("matter %.20q of %.40q: %w", kind, ref, ErrMove)
+	}
+	return nil
 }

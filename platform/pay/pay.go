@@ -2,7 +2,8 @@
 // at a channel, the payments that came, and what goes back.
 //
 // A bill (缴款码) is a government's claim on one case. For a bill the platform makes orders at a payment channel, one alive at a
-// time; each order has a code that a phone scans. A payment is a fact that only the channel can report, by an answer, a notice
+// time; each order has a code that a phone scans. Who wants to pay through another channel gets an order there ([Rules.Over]) while
+// the one before is closed; if both are paid, one pays the bill and the other goes back. A payment is a fact that only the channel can report, by an answer, a notice
 // or the statement of a day; it is booked once, whenever and however often it is told. [Rules.Receive] judges it: it pays the
 // bill, or it came late, or twice, or with another amount. Money that is not kept goes back or to a person, never both, and
 // nothing but a booked payment can cause a refund: an order that a channel calls closed says nothing of money.
@@ -16,6 +17,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -94,15 +97,17 @@ const (
 
 // An Attempt is one order at a channel.
 type Attempt struct {
-	Number string       `json:"number"` // the bill's and two digits: the channel's out_trade_no
-	State  AttemptState `json:"state"`
-	QR     string       `json:"qr,omitempty"` // text of the code
-	Doubt  bool         `json:"doubt"`        // an act's answer is missing: ask before anything else
-	Acts   int          `json:"acts"`         // begun; an answer to something older does not end the doubt about the newest
-	Looks  int          `json:"looks"`        // questions since the last change
-	Due    time.Time    `json:"due"`          // of the next look; zero: none
-	Made   time.Time    `json:"made"`
-	Code   string       `json:"code,omitempty"` // the channel's word for a refusal
+	Number string `json:"number"` // the bill's and two digits: the channel's out_trade_no
+	// Channel is where the order is made; "" is the bill's.
+	Channel string       `json:"channel,omitempty"`
+	State   AttemptState `json:"state"`
+	QR      string       `json:"qr,omitempty"` // text of the code
+	Doubt   bool         `json:"doubt"`        // an act's answer is missing: ask before anything else
+	Acts    int          `json:"acts"`         // begun; an answer to something older does not end the doubt about the newest
+	Looks   int          `json:"looks"`        // questions since the last change
+	Due     time.Time    `json:"due"`          // of the next look; zero: none
+	Made    time.Time    `json:"made"`
+	Code    string       `json:"code,omitempty"` // the channel's word for a refusal
 }
 
 // Use is what became of a payment.
@@ -263,13 +268,34 @@ func (a *Account) Live() *Attempt {
 	if len(a.Attempts) == 0 {
 		return nil
 	}
-	t := &a.Attempts[len(a.Attempts)-1]
-	switch t.State {
-	case AttemptIntended, AttemptAsked, AttemptOpen, AttemptClosing:
+	if t := &a.Attempts[len(a.Attempts)-1]; t.alive() {
 		return t
 	}
 	return nil
 }
+
+// ChannelOf is the channel of an attempt, or of a refund of one's payment.
+func (a *Account) ChannelOf(number string) string {
+	if f := a.Refund(number); f != nil {
+		number = f.Attempt
+	}
+	if t := a.Attempt(number); t != nil && t.Channel != "" {
+		return t.Channel
+	}
+	return a.Bill.Channel
+}
+
+// alive: it may still be paid.
+func (t Attempt) alive() bool {
+	switch t.State {
+	case AttemptIntended, AttemptAsked, AttemptOpen, AttemptClosing:
+		return true
+	}
+	return false
+}
+
+// Payable says whether any attempt may still be paid: the newest, or one at another channel that is being closed.
+func (a *Account) Payable() bool { return slices.ContainsFunc(a.Attempts, Attempt.alive) }
 
 // OnDesk: a person must look at the account.
 func (a *Account) OnDesk() bool {
@@ -298,4 +324,33 @@ func (a *Account) endMatter(kind, ref, how, by string, now time.Time) (ended boo
 		}
 	}
 	return ended
+}
+
+// ParseYuan reads an amount as channels write it in text: yuan with at most two digits after the point, "10", "10.5", "0.01".
+func ParseYuan(s string) (Fen, error) {
+	whole, part, point := strings.Cut(s, ".")
+	if point && part == "" || len(part) > 2 || whole == "" || len(whole) > 9 {
+		return 0, fmt.Errorf("amount %.20q is not like 10.00", s)
+	}
+	var f Fen
+	for _, c := range whole + (part + "00")[:2] {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("amount %.20q is not like 10.00", s)
+		}
+		f = f*10 + Fen(c-'0')
+	}
+	if f > MaxAmount {
+		return 0, fmt.Errorf("amount %.20q is above %s", s, MaxAmount)
+	}
+	return f, nil
+}
+
+// Plain says whether a channel's text can be booked and shown as a number or a code: 1 to most bytes of visible ASCII.
+func Plain(s string, most int) bool {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
 }

@@ -526,18 +526,18 @@ func TestNotices(t *testing.T) {
 	}
 	w := &world{ctx: context.Background(), store: h.store, settler: h.settler, rules: pay.House(), now: h.now}
 	n := h.sim.Notices()[0]
-	w.told(h.sim.Request(n, "http://platform.invalid/", true)) // forged
+	w.told(h.sim.Request(n, "http://platform.invalid/", true), channelName) // forged
 	h.want(pay.BillOpen)
-	w.told(h.sim.Request(h.sim.Forge(order, 1000), "http://platform.invalid/", true))
+	w.told(h.sim.Request(h.sim.Forge(order, 1000), "http://platform.invalid/", true), channelName)
 	h.want(pay.BillOpen)
 	old := h.sim.Request(n, "http://platform.invalid/", false)
 	h.set(h.now.Add(10 * time.Minute))
-	w.told(old) // told again long after it was signed
+	w.told(old, channelName) // told again long after it was signed
 	if a := h.account(); len(a.Payments) != 0 {
 		t.Error("an old signature is believed")
 	}
 	for range 3 {
-		w.told(h.sim.Request(n, "http://platform.invalid/", false))
+		w.told(h.sim.Request(n, "http://platform.invalid/", false), channelName)
 	}
 	h.want(pay.BillPaid, pay.UseKept)
 	if w.problem != nil {

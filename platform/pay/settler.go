@@ -179,6 +179,9 @@ func (s *Settler) Reconcile(ctx context.Context, channel, day string) ([]Differe
 			continue // not a number of ours: only the list tells of it
 		}
 		err := s.change(ctx, bill, func(a *Account) error {
+			if l := d.Line; a.Attempt(l.Attempt) != nil && a.ChannelOf(l.Attempt) != channel {
+				return nil // another channel's order under this number: only the list tells of it
+			}
 			s.Rules.Differs(a, d, s.Now())
 			return nil
 		})

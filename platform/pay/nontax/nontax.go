@@ -2,7 +2,7 @@
 // under the numbers of bills. Requests, answers and notices are signed with SM2 and SM3.
 //
 // The interface of each province's platform differs and none is public; this one is our own, in the manner of WeChat Pay's
-// third interface, and a city's real one is a package beside this one. What it must do is [pay.Channel].
+// third interface. Where a province's differs in paths, names and words only, [Shape] says so; else it is a package beside this one.
 //
 //	POST URL/orders                {"number","amount","subject","expires"}  → {"qr"}
 //	GET  URL/orders/NUMBER         → {"number","state":"waiting|paid|closed","payments":[{"transaction","amount","at"}]}
@@ -44,6 +44,7 @@ type Config struct {
 	ID      string            // ours at the channel
 	Key     []byte            // our SM2 key, PEM (PKCS #8)
 	PeerKey []byte            // the channel's SM2 public key, PEM (PKIX)
+	Shape   Shape             // where its messages differ from those above
 	Client  http.RoundTripper // nil: http.DefaultTransport's settings
 	Now     func() time.Time
 }
@@ -62,6 +63,7 @@ type Channel struct {
 	id     string
 	key    *sm2.PrivateKey
 	peer   *ecdsa.PublicKey
+	shape  Shape
 	client *http.Client
 	now    func() time.Time
 }
@@ -77,7 +79,10 @@ func New(cfg Config) (*Channel, error) {
 	if cfg.ID == "" || strings.ContainsAny(cfg.ID, "\"\\\r\n") {
 		return nil, errors.New("nontax: id is missing or has quotes in it")
 	}
-	c := &Channel{url: u, id: cfg.ID, now: cfg.Now, client: &http.Client{Transport: cfg.Client,
+	if err := cfg.Shape.check(); err != nil {
+		return nil, err
+	}
+	c := &Channel{url: u, id: cfg.ID, shape: cfg.Shape, now: cfg.Now, client: &http.Client{Transport: cfg.Client,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if c.now == nil {
 		c.now = time.Now
@@ -112,16 +117,17 @@ func plain(s string, most int) bool {
 // refusals are the codes after which certainly nothing was done. Any other error leaves that open.
 var refusals = map[string]bool{"PARAM_ERROR": true, "MERCHANT_LIMIT": true, "TRANSACTION_NOT_EXIST": true, "AMOUNT_OVER": true}
 
-// ask calls the channel; out gets a body with status 200. An answer that the channel did not sign says nothing.
-func (c *Channel) ask(ctx context.Context, method string, in, out any, most int64, path ...string) error {
+// ask calls the channel; out gets what it answers when it did what was asked. An answer that the channel did not sign says nothing.
+func (c *Channel) ask(ctx context.Context, act string, in map[string]any, number, day string, out any, most int64) error {
+	method, path, fields := c.shape.request(act, in, number, day)
 	body := []byte{}
-	if in != nil {
+	if fields != nil {
 		var err error
-		if body, err = json.Marshal(in); err != nil {
+		if body, err = json.Marshal(fields); err != nil {
 			return fmt.Errorf("nontax: %w", err)
 		}
 	}
-	to := c.url.JoinPath(path...)
+	to := c.url.JoinPath(path)
 	nonce, stamp := random(), strconv.FormatInt(c.now().Unix(), 10)
 	signature, err := c.key.Sign(rand.Reader, fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n", method, to.RequestURI(), stamp, nonce, body),
 		sm2.NewSM2SignerOption(true, nil))
@@ -150,17 +156,17 @@ func (c *Channel) ask(ctx context.Context, method string, in, out any, most int6
 	if !c.signed(strconv.Itoa(res.StatusCode), res.Header.Get("Nontax-Timestamp"), nonce, raw, res.Header.Get("Nontax-Signature")) {
 		return fmt.Errorf("nontax: %w", pay.ErrForged)
 	}
-	if res.StatusCode == http.StatusOK {
-		if out == nil {
-			return nil
+	content, code, err := c.shape.ours(raw)
+	if res.StatusCode == http.StatusOK && (code == "" || c.shape.Success == "") {
+		if err == nil && out != nil {
+			err = json.Unmarshal(content, out)
 		}
-		if err := json.Unmarshal(raw, out); err != nil {
+		if err != nil {
 			return errors.New("nontax: answer cannot be read")
 		}
 		return nil
 	}
-	var said struct{ Code string }
-	_ = json.Unmarshal(raw, &said)
+	said := struct{ Code string }{code}
 	switch {
 	case said.Code == "ORDER_NOT_EXIST", said.Code == "REFUND_NOT_EXIST", said.Code == "NO_STATEMENT_YET":
 		return fmt.Errorf("nontax: %w", pay.ErrAbsent)
@@ -220,8 +226,7 @@ func (o order) standing(number string) (s pay.Standing, err error) {
 // Create makes an order.
 func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	var got struct{ QR string }
-	err := c.ask(ctx, http.MethodPost, map[string]any{"number": o.Number, "amount": o.Amount, "subject": o.Subject,
-		"expires": o.Expires.UTC().Format(time.RFC3339)}, &got, maxAnswer, "orders")
+	err := c.ask(ctx, "create", map[string]any{"number": o.Number, "amount": o.Amount, "subject": o.Subject, "expires": o.Expires}, "", "", &got, maxAnswer)
 	if err == nil && !plain(got.QR, 1024) {
 		return "", errors.New("nontax: order without a code that can be shown")
 	}
@@ -231,7 +236,7 @@ func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 // Query tells of an order.
 func (c *Channel) Query(ctx context.Context, number string) (pay.Standing, error) {
 	var got order
-	if err := c.ask(ctx, http.MethodGet, nil, &got, maxAnswer, "orders", number); err != nil {
+	if err := c.ask(ctx, "query", nil, number, "", &got, maxAnswer); err != nil {
 		return pay.Standing{}, err
 	}
 	return got.standing(number)
@@ -239,7 +244,7 @@ func (c *Channel) Query(ctx context.Context, number string) (pay.Standing, error
 
 // Close makes an order unpayable.
 func (c *Channel) Close(ctx context.Context, number string) error {
-	return c.ask(ctx, http.MethodPost, struct{}{}, nil, maxAnswer, "orders", number, "close")
+	return c.ask(ctx, "close", nil, number, "", nil, maxAnswer)
 }
 
 type refund struct {
@@ -262,8 +267,8 @@ func (f refund) standing(number string) (pay.RefundStanding, error) {
 // Refund pays back.
 func (c *Channel) Refund(ctx context.Context, r pay.RefundOrder) (pay.RefundStanding, error) {
 	var got refund
-	if err := c.ask(ctx, http.MethodPost, map[string]any{"number": r.Number, "order": r.Attempt, "transaction": r.Transaction,
-		"amount": r.Amount, "of": r.Of, "reason": r.Why}, &got, maxAnswer, "refunds"); err != nil {
+	if err := c.ask(ctx, "refund", map[string]any{"number": r.Number, "order": r.Attempt, "transaction": r.Transaction,
+		"amount": r.Amount, "of": r.Of, "reason": r.Why}, "", "", &got, maxAnswer); err != nil {
 		return "", err
 	}
 	return got.standing(r.Number)
@@ -272,7 +277,7 @@ func (c *Channel) Refund(ctx context.Context, r pay.RefundOrder) (pay.RefundStan
 // QueryRefund tells of a refund.
 func (c *Channel) QueryRefund(ctx context.Context, _, number string) (pay.RefundStanding, error) {
 	var got refund
-	if err := c.ask(ctx, http.MethodGet, nil, &got, maxAnswer, "refunds", number); err != nil {
+	if err := c.ask(ctx, "query-refund", nil, number, "", &got, maxAnswer); err != nil {
 		return "", err
 	}
 	return got.standing(number)
@@ -288,7 +293,7 @@ func (c *Channel) Statement(ctx context.Context, day string) (all []pay.Line, er
 			At                         time.Time
 		}
 	}
-	if err := c.ask(ctx, http.MethodGet, nil, &got, maxStatement, "statements", day); err != nil {
+	if err := c.ask(ctx, "statement", nil, "", day, &got, maxStatement); err != nil {
 		return nil, err
 	}
 	if got.Day != day {
@@ -308,7 +313,11 @@ func (c *Channel) Notice(h http.Header, body []byte) (n pay.Notice, err error) {
 	if !c.signed("NOTICE", h.Get("Nontax-Timestamp"), h.Get("Nontax-Nonce"), body, h.Get("Nontax-Signature")) {
 		return n, fmt.Errorf("nontax: %w", pay.ErrForged)
 	}
-	return readNotice(body)
+	content, _, err := c.shape.ours(body)
+	if err != nil {
+		return n, errors.New("nontax: notice cannot be read")
+	}
+	return readNotice(content)
 }
 
 func readNotice(body []byte) (n pay.Notice, err error) {

@@ -7,6 +7,54 @@ import (
 	"github.com/budayang/kiosk/platform/pay"
 )
 
+// FuzzShape: whatever a province's dialect is put into is JSON, and a notice that passes can be booked.
+func FuzzShape(f *testing.F) {
+	shape := Shape{Posts: true, Data: "sj", Success: "0000", Yuan: true, Time: "20060102150405", Names: map[string]string{"number": "ddh", "amount": "je", "state": "zt",
+		"payments": "zfmx", "transaction": "jylsh", "at": "jysj", "order": "yddh", "code": "fhm", "refund": "tkdh"}, States: map[string]string{"1": "paid", "0": "waiting"}}
+	for _, s := range []string{`{"fhm":"0000","sj":{"ddh":"99","zt":1,"zfmx":[{"jylsh":42,"je":"10.00","jysj":"20261129120000"}]}}`,
+		`{"yddh":{"ddh":"99","zt":"1","zfmx":[{"jylsh":"42","je":10,"jysj":"20261129120000"}]}}`, `{"fhm":"1"}`, `[]`, `{"sj":[]}`, ``, `{"je":"-1"}`} {
+		f.Add([]byte(s))
+	}
+	if err := shape.check(); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		content, _, err := shape.ours(raw)
+		if err != nil {
+			return
+		}
+		if !json.Valid(content) {
+			t.Errorf("%q", content)
+		}
+		if n, err := readNotice(content); err == nil && n.Refund == "" {
+			for _, p := range n.Standing.Payments {
+				if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
+					t.Errorf("%+v", p)
+				}
+			}
+		}
+	})
+}
+
+func TestShapes(t *testing.T) {
+	for name, s := range map[string]Shape{
+		"an unknown act":       {Paths: map[string]string{"eat": "x"}},
+		"a path with a query":  {Paths: map[string]string{"create": "x?y"}},
+		"an unknown field":     {Names: map[string]string{"price": "je"}},
+		"two of one name":      {Names: map[string]string{"amount": "number"}},
+		"a nameless one":       {Names: map[string]string{"amount": ""}},
+		"an unknown state":     {States: map[string]string{"1": "gone"}},
+		"a time without hours": {Time: "20060102"},
+	} {
+		if s.check() == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+	if err := (Shape{}).check(); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzNotice: whatever passes is an order or a refund that can be booked.
 func FuzzNotice(f *testing.F) {
 	for _, s := range []string{

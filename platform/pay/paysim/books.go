@@ -5,6 +5,7 @@
 package paysim
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -69,6 +70,8 @@ type Books struct {
 	orders  map[string]*Order
 	refunds map[string]*Refund
 	count   int
+	late    bool // orders do not exist until scanned, always
+	single  bool // an order is paid once and no more, as where its number is the payment's
 	parked  []func()
 	changed func(order, refund string) // told after each change that a notice tells of
 
@@ -100,6 +103,13 @@ func (b *Books) repeats(act, number string) {
 // NewBooks are empty books. now is the channel's clock.
 func NewBooks(now func() time.Time) *Books {
 	return &Books{Now: now, orders: map[string]*Order{}, refunds: map[string]*Refund{}, asked: map[string]bool{}}
+}
+
+// StartAt makes the channel count its payments from n, so that two channels' numbers differ.
+func (b *Books) StartAt(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count = n
 }
 
 // Steer changes how the channel misbehaves.
@@ -148,6 +158,10 @@ func (b *Books) PayAnyway(number string, amount int64) error {
 	if o == nil {
 		b.mu.Unlock()
 		return fmt.Errorf("no order %s", number)
+	}
+	if b.single && len(o.Payments) > 0 {
+		b.mu.Unlock()
+		return fmt.Errorf("order %s is paid", number)
 	}
 	o.unborn = false
 	b.take(o, amount)
@@ -257,7 +271,7 @@ func (b *Books) create(number string, amount int64, subject string, expires time
 	if amount <= 0 || !b.Now().Before(expires) {
 		return "", "PARAM_ERROR"
 	}
-	b.orders[number] = &Order{Number: number, Amount: amount, Subject: subject, Expires: expires, unborn: b.faults.Unborn}
+	b.orders[number] = &Order{Number: number, Amount: amount, Subject: subject, Expires: expires, unborn: b.faults.Unborn || b.late}
 	return codeOf(number), ""
 }
 
@@ -394,4 +408,48 @@ func (b *Books) statement(day string) (all []line, made bool) {
 	}
 	slices.SortFunc(all, func(x, y line) int { return cmpString(x.transaction+x.refund, y.transaction+y.refund) })
 	return all, true
+}
+
+// fate is what happens to one request.
+type fate struct {
+	before, park, busy, after, garbage, unsigned bool
+	slow                                         time.Duration
+}
+
+// draw uses up at most one fault.
+func (b *Books) draw() (f fate) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f.slow = b.faults.Slow
+	for _, x := range []struct {
+		left *int
+		is   *bool
+	}{
+		{&b.faults.LoseBefore, &f.before}, {&b.faults.Park, &f.park}, {&b.faults.Busy, &f.busy}, {&b.faults.LoseAfter, &f.after},
+		{&b.faults.Garbage, &f.garbage}, {&b.faults.Unsigned, &f.unsigned},
+	} {
+		if *x.left > 0 {
+			*x.left--
+			*x.is = true
+			break
+		}
+	}
+	return f
+}
+
+// later keeps an act that is done when RunParked is called.
+func (b *Books) later(act func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parked = append(b.parked, act)
+}
+
+// wait is the channel's slowness.
+func (f fate) wait(ctx context.Context) {
+	if f.slow > 0 {
+		select {
+		case <-time.After(f.slow):
+		case <-ctx.Done():
+		}
+	}
 }

@@ -40,6 +40,7 @@ type Server struct {
 	key      *sm2.PrivateKey
 	merchant *ecdsa.PublicKey
 	mux      *http.ServeMux
+	province bool // it speaks the invented province's dialect
 
 	noticeMu sync.Mutex
 	notices  []Notice
@@ -67,7 +68,18 @@ func New(now func() time.Time, id string, key *sm2.PrivateKey, merchant *ecdsa.P
 }
 
 // ServeHTTP speaks the dialect.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.province {
+		s.heard(w, r)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+type signedText struct {
+	method, uri string
+	body        []byte
+}
 
 var authorization = regexp.MustCompile(`^NONTAX-SM2-SM3 id="([^"]*)",timestamp="(\d{1,12})",nonce="([0-9a-f]{8,64})",signature="([^"]*)"$`)
 
@@ -94,58 +106,38 @@ func (s *Server) call(act func(r *http.Request, body []byte) result) http.Handle
 		nonce = m[3]
 		signature, err := base64.StdEncoding.DecodeString(m[4])
 		seconds, _ := strconv.ParseInt(m[2], 10, 64)
-		message := fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n", r.Method, r.URL.RequestURI(), m[2], nonce, body)
+		text, province := r.Context().Value(heardKey{}).(signedText)
+		if !province {
+			text = signedText{r.Method, r.URL.RequestURI(), body}
+		}
+		message := fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n", text.method, text.uri, m[2], nonce, text.body)
 		if err != nil || m[1] != s.id || s.Now().Sub(time.Unix(seconds, 0)).Abs() > 3*time.Minute ||
 			!sm2.VerifyASN1WithSM2(s.merchant, nil, message, signature) || !s.fresh(nonce) {
 			s.answer(w, nonce, problem(http.StatusUnauthorized, "SIGN_ERROR"), false)
 			return
 		}
 		s.remember(r, body)
-		var f Faults
-		used := func(n *int) bool {
-			if *n > 0 {
-				*n--
-				return true
-			}
-			return false
-		}
-		var before, after, park, busy, garbage, unsigned bool
-		s.Steer(func(on *Faults) {
-			f = *on
-			before = used(&on.LoseBefore)
-			park = !before && used(&on.Park)
-			busy = !before && !park && used(&on.Busy)
-			after = !before && !park && !busy && used(&on.LoseAfter)
-			garbage = !before && !park && !busy && !after && used(&on.Garbage)
-			unsigned = !before && !park && !busy && !after && !garbage && used(&on.Unsigned)
-		})
+		f := s.draw()
 		switch {
-		case before:
+		case f.before:
 			panic(http.ErrAbortHandler)
-		case park:
+		case f.park:
 			again := r.Clone(context.WithoutCancel(r.Context()))
-			s.mu.Lock()
-			s.parked = append(s.parked, func() { act(again, body) })
-			s.mu.Unlock()
+			s.later(func() { act(again, body) })
 			panic(http.ErrAbortHandler)
-		case busy:
+		case f.busy:
 			s.answer(w, nonce, problem(http.StatusInternalServerError, "SYSTEM_ERROR"), false)
 			return
 		}
 		got := act(r, body)
-		if f.Slow > 0 {
-			select {
-			case <-time.After(f.Slow):
-			case <-r.Context().Done():
-			}
-		}
-		if after {
+		f.wait(r.Context())
+		if f.after {
 			panic(http.ErrAbortHandler)
 		}
-		if garbage {
+		if f.garbage {
 			got.body = "<html>"
 		}
-		s.answer(w, nonce, got, unsigned)
+		s.answer(w, nonce, got, f.unsigned)
 	}
 }
 
@@ -187,6 +179,9 @@ func (s *Server) answer(w http.ResponseWriter, nonce string, got result, unsigne
 	body, err := json.Marshal(got.body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
+	}
+	if s.province {
+		got.status, body = http.StatusOK, spoken(body, true)
 	}
 	stamp := strconv.FormatInt(s.Now().Unix(), 10)
 	message := fmt.Appendf(nil, "%d\n%s\n%s\n%s\n", got.status, stamp, nonce, body)
@@ -338,6 +333,9 @@ func (s *Server) note(order, refund string) {
 		}
 	}
 	n.body, _ = json.Marshal(body)
+	if s.province {
+		n.body = spoken(n.body, false)
+	}
 	s.noticeMu.Lock()
 	s.notices = append(s.notices, n)
 	s.noticeMu.Unlock()
@@ -375,6 +373,9 @@ func (s *Server) Request(n Notice, url string, forged bool) *http.Request {
 func (s *Server) Forge(number string, amount int64) Notice {
 	n := Notice{Order: number}
 	n.body, _ = json.Marshal(map[string]any{"id": "1", "order": orderWire{number, "paid", []paymentWire{{"forged-" + number, amount, s.Now()}}}})
+	if s.province {
+		n.body = spoken(n.body, false)
+	}
 	return n
 }
 
