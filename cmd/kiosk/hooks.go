@@ -34,11 +34,9 @@ func serveProbe(screen *ui.Terminal, log *slog.Logger) (stop func()) {
 	return func() { _ = c.Close() }
 }
 
-// profileEnv names a loopback address at which go tool pprof finds this process.
-const profileEnv = "BUDAYANG_PPROF"
-
+// serveProfiles lets go tool pprof find this process where the environment says.
 func serveProfiles(log *slog.Logger) {
-	if at := os.Getenv(profileEnv); at != "" {
+	if at := os.Getenv(journey.ProfileEnv); at != "" {
 		go func() { log.Error("profiles", "error", http.ListenAndServe(at, nil)) }()
 	}
 }

@@ -34,6 +34,12 @@ type WorldOptions struct {
 	PageTime time.Duration // of a sheet, and of a card; 0 is what such printers take
 	// ReaderUSB and ReceiptUSB hang these two on USB instead of serial lines, where the kernel can (test/lab).
 	ReaderUSB, ReceiptUSB *sim.USBOptions
+	// For long runs. Crowd is how many more people have an application for an identity card, so that a temporary card may be made
+	// for each once; Blanks are in the dispenser, 0 is [Blanks]; Motion is how long one of its acts takes, 0 is what such machines take;
+	// NetCamera puts a camera on the network in place of a picture in a file; no papers are kept.
+	Crowd, Blanks int
+	Motion        time.Duration
+	NetCamera     bool
 }
 
 // World is everything but the terminal.
@@ -47,6 +53,8 @@ type World struct {
 	faces  *facesim.Server
 	till   *till
 	Cards  *sim.CardDispenser
+	Camera *sim.Camera // nil where the camera is a file
+	people []sim.Card  // beside the sample cards
 	stop   context.CancelFunc
 	served chan error
 }
@@ -77,6 +85,9 @@ func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
 		}
 	}()
 	for _, d := range []string{opt.Dir, opt.Papers} {
+		if d == "" {
+			continue
+		}
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return w, fmt.Errorf("world: %w", err)
 		}
@@ -100,8 +111,14 @@ func (w *World) startPlatform(ctx context.Context) error {
 	}
 	faces, err := w.faces.Backend()
 	if err == nil {
-		w.Platform, err = platform.New(ctx, platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String(),
-			Backends: []platform.BackendConfig{faces}, Pay: w.till.config()})
+		cfg := platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String(),
+			Backends: []platform.BackendConfig{faces}, Pay: w.till.config()}
+		if w.opt.Crowd > 0 {
+			err = w.gather(ctx, &cfg)
+		}
+		if err == nil {
+			w.Platform, err = platform.New(ctx, cfg)
+		}
 	}
 	if err != nil {
 		_ = l.Close()
@@ -133,15 +150,30 @@ func (w *World) startDevices() (err error) {
 		return err
 	}
 	// The printer takes the card out of the dispenser's path and puts it back there: both are one machine.
-	w.Cards, err = sim.StartCardDispenser(sim.DispenserOptions{Line: sim.LineOptions{Dir: w.opt.Dir}, Family: "crt", Cards: Blanks})
+	w.Cards, err = sim.StartCardDispenser(sim.DispenserOptions{Line: sim.LineOptions{Dir: w.opt.Dir}, Family: "crt", Cards: w.blanks(), Bin: max(50, w.blanks()), Motion: w.opt.Motion})
 	if err != nil {
 		return err
+	}
+	if w.opt.NetCamera {
+		if w.Camera, err = sim.StartCamera(sim.CameraOptions{Pictures: [][]byte{boothPicture}}); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(w.opt.Dir, "booth.jpg"), boothPicture, 0o600)
 }
 
-// Blanks is how many blank cards are in the dispenser at the start.
+// Blanks is how many blank cards are in the dispenser at the start, if nothing else is said.
 const Blanks = 20
+
+func (w *World) blanks() int { return cmp.Or(w.opt.Blanks, Blanks) }
+
+// cameraURI is where the terminal finds its camera.
+func (w *World) cameraURI() string {
+	if w.Camera != nil {
+		return w.Camera.URI()
+	}
+	return "file:" + filepath.Join(w.opt.Dir, "booth.jpg")
+}
 
 //go:embed people/booth.jpg
 var boothPicture []byte
@@ -227,7 +259,7 @@ profile = "crt-591"
 driver = "video"
 %s
 `, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
-		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", "file:"+filepath.Join(w.opt.Dir, "booth.jpg"))))
+		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", w.cameraURI())))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -301,6 +333,9 @@ func (w *World) Close() error {
 	if w.Cards != nil {
 		errs = append(errs, w.Cards.Close())
 	}
+	if w.Camera != nil {
+		errs = append(errs, w.Camera.Close())
+	}
 	if w.Link != nil {
 		w.Link.Close()
 	}
@@ -329,14 +364,17 @@ func (w *World) LoadBlanks() error {
 	if err != nil {
 		return fmt.Errorf("load blanks: %w", err)
 	}
-	err = j.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", Blanks, "demo.chen"); return err })
+	err = j.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", w.blanks(), "demo.chen"); return err })
 	return errors.Join(err, j.Close())
 }
 
 // Approve is the official who approves what waits.
-func (w *World) Approve() error {
+func (w *World) Approve() error { return w.approve(10_000) }
+
+// approve looks at the newest cases only.
+func (w *World) approve(newest int) error {
 	ctx := context.Background()
-	all, err := w.Platform.Cases(ctx, 10_000)
+	all, err := w.Platform.Cases(ctx, newest)
 	if err != nil {
 		return err
 	}

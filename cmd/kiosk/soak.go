@@ -1,0 +1,81 @@
+//go:build !release
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/budayang/kiosk/cmd/kiosk/journey"
+)
+
+// soakCmd is `kiosk soak`.
+type soakCmd struct {
+	Time   time.Duration `short:"t" default:"2m" help:"For how long citizens come."`
+	Visits float64       `default:"300" help:"Visits a day."`
+	Speed  float64       `default:"100" help:"How many times as fast as a day."`
+	Seed   uint64        `default:"0" help:"Of load and faults; 0 takes the time."`
+	Out    string        `default:"out/soak" help:"Where the terminal's log and the samples go." type:"path"`
+}
+
+// Run plays citizens and faults, and fails if a promise was broken.
+func (c soakCmd) Run(ctx context.Context, io stdio) error {
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().Unix())
+	}
+	if c.Visits <= 0 || c.Speed <= 0 || c.Time <= 0 {
+		return errors.New("time, visits and speed must be more than nothing")
+	}
+	n, err := journey.Soak(ctx, journey.SoakOptions{Time: c.Time, Visits: c.Visits, Speed: c.Speed, Seed: c.Seed, Dir: c.Out, Out: io.out})
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%d violations", n)
+	}
+	return err
+}
+
+// standInCmd is `kiosk stand-in`: the terminal with a citizen behind a socket in place of a window, for soak.
+type standInCmd struct {
+	Config string `short:"c" required:"" help:"The terminal's configuration file."`
+	Hall   string `required:"" help:"The socket of whoever stands in front."`
+}
+
+// Run serves until it is told to stop.
+func (s standInCmd) Run(ctx context.Context, io stdio) error {
+	log := slog.New(slog.NewTextHandler(io.err, nil))
+	c, err := loadConfig(s.Config, log)
+	if err != nil {
+		return err
+	}
+	if err := prepareData(c.Terminal.Data); err != nil {
+		return err
+	}
+	t, err := newTerminal(c, log, crashHook())
+	if err != nil {
+		return err
+	}
+	defer t.client.Close()
+	serveProfiles(log)
+	citizen, err := journey.DialStandIn(s.Hall, t.unready)
+	if err != nil {
+		return errors.Join(err, t.journal.Close())
+	}
+	defer citizen.Close()
+	err = t.serve(ctx, citizen)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, t.journal.Close())
+}
+
+// unready lists the roles that do not work, as "role=why".
+func (t *terminal) unready() (all []string) {
+	for _, r := range t.status() {
+		if r.Unready != "" {
+			all = append(all, r.Role+"="+r.Unready)
+		}
+	}
+	return all
+}
