@@ -76,7 +76,7 @@ func opened(t *testing.T, path string) (*Camera, devices.CameraStream) {
 	return nil, nil
 }
 
-func TestWebcamPicturesAndControls(t *testing.T) {
+func TestLabWebcamPicturesAndControls(t *testing.T) {
 	w := sim.NewUSBCamera(sim.USBCameraOptions{Serial: "SN-990000"})
 	_, path := webcam(t, w)
 	c, s := opened(t, path)
@@ -120,7 +120,7 @@ func TestWebcamPicturesAndControls(t *testing.T) {
 	is("white-balance-auto", 1)
 }
 
-func TestWebcamMarksBrokenPictures(t *testing.T) {
+func TestLabWebcamMarksBrokenPictures(t *testing.T) {
 	w := sim.NewUSBCamera(sim.USBCameraOptions{Name: "Broken Camera", Rate: 20})
 	_, path := webcam(t, w)
 	_, s := opened(t, path)
@@ -140,7 +140,7 @@ func TestWebcamMarksBrokenPictures(t *testing.T) {
 	}
 }
 
-func TestWebcamUnpluggedAndBack(t *testing.T) {
+func TestLabWebcamUnpluggedAndBack(t *testing.T) {
 	files := func() int {
 		all, err := os.ReadDir("/proc/self/fd")
 		if err != nil {

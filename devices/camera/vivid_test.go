@@ -56,7 +56,7 @@ func press(t *testing.T, c *Camera, id uint32, value int32) {
 	}
 }
 
-func TestVividPictures(t *testing.T) {
+func TestLabVividPictures(t *testing.T) {
 	c := vivid(t, Options{Width: 640, Height: 480, Format: YUYV})
 	st, err := c.Probe(t.Context())
 	if err != nil || st.Identity.Model == "" {
@@ -91,7 +91,7 @@ func TestVividPictures(t *testing.T) {
 	t.Logf("%q: %v", st.Identity.Model, f)
 }
 
-func TestVividFaults(t *testing.T) {
+func TestLabVividFaults(t *testing.T) {
 	c := vivid(t, Options{Width: 640, Height: 480, Format: YUYV})
 	var f devices.Frame
 	visit := func() (devices.CameraStream, error) {
@@ -128,7 +128,7 @@ func TestVividFaults(t *testing.T) {
 }
 
 // TestVividUnplugged comes last: the camera is gone afterwards, until somebody binds it again.
-func TestVividUnplugged(t *testing.T) {
+func TestLabVividUnplugged(t *testing.T) {
 	c := vivid(t, Options{Width: 640, Height: 480, Format: YUYV})
 	s, err := c.Stream(t.Context())
 	if err != nil {

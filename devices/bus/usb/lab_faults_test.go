@@ -9,9 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -536,46 +533,15 @@ func TestLabPlugCyclesLeaveNothing(t *testing.T) {
 	for range 10 {
 		cycle()
 	}
-	files, routines, memory := usage(t)
+	var g lab.Growth
+	g.Look(t, 0)
 	began := time.Now()
-	for range cycles {
-		cycle()
+	for n := 1; n <= cycles; n++ {
+		if cycle(); n%(cycles/20) == 0 || n == cycles {
+			g.Look(t, n)
+		}
 	}
 	took := time.Since(began)
-	var f, g int
-	var m int64
-	for range 100 {
-		if f, g, m = usage(t); f <= files && g <= routines {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Logf("%d cycles in %v (%v each): descriptors %d to %d, goroutines %d to %d, resident %d to %d KiB", cycles, took, took/time.Duration(cycles),
-		files, f, routines, g, memory, m)
-	if f > files || g > routines {
-		t.Error("something is left behind")
-	}
-	if m > memory+8192 {
-		t.Error("memory grows")
-	}
-}
-
-// usage is open descriptors, goroutines and resident memory in KiB.
-func usage(t *testing.T) (files, routines int, kib int64) {
-	t.Helper()
-	runtime.GC()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "VmRSS:") {
-			_, _ = fmt.Sscanf(line, "VmRSS: %d kB", &kib)
-		}
-	}
-	return len(open), runtime.NumGoroutine(), kib
+	t.Logf("%d cycles in %v, %v each", cycles, took.Round(time.Second), (took / time.Duration(cycles)).Round(time.Millisecond))
+	g.Judge(t, 8192)
 }
