@@ -33,6 +33,8 @@ const (
 	RoleLights          Role = "lights"
 	RoleDoor            Role = "door"
 	RoleUPS             Role = "ups"
+	// RoleCardCheck reads the code of a printed card inside the machine, before it is handed out: a code scanner or a camera.
+	RoleCardCheck Role = "card-check"
 )
 
 // Connection says whether the device itself answers.

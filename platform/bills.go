@@ -80,7 +80,7 @@ func (s *Server) openPay() error {
 	if p.Life < time.Minute || p.Life > pay.MaxLife || !regexp.MustCompile(`^\d{6}$`).MatchString(p.District) {
 		return fmt.Errorf("bills live from a minute to %s, and begin with six digits", pay.MaxLife)
 	}
-	s.settler = &pay.Settler{Rules: pay.House(), Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now,
+	s.settler = &pay.Settler{Rules: pay.House(), Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now, Changed: s.rang,
 		Log: func(bill string, err error) { s.cfg.Log.Warn("payment channel", "bill", bill, "error", err) }}
 	return nil
 }
@@ -323,7 +323,16 @@ func (s *Server) bill(tx Tx, r *http.Request) (*pay.Account, error) {
 
 func (s *Server) getBill(w http.ResponseWriter, r *http.Request, _ []byte) {
 	var a *pay.Account
-	if err := s.store.View(r.Context(), func(tx Tx) (err error) { a, err = s.bill(tx, r); return err }); err != nil {
+	err := s.held(r, r.PathValue("number"), func(tx Tx) (state string, err error) {
+		if a, err = s.bill(tx, r); err != nil {
+			return "", err
+		}
+		return string(a.Bill.State), nil
+	})
+	if wentAway(r, err) {
+		return
+	}
+	if err != nil {
 		s.fail(w, err)
 		return
 	}
@@ -396,6 +405,7 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 			s.settler.Rules.Told(a, n, s.now())
 			return tx.PutBill(a, s.settler.Rules.Wake(a))
 		})
+		s.bells.wake(number)
 	}
 	if err != nil && !errors.Is(err, ErrNoRow) {
 		s.fail(w, err)

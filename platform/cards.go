@@ -479,10 +479,13 @@ func (s *Server) cardFor(tx Tx, key, terminal string) (CardRow, error) {
 
 func (s *Server) cardNow(w http.ResponseWriter, r *http.Request, _ []byte) {
 	var c CardRow
-	err := s.store.View(r.Context(), func(tx Tx) (err error) {
+	err := s.held(r, r.PathValue("key"), func(tx Tx) (state string, err error) {
 		c, err = s.cardFor(tx, r.PathValue("key"), terminalOf(r.Context()))
-		return err
+		return string(c.State), err
 	})
+	if wentAway(r, err) {
+		return
+	}
 	if err != nil {
 		s.fail(w, err)
 		return
@@ -602,6 +605,7 @@ func (s *Server) decideCard(ctx context.Context, key string, rev int64, approve 
 		return fmt.Errorf("%w: a rejection needs its reason", ErrDecision)
 	}
 	now := s.now()
+	defer s.bells.wake(key)
 	return s.store.Update(ctx, func(tx Tx) error {
 		c, err := tx.Card(key)
 		if err != nil {

@@ -273,7 +273,8 @@ func TestACardFromApplyingToTaken(t *testing.T) {
 	if _, w := p.permit(a.Key, "B1"); code(w) != "E-BLANK" {
 		t.Errorf("on a spoiled blank: %s", w.Body)
 	}
-	if got, w := p.permit(a.Key, "B2"); w.Code != 200 || got.ID == first.ID {
+	issued, w := p.permit(a.Key, "B2")
+	if w.Code != 200 || issued.ID == first.ID {
 		t.Errorf("on the next blank: %s", w.Body)
 	}
 	for _, to := range []wire.BlankState{wire.BlankBound, wire.BlankSent, wire.BlankPresented} {
@@ -289,9 +290,15 @@ func TestACardFromApplyingToTaken(t *testing.T) {
 		}
 	}
 	// The code on the card says that it is one, and no more of the person than a masked name.
-	page := open(x.s, "GET", strings.TrimPrefix(first.Verify, x.s.cfg.BaseURL), nil)
+	page := open(x.s, "GET", strings.TrimPrefix(issued.Verify, x.s.cfg.BaseURL), nil)
 	if page.Code != 200 || !strings.Contains(page.Body.String(), "证件有效") || !strings.Contains(page.Body.String(), "B2") || strings.Contains(page.Body.String(), seedPeople[0].name) {
-		t.Errorf("%s: %d %s", first.Verify, page.Code, page.Body)
+		t.Errorf("%s: %d %s", issued.Verify, page.Code, page.Body)
+	}
+	// The code of the spoiled blank's permit is no card's, nor is one that was made up.
+	for _, forged := range []string{first.Verify, late.Verify, first.Verify[:strings.Index(first.Verify, "?p=")] + "?p=000000000000"} {
+		if w := open(x.s, "GET", strings.TrimPrefix(forged, x.s.cfg.BaseURL), nil); w.Code != 404 {
+			t.Errorf("%s: %d %s", forged, w.Code, w.Body)
+		}
 	}
 	if got := p.chance(wire.CardQuery{Token: p.proven(x.box, 0, seedPeople[0].name)}, 200); got.Refused != wire.CardValid {
 		t.Errorf("with a valid card: %+v", got)

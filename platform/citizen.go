@@ -42,10 +42,16 @@ func (s *Server) sendCode(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
-	if idnum.CheckAny(req.Person.Number) != nil || req.Visit == "" || len(req.Visit) > 64 {
-		s.refuse(w, errMalformed, "number or visit is not as it must be")
+	if req.Visit == "" || len(req.Visit) > 64 {
+		s.refuse(w, errMalformed, "visit is not as it must be")
 		return
 	}
+	who, err := s.resolve(r.Context(), req.Person)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	req.Person = who
 	terminal := terminalOf(r.Context())
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {

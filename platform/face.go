@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -94,8 +93,8 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	defer clear(q.Picture)
 	now := s.now()
-	if idnum.CheckAny(q.Person.Number) != nil || q.Visit == "" || len(q.Visit) > 64 || q.Agreed.IsZero() || q.Agreed.After(now.Add(wire.MaxSkew)) {
-		s.refuse(w, errMalformed, "number, visit or the time of consent is not as it must be")
+	if q.Visit == "" || len(q.Visit) > 64 || q.Agreed.IsZero() || q.Agreed.After(now.Add(wire.MaxSkew)) {
+		s.refuse(w, errMalformed, "visit or the time of consent is not as it must be")
 		return
 	}
 	if checkFace(q.Picture) != nil {
@@ -107,9 +106,15 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 		s.refuse(w, errBackend, "no back end compares faces here")
 		return
 	}
+	is, err := s.resolve(r.Context(), q.Person)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	q.Person = is
 	// A try is counted before it is made: many at once are no way around.
 	var who CitizenRow
-	err := s.store.Update(r.Context(), func(tx Tx) (err error) {
+	err = s.store.Update(r.Context(), func(tx Tx) (err error) {
 		if who, err = tx.Citizen(q.Person.Number); errors.Is(err, ErrNoRow) || err == nil && q.Person.Name != "" && who.Name != q.Person.Name {
 			return errNoRecord
 		}

@@ -236,16 +236,24 @@ func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
 	if n := r.PathValue("number"); documentNumber.MatchString(n) {
 		var d DocumentRow
 		var c CardRow
+		var p PermitRow
 		err := s.store.View(r.Context(), func(tx Tx) (err error) {
-			c = CardRow{}
+			c, p = CardRow{}, PermitRow{}
 			if d, err = tx.DocumentByNumber(n); errors.Is(err, ErrNoRow) {
 				c, err = tx.CardByNumber(n)
 			}
+			if err != nil || c.Key == "" || c.Blank == "" {
+				return err
+			}
+			p, err = tx.Permit(cardKinds[c.Kind], c.Blank)
 			return err
 		})
 		if c.Key != "" {
-			err = ErrNoRow // an application is nobody's business
-			if c.State == wire.CardIssued {
+			if err == nil {
+				err = ErrNoRow // an application is nobody's business
+			}
+			// A code of another permit is that of a card which does not count.
+			if mark := r.URL.Query().Get("p"); c.State == wire.CardIssued && (mark == "" || mark == permitMark(p)) {
 				status, view.Card, view.Valid = http.StatusOK, true, s.now().Before(c.Until)
 				view.Number, view.Person, view.Until, view.Blank = c.Number, c.Masked, c.Until.In(chinaTime).Format(time.DateOnly), c.Blank
 			}

@@ -99,7 +99,7 @@ func (s *Server) permit(ctx context.Context, key, blank string) (p wire.Permit, 
 				return err
 			}
 		}
-		p = wire.Permit{ID: row.ID, Key: key, Kind: c.Kind, Terminal: terminal, Blank: blank, Expires: row.Expires, Card: secret.Card, Verify: s.cfg.BaseURL + "/verify/" + c.Number}
+		p = wire.Permit{ID: row.ID, Key: key, Kind: c.Kind, Terminal: terminal, Blank: blank, Expires: row.Expires, Card: secret.Card, Verify: s.cfg.BaseURL + "/verify/" + c.Number + "?p=" + permitMark(row)}
 		p.Card.From, p.Card.Until = row.Starts, cardEnds(row.Starts)
 		if p.Photo, err = s.openCard(tx, key, secretPhoto); err != nil {
 			return err
@@ -113,6 +113,10 @@ func (s *Server) permit(ctx context.Context, key, blank string) (p wire.Permit, 
 	})
 	return p, err
 }
+
+// permitMark is what the code on a card says of its permit: no two permits have the same, so that a card that was printed under another
+// one is told from the card that counts.
+func permitMark(p PermitRow) string { return p.ID[max(0, len(p.ID)-12):] }
 
 // cardStarts is the day of issue, from its first moment in China.
 func cardStarts(now time.Time) time.Time {

@@ -64,8 +64,11 @@ type Server struct {
 	keys   *keys
 	mux    *http.ServeMux
 	verify limiter
-	mail   *mailroom
-	faults faults
+	// vouchers that terminals look up
+	vouchers limiter
+	mail     *mailroom
+	bells    *mailroom // of answers that are held back, by bill number and application key
+	faults   faults
 
 	enrolments limiter
 
@@ -121,7 +124,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Places <= 0 {
 		cfg.Places = gatePlaces
 	}
-	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), doubt: make(chan struct{}, 1),
+	s := &Server{gate: gate{places: cfg.Places, now: time.Now}, cfg: cfg, store: cfg.Store, keys: k, mail: newMailroom(), bells: newMailroom(), doubt: make(chan struct{}, 1),
 		crossOrigin: http.NewCrossOriginProtection(), hashers: make(chan struct{}, hashersMost), nobody: sync.OnceValue(nobodysPassword)}
 	for _, c := range cfg.Backends {
 		b, err := newBackend(c, cfg.Now)

@@ -22,12 +22,20 @@ import (
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/idnum"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // A Register knows people for cards.
 type Register interface {
 	// CardPerson is what the register holds of a person. ErrNoRow: nothing; any other error: it cannot be asked now.
 	CardPerson(ctx context.Context, number, name string) (RegisterEntry, error)
+}
+
+// A VoucherRegister is a Register that finds people by their voucher.
+type VoucherRegister interface {
+	// VoucherPerson is the identity number of the person whose application for an identity card has a number, expired, used and
+	// unsigned ones included. ErrNoRow: there is none.
+	VoucherPerson(ctx context.Context, voucher string) (number string, err error)
 }
 
 // RegisterEntry is what a register says of a person. It is personal and is neither logged nor kept as it is.
@@ -90,6 +98,71 @@ func (r cityRegister) CardPerson(ctx context.Context, number, name string) (e Re
 		}
 	}
 	return e, err
+}
+
+// VoucherPerson implements VoucherRegister. A back end that does not look for vouchers answers that it has no record.
+func (r cityRegister) VoucherPerson(ctx context.Context, voucher string) (string, error) {
+	if err := r.s.backendWorks(ctx, r.b.cfg.Name); err != nil {
+		return "", err
+	}
+	raw, err := r.b.ask(ctx, r.b.cfg.Timeout, personQuery{Service: ServiceRegister, Params: map[string]string{"voucher": voucher}}, "query", ServiceRegister)
+	if errors.Is(err, errNoRecord) {
+		return "", ErrNoRow
+	}
+	var who struct {
+		Number string `json:"number"`
+	}
+	if err == nil && (json.Unmarshal(raw, &who) != nil || idnum.CheckAny(who.Number) != nil) {
+		err = fmt.Errorf("%w: register's entry: of nobody", errBackendFailed)
+	}
+	var e RegisterEntry
+	if err == nil {
+		e, err = readEntry(raw, who.Number)
+	}
+	if err == nil && !slices.ContainsFunc(e.Vouchers, func(v RegisterVoucher) bool { return v.Number == voucher }) {
+		err = fmt.Errorf("%w: register's entry: without the voucher that was asked for", errBackendFailed)
+	}
+	if err != nil {
+		r.s.cfg.Log.Warn("register", "back end", r.b.cfg.Name, "error", err) // names no person
+		if ctx.Err() == nil {
+			err = errBackend
+		}
+		return "", err
+	}
+	return e.Number, nil
+}
+
+// Guesses at vouchers, whose numbers follow each other: what one terminal may look up in a while.
+const (
+	vouchersMost   = 30
+	vouchersWindow = 10 * time.Minute
+)
+
+// resolve finds the number of a person who is named by a voucher only.
+func (s *Server) resolve(ctx context.Context, p wire.PersonRef) (wire.PersonRef, error) {
+	if p.Voucher == "" {
+		if idnum.CheckAny(p.Number) != nil {
+			return p, errMalformed
+		}
+		return p, nil
+	}
+	if !voucherNumber.MatchString(p.Voucher) || p.Number != "" || p.Name != "" {
+		return p, errMalformed
+	}
+	reg, knows := s.register().(VoucherRegister)
+	if !knows {
+		return p, errNoRecord
+	}
+	if ok, err := s.allowed(ctx, &s.vouchers, "voucher "+terminalOf(ctx), vouchersMost, vouchersWindow); err != nil {
+		return p, err
+	} else if !ok {
+		return p, errCodeLocked
+	}
+	number, err := reg.VoucherPerson(ctx, p.Voucher)
+	if errors.Is(err, ErrNoRow) {
+		return p, errNoRecord
+	}
+	return wire.PersonRef{Number: number}, err
 }
 
 // Bounds of an entry.
@@ -227,6 +300,16 @@ func (r seededRegister) CardPerson(_ context.Context, number, _ string) (e Regis
 		return e, nil
 	}
 	return e, ErrNoRow
+}
+
+// VoucherPerson implements VoucherRegister.
+func (r seededRegister) VoucherPerson(_ context.Context, voucher string) (string, error) {
+	for i := range seedCards {
+		if voucher == SeedVoucher(i) || voucher == seedVoucherOld(i) {
+			return idnum.Complete(seedPeople[i].first17)
+		}
+	}
+	return "", ErrNoRow
 }
 
 // mayApplyFor says whether a person is a guardian in the register.

@@ -57,13 +57,15 @@ func (s *chanceStep) Ready(sc Scene) Text {
 
 // Run asks, with the voucher's number where the office wants it.
 func (s *chanceStep) Run(ctx context.Context, j *Journey) error {
-	q := ChanceQuery{Kind: s.Kind, Visit: j.v.id, Token: j.v.token}
+	q := ChanceQuery{Kind: s.Kind, Visit: j.v.id, Token: j.v.token, Voucher: j.v.voucher}
 	if s.Guardian {
 		child, err := s.forWhom(ctx, j)
 		if err != nil {
 			return err
 		}
-		q.Child = child
+		if q.Child = child; child != "" {
+			q.Voucher = "" // the guardian's own
+		}
 	}
 	for {
 		c, err := await(ctx, j, j.e.t.Quiet, T("svc.wait.chance"), func(ctx context.Context) (Chance, error) { return j.e.cfg.Office.Chance(ctx, q) })
@@ -131,12 +133,29 @@ func (j *Journey) askNumber(ctx context.Context, title, hint, label Text) (strin
 	}
 }
 
-// voucher asks for the number on the 领取凭证.
+// voucher asks for the number on the 领取凭证: typed, or shown to the scanner.
 func (s *chanceStep) voucher(ctx context.Context, j *Journey) (string, error) {
 	f := Field{ID: answerVoucher, Kind: FieldDigits, Label: T("svc.card.voucher.label"), Required: true, Max: 22}
+	hint := T("svc.card.voucher.hint")
+	if j.e.canScan() {
+		hint = T("svc.card.voucher.hint-scan")
+	}
 	for {
-		a, err := ask[Filled](ctx, j, Form{Page: j.page(), Title: T("svc.card.voucher.title"), Hint: T("svc.card.voucher.hint"), Fields: []Field{f}})
-		if err != nil {
+		askCtx, came := context.WithCancelCause(ctx)
+		var scanning sync.WaitGroup
+		shown := ""
+		scanning.Go(func() {
+			if shown = j.scanVoucher(askCtx); shown != "" {
+				came(errShown)
+			}
+		})
+		a, err := ask[Filled](askCtx, j, Form{Page: j.page(), Title: T("svc.card.voucher.title"), Hint: hint, Fields: []Field{f}})
+		came(nil)
+		scanning.Wait()
+		switch {
+		case errors.Is(err, errShown):
+			return shown, nil
+		case err != nil:
 			return "", err
 		}
 		if f.Value = a.Values[f.ID]; voucherForm.MatchString(f.Value) {
@@ -172,7 +191,7 @@ func (j *Journey) resume(ctx context.Context, st Standing) error {
 			if acked, err := j.e.cfg.Journal.CaseAcked(st.Key); err != nil || acked {
 				break // a case that is not here is nobody's to wait for
 			}
-			if !pause(ctx, j.e.t.PayPoll) {
+			if !pause(ctx, lookAgain) {
 				return Resumed{}, ErrInProgress
 			}
 		}
@@ -355,50 +374,65 @@ func (s *decisionStep) Run(ctx context.Context, j *Journey) error {
 		if st.State != StandingWaiting {
 			return s.decided(j, st)
 		}
-		if !printed {
-			printed = true
-			if !j.printSlip(ctx, "application", j.applicationSlip(st)) {
-				if err := j.slipMissing(ctx); err != nil {
-					return err
-				}
-				if j.gone != nil {
-					return j.gone
-				}
+		print := !printed
+		printed = true
+		switch err := s.wait(ctx, j, st, print); {
+		case errors.Is(err, errNoSlip):
+			if err := j.slipMissing(ctx); err != nil {
+				return err
 			}
-		}
-		if err := s.wait(ctx, j, st); err != nil {
+			if j.gone != nil {
+				return j.gone
+			}
+		case err != nil:
 			return err
 		}
 	}
 	return nil
 }
 
+// errNoSlip: the slip to come back with is not on paper.
+var errNoSlip = errors.New("slip was not printed")
+
 // resumedHere: somebody who comes back has the slip already.
 func (j *Journey) resumedHere() bool { return j.skipped }
 
-// wait shows that an official looks, until something changes.
-func (s *decisionStep) wait(ctx context.Context, j *Journey, st Standing) error {
+// wait shows that an official looks, until something changes. The slip to come back with is printed meanwhile.
+func (s *decisionStep) wait(ctx context.Context, j *Journey, st Standing, print bool) error {
 	askCtx, came := context.WithCancelCause(ctx)
-	var polling sync.WaitGroup
-	polling.Go(func() {
-		for pause(askCtx, j.e.t.PayPoll) {
-			now, err := j.e.cfg.Office.Standing(askCtx, j.kase.ID)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for askCtx.Err() == nil {
+			asked := time.Now()
+			now, err := j.e.cfg.Office.StandingAfter(askCtx, j.kase.ID, StandingWaiting, j.e.t.Held)
 			if err == nil && now.State != StandingWaiting {
 				came(errCame)
 				return
 			}
+			j.e.unhurried(askCtx, asked)
 		}
 	})
+	missing := false
+	if print {
+		paper := j.applicationSlip(st)
+		beside.Go(func() {
+			if missing = !j.printSlip(ctx, "application", paper); missing {
+				came(errNoSlip)
+			}
+		})
+	}
 	_, err := j.c.Ask(askCtx, AwaitDecision{Page: j.page(), Title: s.Title.Text(), Hint: s.Hint.Text(), Receipt: j.kase.ReceiptCode,
 		Number: j.print.number, Wait: st.Wait, QR: j.kase.ReceiptCode})
 	known := errors.Is(context.Cause(askCtx), errCame)
 	came(nil)
-	polling.Wait()
+	beside.Wait()
 	switch {
-	case known:
-		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case known:
+		return nil // whoever is there goes on, with or without the slip
+	case missing && (err == nil || !errors.Is(err, ErrLeft) && !errors.Is(err, ErrTimedOut)):
+		return errNoSlip
 	case err == nil, errors.Is(err, ErrBack):
 		return ErrLeft // they come back with the code
 	}

@@ -86,6 +86,15 @@ func (h *history) play() {
 		}
 		return devices.PrintResult{}, false
 	}
+	w.booth.eye.read = func(_ int, text string) (string, error) {
+		switch {
+		case h.chance(5):
+			return "", devices.ErrCodeUnreadable
+		case h.chance(2):
+			return text + "7", nil
+		}
+		return text, nil
+	}
 	w.booth.cards.move = func(_ int, m devices.CardMove) (devices.MoveResult, bool) {
 		if h.chance(5) {
 			return devices.MoveResult{Outcome: devices.MoveUnknown, At: devices.CardUnknown}, true

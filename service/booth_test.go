@@ -24,6 +24,7 @@ type booth struct {
 	office  *fakeOffice
 	printer *fakeCardPrinter
 	cards   *fakeDispenser
+	eye     *fakeEye // reads printed cards; nil where nothing does
 }
 
 // fakeOffice is the platform's side of cards in memory. What became of blanks it learns from the terminals' records only.
@@ -43,6 +44,7 @@ type fakeOffice struct {
 	dead     bool
 	lease    uint64
 	children []string
+	vouchers []string // that eligibility was asked with
 	photoLen int
 	checks   []service.Check
 }
@@ -108,6 +110,7 @@ func (f *fakeOffice) Chance(_ context.Context, q service.ChanceQuery) (service.C
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hear()
+	f.vouchers = append(f.vouchers, q.Voucher)
 	for _, a := range f.cases {
 		if a.child == q.Child && a.state != service.StandingIssued && a.state != service.StandingRejected && a.state != service.StandingEnded {
 			s := f.standing(a)
@@ -159,6 +162,10 @@ func (f *fakeOffice) Standing(_ context.Context, key string) (service.Standing, 
 		return service.Standing{}, service.ErrLinkDown
 	}
 	return f.standing(f.cases[key]), nil
+}
+
+func (f *fakeOffice) StandingAfter(ctx context.Context, key string, _ service.StandingState, _ time.Duration) (service.Standing, error) {
+	return f.Standing(ctx, key)
 }
 
 // decide is the official.
@@ -357,6 +364,62 @@ func (p *fakeCardPrinter) Settle(_ context.Context, name string, notes map[strin
 	return p.settle
 }
 
+// fakeScanner is shown one code after the other, two seconds apart.
+type fakeScanner struct {
+	device
+	mu      sync.Mutex
+	after   time.Duration // before the first; 0 means two seconds
+	codes   []string
+	looking bool
+}
+
+func (s *fakeScanner) Scan(ctx context.Context) (devices.Code, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looking = true
+	defer func() { s.looking = false }()
+	if len(s.codes) == 0 {
+		<-ctx.Done()
+		return devices.Code{}, ctx.Err()
+	}
+	wait := max(s.after, 2*time.Second)
+	s.after = 0
+	if err := sleep(ctx, wait); err != nil {
+		return devices.Code{}, err
+	}
+	code := s.codes[0]
+	s.codes = s.codes[1:]
+	return devices.Code{Data: []byte(code)}, nil
+}
+
+// fakeEye reads the code of the card that was printed last, whose text it knows from the blank.
+type fakeEye struct {
+	device
+	p     *fakeCardPrinter
+	mu    sync.Mutex
+	reads int
+	read  func(n int, text string) (string, error) // what is read instead
+}
+
+func (e *fakeEye) Scan(ctx context.Context) (devices.Code, error) {
+	if err := sleep(ctx, 150*time.Millisecond); err != nil {
+		return devices.Code{}, err
+	}
+	e.p.mu.Lock()
+	text := ""
+	if n := len(e.p.on); n > 0 {
+		text = "https://example.invalid/v/" + strings.ToUpper(e.p.on[n-1])
+	}
+	e.p.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var err error
+	if e.reads++; e.read != nil {
+		text, err = e.read(e.reads, text)
+	}
+	return devices.Code{Data: []byte(text)}, err
+}
+
 // boothWorld is a terminal that makes cards, with n blanks loaded.
 func boothWorld(t testing.TB, n int) *world {
 	w := newWorld(t)
@@ -365,7 +428,8 @@ func boothWorld(t testing.TB, n int) *world {
 	}
 	w.till = newTill()
 	d := newDispenser(n)
-	w.booth = &booth{newOffice(), &fakeCardPrinter{d: d, ribbon: 100, settle: devices.PrintResult{Outcome: devices.PrintUnknown}}, d}
+	p := &fakeCardPrinter{d: d, ribbon: 100, settle: devices.PrintResult{Outcome: devices.PrintUnknown}}
+	w.booth = &booth{newOffice(), p, d, &fakeEye{p: p}}
 	w.booth.office.worlds = []*world{w}
 	w.addBooth()
 	w.start()
@@ -381,6 +445,9 @@ func (w *world) addBooth() {
 	w.set.add(devices.RoleCamera, &fakeCamera{})
 	w.set.add(devices.RoleCardPrinter, w.booth.printer)
 	w.set.add(devices.RoleCardDispenser, w.booth.cards)
+	if w.booth.eye != nil {
+		w.set.add(devices.RoleCardCheck, w.booth.eye)
+	}
 	w.set.change(devices.RoleCardDispenser, func(s *devices.Status) { s.Media = devices.MediaNotPresent })
 }
 

@@ -134,6 +134,56 @@ func TestWhoeverComesToTheBooth(t *testing.T) {
 			w.done())...)
 		w.one(journal.Closed)
 	})
+	voucher := strings.Repeat("7", 22)
+	makingCards(t, "shows the voucher to the scanner instead of a card", func(t *testing.T, w *world) {
+		w.set.add(devices.RoleCodeScanner, &fakeScanner{codes: []string{"https://example.invalid/other", voucher + "\r"}})
+		var seen service.PlaceCard
+		c := w.play(lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", script.Look(func(p service.Prompt) { seen = p.(service.PlaceCard) }, script.Wait())),
+			script.On("consent", script.Reply(service.Cancelled{})), script.On("verify", script.Enter("123456")),
+		}, rest(w))...)
+		if k := w.one(journal.Closed); k.Last4 != "" || k.Person != "" {
+			t.Errorf("case of %q %q", k.Person, k.Last4)
+		}
+		name, number := w.plat.who.Reveal()
+		if !seen.Voucher || w.plat.who.Voucher() != voucher || name+number != "" || w.booth.office.vouchers[0] != voucher {
+			t.Errorf("asked %+v; a code to %q %q %q, the office for %q", seen, name, number, w.plat.who.Voucher(), w.booth.office.vouchers)
+		}
+		told := false
+		for _, v := range c.Told() {
+			n, is := v.(service.CardNote)
+			told = told || is && n.Event == service.NotVoucher
+		}
+		if !told {
+			t.Error("nothing was said of a code that is no voucher's")
+		}
+	})
+	makingCards(t, "puts the card down while the scanner looks", func(t *testing.T, w *world) {
+		scan := &fakeScanner{}
+		w.set.add(devices.RoleCodeScanner, scan)
+		w.play(lines(w.applies(), w.done())...)
+		if w.one(journal.Closed); w.plat.who.Voucher() != "" || scan.looking {
+			t.Errorf("a code to the holder of %q; looking %v", w.plat.who.Voucher(), scan.looking)
+		}
+	})
+	makingCards(t, "has a voucher, and no scanner is there", func(t *testing.T, w *world) {
+		var seen service.PlaceCard
+		w.play(lines(start("TID"), []script.Line{
+			script.On("consent", script.Next()), script.On("identify", script.Look(func(p service.Prompt) { seen = p.(service.PlaceCard) }, script.Leave()))})...)
+		if seen.Voucher {
+			t.Error("a scanner is spoken of")
+		}
+	})
+	makingCards(t, "shows the voucher where it is asked for", func(t *testing.T, w *world) {
+		w.booth.office.refused = "no-voucher"
+		w.set.add(devices.RoleCodeScanner, &fakeScanner{after: 30 * time.Second, codes: []string{voucher}})
+		w.play(lines(w.known(), []script.Line{
+			script.On("form", script.Wait()), script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")),
+			script.On("ink", script.Draw(ink(t))), script.On("review", script.Next())}, w.done())...)
+		if w.one(journal.Closed); !slices.Contains(w.booth.office.vouchers, voucher) {
+			t.Errorf("the office was asked for %q", w.booth.office.vouchers)
+		}
+	})
 	makingCards(t, "while the camera is pulled out", func(t *testing.T, w *world) {
 		w.booth.office.photo = false
 		w.set.add(devices.RoleCamera, &fakeCamera{left: 5})
@@ -417,7 +467,8 @@ func neighbour(w *world) *world {
 		d.hopper[i] = "b" + n[1:]
 	}
 	o.till = w.till
-	o.booth = &booth{w.booth.office, &fakeCardPrinter{d: d, ribbon: 100}, d}
+	p := &fakeCardPrinter{d: d, ribbon: 100}
+	o.booth = &booth{w.booth.office, p, d, &fakeEye{p: p}}
 	o.addBooth()
 	o.start()
 	w.booth.office.worlds = append(w.booth.office.worlds, o)
@@ -487,6 +538,7 @@ func TestPowerCutAtTheBooth(t *testing.T) {
 		{"card.sent", journal.PrintUnknown, 1, 4},
 		{"card.acted", journal.PrintUnknown, 1, 4},
 		{"card.printed", journal.Manual, 1, 4},
+		{"card.checked", journal.Manual, 1, 4},
 		{"deliver.before", journal.Manual, 1, 4},
 		{"present.began", journal.Manual, 1, 4},
 		{"present.acted", journal.Manual, 1, 4},

@@ -73,7 +73,10 @@ func (s *cardStep) hindered(sc Scene) Text {
 	case sc.InDoubt != nil && sc.InDoubt(s.stock()) > 0:
 		return T("svc.why.card-doubt")
 	}
-	for _, r := range []devices.Role{devices.RoleCardPrinter, devices.RoleCardDispenser} {
+	for _, r := range []devices.Role{devices.RoleCardPrinter, devices.RoleCardDispenser, devices.RoleCardCheck} {
+		if r == devices.RoleCardCheck && !sc.CardCheck {
+			continue
+		}
 		if why := hindered(sc, r); !why.IsZero() {
 			return why
 		}
@@ -186,6 +189,9 @@ func (m *making) one(ctx context.Context) (again bool, err error) {
 	j.print.number, j.print.label, j.print.verify = number, T("svc.row.card"), p.Verify
 	j.stage("card", StageDone, Text{})
 	j.show(Text{})
+	if err := m.check(ctx, p.Verify); err != nil {
+		return false, err
+	}
 	return false, m.handOver(ctx)
 }
 

@@ -113,8 +113,9 @@ type Consent struct {
 // PlaceCard asks for the identity card. The card itself answers, through ctx; fingers can only go back or leave.
 type PlaceCard struct {
 	Page
-	Other bool // the number may be typed instead: answered by Next
-	Tries int  // failed tries so far
+	Other   bool // the number may be typed instead: answered by Next
+	Voucher bool // the code of a voucher may be shown to the scanner instead
+	Tries   int  // failed tries so far
 }
 
 // EnterCode asks for the one-time code. Answered by Entered{Value} or Again (send another).
@@ -402,7 +403,7 @@ type Stage struct {
 	Percent int // -1 when unknown
 }
 
-// CardNote changes a standing PlaceCard: devices.ReadEvent words ("found", "again", "not-card").
+// CardNote changes a standing PlaceCard: devices.ReadEvent words ("found", "again", "not-card"), or [NotVoucher].
 type CardNote struct{ Event string }
 
 // OutOfService closes the terminal with a reason. It stands until another view or prompt.

@@ -14,7 +14,7 @@ import (
 )
 
 // lookAgain is how often a sensor is asked that reports nothing by itself.
-const lookAgain = 500 * time.Millisecond
+const lookAgain = 250 * time.Millisecond
 
 // mouth says what lies at a printer's opening.
 func (e *Engine) mouth(ctx context.Context, role devices.Role) devices.Media {

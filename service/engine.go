@@ -27,6 +27,8 @@ type Config struct {
 	Platform Platform
 	Cashier  Cashier // nil: nothing can be paid here
 	Office   Office  // nil: no cards are made here
+	// CardCheck says that a device reads the code of a printed card before it is handed out ([devices.RoleCardCheck]).
+	CardCheck bool
 	// TerminalID is the terminal's id at the platform, which a permit must name.
 	TerminalID string
 	Site       Site
@@ -74,7 +76,8 @@ type Timeouts struct {
 	DeviceUp    time.Duration // 30 s: waiting for a device at start
 	Grace       time.Duration // 20 s: how long what was begun may go on when the program is told to stop
 	LookForCard time.Duration // 2 s: asking the reader once
-	PayPoll     time.Duration // 2 s: between questions whether a bill is paid
+	PayPoll     time.Duration // 2 s: at the least between questions whether a bill is paid or an application decided
+	Held        time.Duration // 20 s: for how long the platform may hold the answer to such a question back
 	PayConfirm  time.Duration // 20 s: waiting for the platform's last word of a bill that ended
 	PayAgain    time.Duration // 10 s: between questions about bills that nobody waits for here
 	PayReserve  time.Duration // 30 min: for how long consumables are set aside for a payment
@@ -102,7 +105,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		CardGiveUp: or(t.CardGiveUp, 10*time.Minute), Rate: or(t.Rate, 20*time.Second),
 		DeviceUp: or(t.DeviceUp, 30*time.Second), Grace: or(t.Grace, 20*time.Second),
 		LookForCard: or(t.LookForCard, 2*time.Second),
-		PayPoll:     or(t.PayPoll, 2*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
+		PayPoll:     or(t.PayPoll, 2*time.Second), Held: or(t.Held, 20*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
 		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
 		PayReserve: or(t.PayReserve, 30*time.Minute), PermitTries: or(t.PermitTries, 15),
 		Hold: or(t.Hold, 1500*time.Millisecond), Unclaimed: or(t.Unclaimed, 24*time.Hour),

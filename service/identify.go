@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
@@ -67,8 +68,9 @@ const liftCard = 10 * time.Second
 // identifyStep reads the identity card.
 type identifyStep struct {
 	Settings `yaml:",inline"`
-	Cards    []devices.CardKind `yaml:"cards"`  // accepted kinds; empty means residents and residents of Hong Kong, Macau and Taiwan
-	Number   bool               `yaml:"number"` // whoever has no card may type name and number
+	Cards    []devices.CardKind `yaml:"cards"`   // accepted kinds; empty means residents and residents of Hong Kong, Macau and Taiwan
+	Number   bool               `yaml:"number"`  // whoever has no card may type name and number
+	Voucher  bool               `yaml:"voucher"` // or show the code of the voucher of their application for one, where a scanner is
 }
 
 func (s *identifyStep) check() error {
@@ -100,8 +102,11 @@ func (s *identifyStep) Run(ctx context.Context, j *Journey) error {
 		return refer("reader", "E-READER", errors.New("device in the reader's role reads no cards"))
 	}
 	for tries := 0; tries < maxCardTries; tries++ {
-		card, err := s.read(ctx, j, reader, tries)
+		card, voucher, err := s.read(ctx, j, reader, tries)
 		switch {
+		case errors.Is(err, errShown):
+			j.v.holdVoucher(voucher, j.e.cfg.Known)
+			return nil
 		case errors.Is(err, errTyped):
 			number, err := j.askNumber(ctx, T("svc.identify.title"), T("svc.identify.hint"), T("svc.row.number"))
 			if errors.Is(err, ErrBack) {
@@ -138,18 +143,22 @@ func (s *identifyStep) Run(ctx context.Context, j *Journey) error {
 	return refer("card-unreadable", "E-CARD-READ", devices.ErrNotIDCard)
 }
 
-// read shows where the card goes and waits for the card or for a finger.
-func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDReader, tries int) (*devices.IDCard, error) {
+// errShown: a voucher was held before the scanner.
+var errShown = errors.New("a voucher was shown")
+
+// read shows where the card goes and waits for the card, a voucher, or a finger.
+func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDReader, tries int) (_ *devices.IDCard, voucher string, _ error) {
 	readCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	askCtx, came := context.WithCancelCause(ctx)
 	defer came(nil)
 	var (
-		card *devices.IDCard
-		err  error
-		done = make(chan struct{})
+		card   *devices.IDCard
+		err    error
+		beside sync.WaitGroup
+		scans  = s.Voucher && j.e.canScan()
 	)
-	go func() {
+	beside.Go(func() {
 		if tries > 0 {
 			// The card that was refused still lies there; reading it again at once would use up the tries.
 			lift, stop := context.WithTimeout(readCtx, liftCard)
@@ -157,24 +166,30 @@ func (s *identifyStep) read(ctx context.Context, j *Journey, reader devices.IDRe
 			stop()
 		}
 		card, err = reader.Read(readCtx, func(ev devices.ReadEvent) { j.c.Tell(CardNote{Event: string(ev)}) })
-		close(done)
 		came(errCame)
-	}()
-	_, asked := ask[Next](askCtx, j, PlaceCard{Page: j.page(), Other: s.Number, Tries: tries})
+	})
+	if scans {
+		beside.Go(func() {
+			if voucher = j.scanVoucher(readCtx); voucher != "" {
+				came(errShown)
+			}
+		})
+	}
+	_, asked := ask[Next](askCtx, j, PlaceCard{Page: j.page(), Other: s.Number, Voucher: scans, Tries: tries})
 	stop()
-	<-done
+	beside.Wait()
 	switch {
 	case err == nil && card != nil && errors.Is(asked, errCame):
-		return card, nil
+		return card, "", nil
 	case errors.Is(asked, errCame) && err != nil:
-		return nil, fmt.Errorf("read card: %w", err)
+		return nil, "", fmt.Errorf("read card: %w", err)
 	case asked == nil && s.Number:
 		asked = errTyped
 	case asked == nil:
 		asked = fmt.Errorf("%w: a finger cannot answer for a card", ErrAnswer)
 	}
 	card.Wipe()
-	return nil, asked
+	return nil, voucher, asked
 }
 
 // refuse says why a card that was read is not accepted here.

@@ -20,6 +20,9 @@ type Office interface {
 	Apply(ctx context.Context, a Application) (Standing, error)
 	// Standing tells where an application stands.
 	Standing(ctx context.Context, key string) (Standing, error)
+	// StandingAfter is Standing once the state is another, after wait at the latest; a platform that cannot hold an answer back
+	// answers at once.
+	StandingAfter(ctx context.Context, key string, state StandingState, wait time.Duration) (Standing, error)
 	// Permit allows one card on one blank. Its signature was verified; ErrForged otherwise. ErrNoPermit: not now, or never.
 	Permit(ctx context.Context, key, kind, blank string) (Permit, error)
 	// Resume lets a case go on here that was begun at another terminal, or here: for the person whom the token proves.

@@ -23,6 +23,9 @@ type Cashier interface {
 	Bill(ctx context.Context, caseID, item string, token Token) (Bill, error)
 	// BillNow says how a bill stands.
 	BillNow(ctx context.Context, number string) (Bill, error)
+	// BillAfter is BillNow once the state is another, after wait at the latest; a platform that cannot hold an answer back answers at
+	// once.
+	BillAfter(ctx context.Context, number string, state BillState, wait time.Duration) (Bill, error)
 	// CancelBill ends a bill; the answer says whether it was paid meanwhile.
 	CancelBill(ctx context.Context, number string) (Bill, error)
 }
@@ -374,20 +377,27 @@ func (p *payment) show(ctx context.Context) error {
 // follow asks until the bill is not open any more, its time is over, or ctx ends, and returns the last that was heard.
 func (p *payment) follow(ctx context.Context, until time.Time) Bill {
 	last := p.bill
-	for pause(ctx, p.j.e.t.PayPoll) && p.j.e.now().Before(until) {
-		b, err := p.j.e.cfg.Cashier.BillNow(ctx, last.Number)
-		if err != nil {
-			continue // nobody knows; the code stays, as the money may be moving
+	for left := until.Sub(p.j.e.now()); left > 0; left = until.Sub(p.j.e.now()) {
+		asked := time.Now()
+		b, err := p.j.e.cfg.Cashier.BillAfter(ctx, last.Number, last.State, min(p.j.e.t.Held, left))
+		if err == nil { // else nobody knows; the code stays, as the money may be moving
+			if b.QR == "" {
+				b.QR = last.QR
+			}
+			if last = b; last.State != BillOpen {
+				break
+			}
 		}
-		if b.QR == "" {
-			b.QR = last.QR
-		}
-		last = b
-		if last.State != BillOpen {
+		if !p.j.e.unhurried(ctx, asked) {
 			break
 		}
 	}
 	return last
+}
+
+// unhurried pauses before a question is asked again: one that was asked long ago, and whose answer was held back, is asked at once.
+func (e *Engine) unhurried(ctx context.Context, asked time.Time) bool {
+	return pause(ctx, max(0, e.t.PayPoll-time.Since(asked)))
 }
 
 // cancel ends the bill for a citizen who does not want to pay.
@@ -405,12 +415,13 @@ func (p *payment) confirm(ctx context.Context, first func(context.Context) (Bill
 	limit, stop := context.WithTimeout(ctx, j.e.t.PayConfirm)
 	defer stop()
 	b, err := await(limit, j, j.e.t.Quiet, T("svc.wait.pay"), func(ctx context.Context) (Bill, error) {
+		asked := time.Now()
 		b, err := first(ctx)
-		for (err != nil || b.State == BillOpen || b.State == BillClosing) && pause(ctx, j.e.t.PayPoll) {
-			if err != nil {
+		for (err != nil || b.State == BillOpen || b.State == BillClosing) && j.e.unhurried(ctx, asked) {
+			if asked = time.Now(); err != nil {
 				b, err = first(ctx)
 			} else {
-				b, err = j.e.cfg.Cashier.BillNow(ctx, p.bill.Number)
+				b, err = j.e.cfg.Cashier.BillAfter(ctx, p.bill.Number, b.State, j.e.t.PayConfirm)
 			}
 		}
 		return b, err
@@ -677,13 +688,14 @@ func (e *Engine) owes(c journal.Case) (b billStep, owes bool) {
 	return b, false
 }
 
-// heard writes down what the platform says of the bill of a case that nobody waits for.
-func (e *Engine) heard(c journal.Case, b Bill) error {
-	type move struct {
-		to  journal.State
-		why string
-	}
-	var way []move
+// moved is a state that a case comes to, and why.
+type moved struct {
+	to  journal.State
+	why string
+}
+
+// after are the states that follow one by what is known of the bill.
+func (b Bill) after(at journal.State) []moved {
 	back := func(why ...string) (state string) {
 		for _, f := range b.Refunds {
 			if slices.Contains(why, f.Why) {
@@ -692,29 +704,42 @@ func (e *Engine) heard(c journal.Case, b Bill) error {
 		}
 		return state
 	}
-	switch c.State {
+	switch at {
 	case journal.PayFailed:
-		way = append(way, move{journal.Expired, "not paid"})
+		return []moved{{journal.Expired, "not paid"}}
 	case journal.Cancelled, journal.Expired:
 		if back("late") != "" {
-			way = append(way, move{journal.PaidLate, "paid after the case had ended"})
+			return []moved{{journal.PaidLate, "paid after the case had ended"}}
 		}
 	case journal.PaidLate:
 		if back("late") != "" {
-			way = append(way, move{journal.RefundDue, "paid late"})
+			return []moved{{journal.RefundDue, "paid late"}}
 		}
 	case journal.RefundDue:
 		// The platform has heard of it by the case's own record, or ordered it itself.
-		if state := back("late", "unissued"); state != "" {
-			way = append(way, move{journal.Refunding, "the platform pays back"})
+		if back("late", "unissued") != "" {
+			return []moved{{journal.Refunding, "the platform pays back"}}
 		}
 	case journal.Refunding:
 		switch back("late", "unissued") {
 		case "done", "by-hand":
-			way = append(way, move{journal.Refunded, "paid back"}, move{journal.Closed, "paid back"})
+			return []moved{{journal.Refunded, "paid back"}, {journal.Closed, "paid back"}}
 		case "refused":
-			way = append(way, move{journal.RefundFailed, "the channel does not pay back"})
+			return []moved{{journal.RefundFailed, "the channel does not pay back"}}
 		}
+	}
+	return nil
+}
+
+// heard writes down what the platform says of the bill of a case that nobody waits for, as far as it goes.
+func (e *Engine) heard(c journal.Case, b Bill) error {
+	var way []moved
+	for at := c.State; ; {
+		next := b.after(at)
+		if way = append(way, next...); len(next) == 0 {
+			break
+		}
+		at = next[len(next)-1].to
 	}
 	if len(way) == 0 {
 		return nil

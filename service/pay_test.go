@@ -91,6 +91,10 @@ func (f *fakeTill) BillNow(_ context.Context, number string) (service.Bill, erro
 	return out, nil
 }
 
+func (f *fakeTill) BillAfter(ctx context.Context, number string, _ service.BillState, _ time.Duration) (service.Bill, error) {
+	return f.BillNow(ctx, number)
+}
+
 func (f *fakeTill) CancelBill(_ context.Context, number string) (service.Bill, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

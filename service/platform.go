@@ -60,13 +60,19 @@ func (e *PlatformError) Error() string { return e.Err.Error() + " (" + e.Code + 
 func (e *PlatformError) Unwrap() error { return e.Err }
 
 // Person names a citizen to the platform. It hides itself when formatted.
-type Person struct{ name, number string }
+type Person struct{ name, number, voucher string }
 
 // NewPerson is a person by name and identity number.
-func NewPerson(name, number string) Person { return Person{name, number} }
+func NewPerson(name, number string) Person { return Person{name: name, number: number} }
+
+// NewHolder is a person of whom nothing is known but the number on their voucher, 22 digits.
+func NewHolder(voucher string) Person { return Person{voucher: voucher} }
 
 // Reveal gives the fields to the one place that sends them.
 func (p Person) Reveal() (name, number string) { return p.name, p.number }
+
+// Voucher is the number of the voucher by which alone the person is known, or "".
+func (p Person) Voucher() string { return p.voucher }
 
 // String hides everything.
 func (Person) String() string { return "[person]" }

@@ -376,7 +376,7 @@ func (j *Journey) awaitReady(ctx context.Context, role devices.Role) devices.Unr
 
 // roleWait tells a waiting citizen what a device of a role needs.
 func roleWait(role devices.Role, why devices.Unready) Text {
-	if role == devices.RoleCardPrinter {
+	if role == devices.RoleCardPrinter || role == devices.RoleCardCheck {
 		return deviceWhy(role, why)
 	}
 	return deviceWait(why)

@@ -28,6 +28,9 @@ func (j *Journey) beginStages(title Text) {
 				add("blank")
 				add("permit")
 				add("card")
+				if j.e.cfg.CardCheck {
+					add("check")
+				}
 			}
 		case "submit":
 			add("save")

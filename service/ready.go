@@ -81,7 +81,7 @@ func (e *Engine) scene(it *Item) Scene {
 			}
 			return b.InDoubt
 		},
-		Office: e.cfg.Office != nil, ClockUnsure: e.cfg.Journal.ClockUnsure(),
+		Office: e.cfg.Office != nil, CardCheck: e.cfg.CardCheck, ClockUnsure: e.cfg.Journal.ClockUnsure(),
 	}
 }
 

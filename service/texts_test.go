@@ -49,7 +49,7 @@ func usedTexts(t *testing.T) []string {
 			set["svc.stage."+m[1]] = true
 		}
 	}
-	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter, devices.RoleCamera, devices.RoleCardPrinter, devices.RoleCardDispenser} {
+	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter, devices.RoleCamera, devices.RoleCardPrinter, devices.RoleCardDispenser, devices.RoleCardCheck} {
 		for _, why := range []devices.Unready{
 			devices.UnreadyNoDevice, devices.UnreadyStarting, devices.UnreadyFraud, devices.UnreadyBroken, devices.UnreadyJammed,
 			devices.UnreadyCoverOpen, devices.UnreadyPaperOut, devices.UnreadyTonerOut, devices.UnreadyOffline,

@@ -13,6 +13,7 @@ import (
 type visit struct {
 	id         string
 	card       *devices.IDCard
+	voucher    string // 22 digits, of whoever showed nothing else; card is empty then
 	token      Token
 	consents   map[string]bool // scopes agreed to
 	faceAgreed time.Time       // when the citizen agreed to be compared by face; zero when they did not
@@ -27,8 +28,11 @@ func (v *visit) verified(now time.Time) bool {
 
 // person is who is there, for the platform.
 func (v *visit) person() Person {
-	if v.card == nil {
+	switch {
+	case v.card == nil:
 		return Person{}
+	case v.voucher != "":
+		return NewHolder(v.voucher)
 	}
 	return NewPerson(v.card.Name, v.card.Number)
 }
@@ -54,10 +58,19 @@ func (v *visit) hold(card *devices.IDCard, known func(names ...string) (forget f
 	}
 }
 
+// holdVoucher keeps a voucher's number in place of a card.
+func (v *visit) holdVoucher(voucher string, known func(names ...string) (forget func())) {
+	v.drop()
+	v.card, v.voucher = &devices.IDCard{Kind: devices.CardResident}, voucher
+	if known != nil {
+		v.forget = known(voucher)
+	}
+}
+
 // drop forgets the card.
 func (v *visit) drop() {
 	v.card.Wipe()
-	v.card, v.token = nil, Token{}
+	v.card, v.voucher, v.token = nil, "", Token{}
 	if v.forget != nil {
 		v.forget()
 		v.forget = nil

@@ -259,6 +259,7 @@ func (p *fakeRoll) texts() []string {
 
 // fakePlatform answers as it is told.
 type fakePlatform struct {
+	who     service.Person // to whom a code was sent last
 	mu      sync.Mutex
 	link    service.Link
 	changed chan struct{}
@@ -302,7 +303,8 @@ func (p *fakePlatform) Changed() <-chan struct{} {
 }
 func (p *fakePlatform) Catalogue() service.Catalogue { p.mu.Lock(); defer p.mu.Unlock(); return p.cat }
 
-func (p *fakePlatform) SendCode(context.Context, string, service.Person) (service.Challenge, error) {
+func (p *fakePlatform) SendCode(_ context.Context, _ string, who service.Person) (service.Challenge, error) {
+	p.who = who
 	if p.send != nil {
 		return service.Challenge{}, p.send
 	}
@@ -422,7 +424,7 @@ func (w *world) start() {
 		cfg.Cashier = w.till
 	}
 	if w.booth != nil {
-		cfg.Office, cfg.TerminalID = w.booth.office, "T-TEST"
+		cfg.Office, cfg.TerminalID, cfg.CardCheck = w.booth.office, "T-TEST", w.booth.eye != nil
 		cfg.Timeouts.Hold = 200 * time.Millisecond // every picture looked at costs real time
 	}
 	if w.engine, err = service.New(cfg); err != nil {

@@ -40,10 +40,15 @@ func (p *page) placeCard(c service.PlaceCard) {
 		title, hint, fill = p.t.ui("card.again"), p.t.ui("card.again.hint"), p.pal.WarnBg
 	case "not-card":
 		title, hint, fill = p.t.ui("card.other"), p.t.ui("card.other.hint"), p.pal.WarnBg
+	case service.NotVoucher:
+		title, hint, fill = p.t.ui("card.voucher.other"), p.t.ui("card.voucher.other.hint"), p.pal.WarnBg
 	}
 	p.head(title, hint)
 	other := p.t.ui("card.none")
-	if c.Other {
+	switch {
+	case c.Voucher:
+		other = p.t.ui("card.none.voucher")
+	case c.Other:
 		other = p.t.ui("card.none.type")
 	}
 	oh := p.height(other, p.w-m.mm(10), m.body(), false) + m.mm(10)

@@ -147,6 +147,8 @@ func samples() []sample {
 			both("本机拍一张照片，送公安人口库比对是否本人。照片比对后立即删除，不保存。", "We take one picture and compare it with the register. It is deleted at once and kept nowhere."),
 			both("人脸信息是敏感个人信息。不同意的，可以用手机验证码核验，办理不受影响。", "A face is sensitive. A code on your phone does just as well.")}, Otherwise: both("用验证码", "Use a code")}, nil},
 		{"identify-type", service.PlaceCard{Page: at(0), Other: true}, nil},
+		{"identify-voucher", service.PlaceCard{Page: at(0), Other: true, Voucher: true}, nil},
+		{"identify-voucher-other", service.PlaceCard{Page: at(0), Other: true, Voucher: true}, func(t *Terminal) { t.state.note = service.NotVoucher }},
 		{"form-number", service.Form{Page: at(0), Title: both("请输入身份证号", "Please enter your identity number"), Hint: both("没有带证也可以办，之后会核验是不是本人。", "You need no card. We check afterwards that it is you."),
 			Fields: []service.Field{{ID: "number", Kind: service.FieldIDNumber, Label: both("证件号", "Number"), Required: true, Max: 18, Private: true}}},
 			func(t *Terminal) { t.state.values["number"] = "9900001990030" }},

@@ -305,7 +305,7 @@ var doctorFaults = []fault{
 	{name: "a port may not be opened", plant: func(w *ward) { w.giveTo(65534) }, as: 65534, what: "permission denied", mend: "dialout"},
 	{name: "a reader is another than the one commissioned", plant: func(w *ward) { w.swap("driver = \"sam\"", "driver = \"sam\"\nserial = \"0501-20990101-1\"") }, what: "commissioned was 0501-20990101-1", mend: "as they were commissioned"},
 	{name: "two roles at one port", plant: func(w *ward) {
-		w.append("\n[device.code-scanner]\ndriver = \"code\"\nuri = \"" + w.Props.Reader.URI() + "\"\n")
+		w.append("\n[device.ups]\ndriver = \"megatec\"\nuri = \"" + w.Props.Reader.URI() + "\"\n")
 	}, what: "at the same port", mend: "kiosk devices list"},
 	{name: "the reader does not answer", plant: func(w *ward) { w.must(w.Props.Fault(sim.DeviceIDReader, "silent", "")) }, what: "id-reader", mend: "switch it on"},
 	{name: "the reader's security module failed", plant: func(w *ward) { w.must(w.Props.Fault(sim.DeviceIDReader, "self-test-failed", "")) }, what: "id-reader", mend: "the device itself says"},

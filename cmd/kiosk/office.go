@@ -28,7 +28,7 @@ func (t *terminal) office() service.Office {
 // Face implements service.Office.
 func (o office) Face(ctx context.Context, visit string, who service.Person, picture []byte, agreed time.Time) (service.Token, error) {
 	name, number := who.Reveal()
-	s, err := o.client.Face(ctx, wire.FaceCheck{Person: wire.PersonRef{Name: name, Number: number}, Visit: visit, Picture: picture, Agreed: agreed.UTC()})
+	s, err := o.client.Face(ctx, wire.FaceCheck{Person: wire.PersonRef{Name: name, Number: number, Voucher: who.Voucher()}, Visit: visit, Picture: picture, Agreed: agreed.UTC()})
 	if err != nil {
 		return service.Token{}, o.failure(err)
 	}
@@ -65,6 +65,11 @@ func (o office) Apply(ctx context.Context, a service.Application) (service.Stand
 // Standing implements service.Office.
 func (o office) Standing(ctx context.Context, key string) (service.Standing, error) {
 	return o.stands(o.client.Application(ctx, key))
+}
+
+// StandingAfter implements service.Office.
+func (o office) StandingAfter(ctx context.Context, key string, state service.StandingState, wait time.Duration) (service.Standing, error) {
+	return o.stands(o.client.ApplicationAfter(ctx, key, wire.CardState(state), wait))
 }
 
 func (o office) stands(c wire.CardCase, err error) (service.Standing, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -73,7 +74,7 @@ func options(all []wire.Option) []service.Option {
 // SendCode implements service.Platform.
 func (c city) SendCode(ctx context.Context, visit string, who service.Person) (service.Challenge, error) {
 	name, number := who.Reveal()
-	s, err := c.client.SendCode(ctx, wire.CodeRequest{Person: wire.PersonRef{Name: name, Number: number}, Visit: visit})
+	s, err := c.client.SendCode(ctx, wire.CodeRequest{Person: wire.PersonRef{Name: name, Number: number, Voucher: who.Voucher()}, Visit: visit})
 	if err != nil {
 		return service.Challenge{}, c.failure(err)
 	}
@@ -123,6 +124,11 @@ func (c city) Bill(ctx context.Context, caseID, item string, token service.Token
 // BillNow implements service.Cashier.
 func (c city) BillNow(ctx context.Context, number string) (service.Bill, error) {
 	return c.billed(c.client.BillNow(ctx, number))
+}
+
+// BillAfter implements service.Cashier.
+func (c city) BillAfter(ctx context.Context, number string, state service.BillState, wait time.Duration) (service.Bill, error) {
+	return c.billed(c.client.BillAfter(ctx, number, wire.BillState(state), wait))
 }
 
 // CancelBill implements service.Cashier.

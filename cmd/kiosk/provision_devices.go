@@ -21,7 +21,7 @@ import (
 )
 
 // roleOrder is the order of the page: what most terminals have comes first.
-var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleUPS}
+var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleUPS}
 
 // bauds are usual speeds of serial lines, by driver.
 var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600}

@@ -7,6 +7,7 @@ package sim
 import (
 	"bytes"
 	"sync"
+	"time"
 )
 
 // ScannerOptions of [StartCodeScanner].
@@ -16,7 +17,13 @@ type ScannerOptions struct {
 	Prefix, Suffix string
 	// Triggered engines look only when they are told to.
 	Triggered bool
+	// Lies is what lies before an engine that is built into a machine; it is asked a moment after the engine was told to look, and ""
+	// is nothing that can be read. Nil: codes come by Show only.
+	Lies func() string
 }
+
+// lookTime is how long an engine takes to read what lies before it.
+const lookTime = 150 * time.Millisecond
 
 // CodeScanner is a simulated engine.
 type CodeScanner struct {
@@ -75,6 +82,13 @@ func (s *CodeScanner) look(on bool) {
 	s.looking = on || !s.opt.Triggered
 	if on {
 		s.looks++
+	}
+	if on && s.opt.Lies != nil {
+		time.AfterFunc(lookTime, func() {
+			if code := s.opt.Lies(); code != "" {
+				s.Show(code)
+			}
+		})
 	}
 }
 

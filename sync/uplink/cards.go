@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -45,16 +46,22 @@ func (c *Client) Chance(ctx context.Context, q wire.CardQuery) (out wire.CardCha
 
 // Apply applies for a card, or finds the application that was made under the same key.
 func (c *Client) Apply(ctx context.Context, a wire.CardApplication) (wire.CardCase, error) {
-	return c.card(ctx, http.MethodPost, "", a, a.Key)
+	return c.card(ctx, http.MethodPost, "", nil, a, a.Key)
 }
 
 // Application says how an application stands.
 func (c *Client) Application(ctx context.Context, key string) (wire.CardCase, error) {
-	return c.card(ctx, http.MethodGet, "/"+url.PathEscape(key), nil, key)
+	return c.card(ctx, http.MethodGet, "/"+url.PathEscape(key), nil, nil, key)
 }
 
-func (c *Client) card(ctx context.Context, method, path string, in any, key string) (out wire.CardCase, err error) {
-	if err := c.call(ctx, method, wire.PathCards+path, nil, in, &out, false); err != nil {
+// ApplicationAfter says how an application stands once its state is another, after wait at the latest. A platform that does not hold
+// answers back says it at once.
+func (c *Client) ApplicationAfter(ctx context.Context, key string, state wire.CardState, wait time.Duration) (wire.CardCase, error) {
+	return c.card(ctx, http.MethodGet, "/"+url.PathEscape(key), while(string(state), wait), nil, key)
+}
+
+func (c *Client) card(ctx context.Context, method, path string, query url.Values, in any, key string) (out wire.CardCase, err error) {
+	if err := c.call(ctx, method, wire.PathCards+path, query, in, &out, false); err != nil {
 		return out, err
 	}
 	if err := knownCard(out); err != nil {

@@ -201,7 +201,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	case len(raw) > wire.MaxAnswerBytes:
 		return fmt.Errorf("%w: more than %d bytes", ErrGarbled, wire.MaxAnswerBytes)
 	}
-	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil && path != wire.PathPull {
+	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil && !query.Has(holding) {
 		c.sync(t, began)
 	}
 	if resp.StatusCode/100 != 2 {
@@ -440,22 +440,36 @@ func (c *Client) Lease(ctx context.Context, r wire.LeaseRequest) (l wire.Lease, 
 
 // Bill asks for the bill of a case: the same one until it is closed or its payment went back.
 func (c *Client) Bill(ctx context.Context, r wire.BillRequest) (b wire.Bill, err error) {
-	return c.bill(ctx, http.MethodPost, "", r, func(b wire.Bill) bool { return b.Case == r.Case && b.Item == r.Item })
+	return c.bill(ctx, http.MethodPost, "", nil, r, func(b wire.Bill) bool { return b.Case == r.Case && b.Item == r.Item })
 }
 
 // BillNow says how a bill stands.
 func (c *Client) BillNow(ctx context.Context, number string) (wire.Bill, error) {
-	return c.bill(ctx, http.MethodGet, "/"+url.PathEscape(number), nil, func(b wire.Bill) bool { return b.Number == number })
+	return c.bill(ctx, http.MethodGet, "/"+url.PathEscape(number), nil, nil, func(b wire.Bill) bool { return b.Number == number })
 }
+
+// BillAfter says how a bill stands once its state is another, after wait at the latest. A platform that does not hold answers back
+// says it at once.
+func (c *Client) BillAfter(ctx context.Context, number string, state wire.BillState, wait time.Duration) (wire.Bill, error) {
+	return c.bill(ctx, http.MethodGet, "/"+url.PathEscape(number), while(string(state), wait), nil, func(b wire.Bill) bool { return b.Number == number })
+}
+
+// while asks for an answer that is held back while a state lasts, in whole seconds.
+func while(state string, wait time.Duration) url.Values {
+	return url.Values{"while": {state}, holding: {strconv.Itoa(int(min(wait, wire.MaxInboxWait) / time.Second))}}
+}
+
+// holding is in the query of what the platform may answer late: such an answer's Date says little of the time when it was asked.
+const holding = "wait"
 
 // CancelBill ends a bill; the answer says whether it was paid meanwhile.
 func (c *Client) CancelBill(ctx context.Context, number string) (wire.Bill, error) {
-	return c.bill(ctx, http.MethodPost, "/"+url.PathEscape(number)+"/cancel", struct{}{}, func(b wire.Bill) bool { return b.Number == number })
+	return c.bill(ctx, http.MethodPost, "/"+url.PathEscape(number)+"/cancel", nil, struct{}{}, func(b wire.Bill) bool { return b.Number == number })
 }
 
 // bill believes an answer only when it is about what was asked and can be shown.
-func (c *Client) bill(ctx context.Context, method, path string, in any, about func(wire.Bill) bool) (b wire.Bill, err error) {
-	if err := c.call(ctx, method, wire.PathBills+path, nil, in, &b, false); err != nil {
+func (c *Client) bill(ctx context.Context, method, path string, query url.Values, in any, about func(wire.Bill) bool) (b wire.Bill, err error) {
+	if err := c.call(ctx, method, wire.PathBills+path, query, in, &b, false); err != nil {
 		return b, err
 	}
 	switch b.State {

@@ -148,6 +148,8 @@ func (m Message) SigningBytes(terminal string) []byte {
 type PersonRef struct {
 	Number string `json:"number"`
 	Name   string `json:"name"`
+	// Voucher is the 22-digit number of the person's application for an identity card, where only it is known; Number and Name are "" then.
+	Voucher string `json:"voucher,omitempty"`
 }
 
 // CodeRequest asks the platform to send a one-time code to the registered phone.

@@ -19,6 +19,7 @@ var terms = [...]string{"other",
 	"id-reader", "receipt-printer", "document-printer", "card-printer", "card-dispenser", "camera", "code-scanner", "smart-card",
 	"fingerprint", "signature", "sound", "lights", "door", "ups",
 	"ready", "no-device", "starting", "other-device", "broken", "jammed", "cover-open", "paper-out", "toner-out", "offline",
+	"card-check",
 }
 
 // Term is one of a fixed list of words for devices and their states. It cannot hold another text: what is not on the list is

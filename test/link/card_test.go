@@ -73,7 +73,21 @@ func TestACardIsPermittedOnce(t *testing.T) {
 	if _, err := x.client.Permit(t.Context(), k.ID, "TID", "B-1"); codeOf(err) != "E-CARD-STATE" {
 		t.Errorf("%v", err)
 	}
-	if err := c.DecideCard(t.Context(), k.ID, 1, true, platform.Operator{Who: "chen"}); err != nil {
+	// An answer is held back while nothing changes, and comes when something does.
+	began := time.Now()
+	if is, err = x.client.ApplicationAfter(t.Context(), k.ID, wire.CardWaiting, time.Second); err != nil || is.State != wire.CardWaiting || time.Since(began) < time.Second {
+		t.Errorf("%+v, %v after %v", is, err, time.Since(began))
+	}
+	decided := make(chan error, 1)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		decided <- c.DecideCard(t.Context(), k.ID, 1, true, platform.Operator{Who: "chen"})
+	}()
+	began = time.Now()
+	if is, err = x.client.ApplicationAfter(t.Context(), k.ID, wire.CardWaiting, 20*time.Second); err != nil || is.State != wire.CardApproved || time.Since(began) > 10*time.Second {
+		t.Errorf("%+v, %v after %v", is, err, time.Since(began))
+	}
+	if err := <-decided; err != nil {
 		t.Fatal(err)
 	}
 	if is, err = x.client.Application(t.Context(), k.ID); err != nil || is.State != wire.CardApproved {
@@ -90,10 +104,10 @@ func TestACardIsPermittedOnce(t *testing.T) {
 	if err := sim.Pay(b.QR[strings.LastIndexByte(b.QR, '/')+1:], 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "paid", func() bool {
-		b, err = x.client.BillNow(t.Context(), b.Number)
-		return err == nil && b.State == wire.BillPaid
-	})
+	began = time.Now()
+	if b, err = x.client.BillAfter(t.Context(), b.Number, wire.BillOpen, 20*time.Second); err != nil || b.State != wire.BillPaid || time.Since(began) > 10*time.Second {
+		t.Errorf("%+v, %v after %v", b, err, time.Since(began))
+	}
 	var id string
 	move := func(to wire.BlankState, number string) {
 		t.Helper()

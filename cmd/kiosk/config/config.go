@@ -153,6 +153,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleUPS:             {"megatec", "nut"},
 	devices.RoleCardDispenser:   {"card"},
 	devices.RoleCamera:          {"video"},
+	devices.RoleCardCheck:       {"code", "video"},
 }
 
 // schemes lists the buses that each driver can speak over.
