@@ -60,10 +60,10 @@ unit:
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 
-# The real program under Xvfb, touched by real X events.
+# The real program under Xvfb, touched by real X events. ALL=1 plays the journeys too that CI leaves out.
 journeys: build
 	@$(SET_UP) run test
-	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -timeout 30m -parallel 2 ./test/journeys
+	BUDAYANG_REQUIRE_PEERS=1 BUDAYANG_ALL_JOURNEYS=$(ALL) $(GO) test -count=1 -timeout 30m -parallel 2 ./test/journeys
 
 # The drivers against Debian's real kernel in a virtual machine, with USB devices and cameras that are written in Go. SHORT=1 is
 # what CI runs. Without an emulator (and no way to install one) it says so and ends well, unless BUDAYANG_REQUIRE_PEERS is set.

@@ -38,7 +38,7 @@ func (d demoCmd) Run(ctx context.Context, io stdio) error {
 	}
 	if d.Journey == "list" {
 		for _, j := range journey.Journeys() {
-			fmt.Fprintf(io.out, "%-16s %s\n", j.Name, j.Tells)
+			fmt.Fprintf(io.out, "%-22s %-4s %s\n", j.Name, map[bool]string{true: "rare"}[j.Rare], j.Tells)
 		}
 		return nil
 	}
@@ -77,7 +77,7 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 			word = "FAILED"
 			failed = errors.Join(failed, fmt.Errorf("journey %s: %w", j.Name, err))
 		}
-		fmt.Fprintf(io.out, "%-16s %-6s %8s  cases %d, acknowledged %d, duplicates %d, lost %d; certificates %d, slips %d  → %s\n",
+		fmt.Fprintf(io.out, "%-22s %-6s %8s  cases %d, acknowledged %d, duplicates %d, lost %d; certificates %d, slips %d  → %s\n",
 			j.Name, word, sum.Took, t.Cases, t.Acknowledged, t.Duplicates, t.Lost, t.Certificates, t.Receipts, dir)
 		sum.WriteTimes(io.out)
 		if ctx.Err() != nil {

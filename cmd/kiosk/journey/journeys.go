@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 )
@@ -39,6 +40,12 @@ type Journey struct {
 	Declared []Declared
 	// Blanks: blank cards are loaded, and written down, before the terminal starts.
 	Blanks bool
+	// Elsewhere goes on at a second terminal of the same hall, when all visits here are over.
+	Elsewhere *Journey
+	// Fee changes the prices; nil leaves them.
+	Fee func(*platform.Prices)
+	// Rare is played with the others only by who asks for all (make journeys ALL=1).
+	Rare bool
 	// Quick shortens the visit's patience, for journeys about walking away.
 	Quick bool
 	// Check looks at the summary; nil means [everyCaseAcked].
@@ -53,6 +60,8 @@ func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
 		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDLeft(), temporaryIDRibbon(),
+		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
+		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(),
 	}
 }
 
@@ -257,7 +266,7 @@ func temporaryID() Journey {
 	return card(Journey{Name: "temporary-id", Tells: "a temporary identity card: face, photo, signature, approval, fee, card",
 		Declared: []Declared{{"printing a card", cardTime.Seconds()}, {"dispenser, two motions", 2 * motionTime.Seconds()}, {"official", officialTime.Seconds()},
 			{"phone that pays", phoneTime.Seconds()}, {"hand that takes the card", handTime.Seconds()}},
-		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}, nil)
+		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), inTime, seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}, nil)
 }
 
 // temporaryIDLater: nobody waits for the official.

@@ -32,7 +32,7 @@ func Play(ctx context.Context, j Journey, opt Options) (*Summary, error) {
 	if err := clean(opt.Dir); err != nil {
 		return sum, fmt.Errorf("journey: %w", err)
 	}
-	s, err := open(ctx, j, opt, sum)
+	s, err := open(ctx, j, opt, sum, nil)
 	if err != nil {
 		return sum, err
 	}
@@ -97,7 +97,35 @@ func (s *Stage) play(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.drain(ctx)
+	if err := s.drain(ctx); err != nil || s.journey.Elsewhere == nil {
+		return err
+	}
+	if err := s.elsewhere(ctx, *s.journey.Elsewhere); err != nil {
+		return fmt.Errorf("at the second terminal: %w", err)
+	}
+	return nil
+}
+
+// elsewhere goes on at a second terminal: a program of its own, with a journal, a display and devices of its own, on the same
+// platform. What it leaves lies in the folder second.
+func (s *Stage) elsewhere(ctx context.Context, j Journey) error {
+	opt := s.opt
+	opt.Dir = filepath.Join(s.opt.Dir, "second")
+	if err := clean(opt.Dir); err != nil {
+		return err
+	}
+	s.sum.Second = &Summary{Journey: j.Name, Began: time.Now()}
+	o, err := open(ctx, j, opt, s.sum.Second, s.world)
+	if err != nil {
+		return err
+	}
+	s.Note("the citizen goes to a second terminal")
+	if err = o.play(ctx); err != nil {
+		_ = o.display.Photograph(context.WithoutCancel(ctx), filepath.Join(opt.Dir, "screens", "zz-failed.png"))
+	}
+	err = errors.Join(err, o.close(context.WithoutCancel(ctx)))
+	s.sum.Second.Took = time.Since(s.sum.Second.Began).Round(time.Millisecond).String()
+	return err
 }
 
 // visit goes from the attract screen back to it.

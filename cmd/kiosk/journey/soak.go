@@ -407,7 +407,7 @@ func (s *soak) takeOutput() {
 
 // approveSoon is an official who has nothing else to do.
 func (s *soak) approveSoon() {
-	time.AfterFunc(300*time.Millisecond, func() { _ = s.world.approve(50) })
+	time.AfterFunc(300*time.Millisecond, func() { _ = s.world.decide(50, true, "the photo is good") })
 }
 
 func (s *soak) paySoon() { time.AfterFunc(300*time.Millisecond, func() { _ = s.world.Pay() }) }

@@ -68,7 +68,8 @@ type Stage struct {
 	logFile   *os.File
 }
 
-func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, err error) {
+// open sets a stage up; beside is the world of a terminal in the same hall, or nil.
+func open(ctx context.Context, j Journey, opt Options, sum *Summary, beside *World) (s *Stage, err error) {
 	if opt.Width == 0 {
 		opt.Width, opt.Height = 1080, 1920
 	}
@@ -92,7 +93,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if err != nil {
 		return s, fmt.Errorf("stage: %w", err)
 	}
-	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera}
+	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera, Beside: beside, Fee: j.Fee}
 	if opt.USB != "" {
 		world.ReaderUSB = &sim.USBOptions{Split: opt.USB == "split", Port: 1}
 		world.ReceiptUSB = &sim.USBOptions{Serial: "P-1", Port: 2}
@@ -100,7 +101,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary) (s *Stage, 
 	if s.world, err = NewWorld(ctx, world); err != nil {
 		return s, err
 	}
-	s.link, s.props = s.world.Link, s.world.Props
+	s.link, s.props, s.codes = s.world.Link, s.world.Props, len(s.world.Codes())
 	if s.display, err = OpenDisplay(ctx, opt.Width, opt.Height, opt.Slow); err != nil {
 		return s, err
 	}
@@ -350,6 +351,7 @@ func (s *Stage) read(ctx context.Context) error {
 	s.sum.Verify = report.Problems
 	errs = append(errs, err, j.Close())
 	s.world.Count(&s.sum.Totals)
+	s.sum.Money = s.world.Money()
 	s.sum.Papers = s.world.PaperFiles()
 	raw, err := os.ReadFile(path)
 	if err == nil {

@@ -27,12 +27,20 @@ type Summary struct {
 	Screens  []string      `json:"screens"`
 	Times    []StepTime    `json:"times"`           // how long each screen stood
 	Stock    *StockSummary `json:"stock,omitempty"` // of blank cards
+	Money    MoneySummary  `json:"money"`           // at the payment channel, in fen
 	Declared []Declared    `json:"declared,omitempty"`
 	Papers   []string      `json:"papers"`
 	Kills    int           `json:"kills"`           // how often the terminal died at its crash point and was started again
 	Verify   []string      `json:"verify_problems"` // empty when chains and ledgers hold
 	Notes    []string      `json:"notes,omitempty"` // what the journey saw happen (process killed, link cut)
 	Failed   string        `json:"failed,omitempty"`
+	Second   *Summary      `json:"second,omitempty"` // of a second terminal
+}
+
+// MoneySummary is what the payment channel took and gave back, in fen.
+type MoneySummary struct {
+	Paid     int64 `json:"paid"`
+	Returned int64 `json:"returned"`
 }
 
 // Declared is a time that a device or a person takes.
@@ -56,12 +64,62 @@ func (s *Summary) WriteTimes(to io.Writer) {
 			own += t.Seconds
 		}
 	}
-	fmt.Fprintf(to, "  all screens  %6.2f s; those that the terminal ends itself %.2f s, of which declared:\n", all, own)
+	fmt.Fprintf(to, "  all screens  %6.2f s; those that the terminal ends itself %.2f s (at most %.0f), of which declared:\n", all, own, mostMachine.Seconds())
 	for _, d := range s.Declared {
 		fmt.Fprintf(to, "    %-26s %6.2f s\n", d.What, d.Seconds)
 		own -= d.Seconds
 	}
-	fmt.Fprintf(to, "  the terminal's own %.2f s\n", own)
+	fmt.Fprintf(to, "  the terminal's own %.2f s (at most %.0f)\n", own, mostOwn)
+	for _, c := range s.Cases {
+		for i, h := range c.History {
+			if i > 0 {
+				fmt.Fprintf(to, "    %6.2f s  %s\n", h.At.Sub(c.History[0].At).Seconds(), h.State)
+			}
+		}
+	}
+	if d, made := s.made(); made {
+		fmt.Fprintf(to, "  from the blank, whose permit is asked for next, to the card in the hand %.2f s (at most %.0f)\n", d.Seconds(), mostMade.Seconds())
+	}
+}
+
+// What a card may take, in seconds beyond the declared times, and from its permit to the hand.
+const (
+	mostOwn     = 5.0
+	mostMachine = 6 * time.Minute
+	mostMade    = 90 * time.Second
+)
+
+// made is how long the first card took from the moment when its blank was bound to it.
+func (s *Summary) made() (d time.Duration, made bool) {
+	for _, c := range s.Cases {
+		var bound time.Time
+		for _, h := range c.History {
+			switch {
+			case h.State == journal.Bound:
+				bound = h.At
+			case h.State == journal.Delivered && !bound.IsZero():
+				return h.At.Sub(bound), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// inTime wants the limits of a card's journey kept.
+func inTime(s *Summary) error {
+	var all float64
+	for _, t := range s.Times {
+		if machine[t.Screen] {
+			all += t.Seconds
+		}
+	}
+	if all > mostMachine.Seconds() {
+		return fmt.Errorf("%.0f s on screens that the terminal ends itself, expected %v at most", all, mostMachine)
+	}
+	if d, made := s.made(); !made || d > mostMade {
+		return fmt.Errorf("card made: %v, after %v, expected %v at most", made, d, mostMade)
+	}
+	return nil
 }
 
 // StepTime is how long a screen stood, by the terminal's probe.

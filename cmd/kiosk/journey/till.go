@@ -5,7 +5,10 @@ package journey
 // The payment channel and a phone that pays: the channel's simulator listens, and the citizen scans what is on the screen.
 
 import (
+	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"net"
@@ -67,9 +70,22 @@ func openTill() (*till, error) {
 func (t *till) close() { _ = t.server.Close() }
 
 // config is what the platform needs of it: ten yuan for a temporary identity card (发改价格〔2003〕2322号).
-func (t *till) config() platform.PayConfig {
+func (t *till) config(change func(*platform.Prices)) platform.PayConfig {
+	prices := platform.Prices{Items: map[string]pay.Fen{"TID": 1000}}
+	if change != nil {
+		change(&prices)
+	}
 	return platform.PayConfig{Channels: map[string]pay.Channel{"nontax": t.channel}, Use: "nontax", District: district,
-		Cash: map[string]string{"zh": "现金请到 2 号窗口", "en": "Cash at counter 2"}, Tariff: platform.Prices{Items: map[string]pay.Fen{"TID": 1000}}}
+		Cash: map[string]string{"zh": "现金请到 2 号窗口", "en": "Cash at counter 2"}, Tariff: prices}
+}
+
+// deliver has the channel tell the platform at its address what it takes, as channels do, until ctx ends.
+func (t *till) deliver(ctx context.Context, platform string, ca []byte) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}, Timeout: 5 * time.Second}
+	t.sim.Deliver(ctx, client, platform+"/pay/nontax/notice")
+	client.CloseIdleConnections()
 }
 
 // Pay is a phone that scans the code on the screen and pays.
@@ -80,4 +96,24 @@ func (w *World) Pay() error {
 		}
 	}
 	return errors.New("no code to pay was given out")
+}
+
+// PayAnyway is a phone that pays the newest code whether it is still good or not.
+func (w *World) PayAnyway() error {
+	all := w.till.sim.Orders()
+	if len(all) == 0 {
+		return errors.New("no code to pay was given out")
+	}
+	return w.till.sim.PayAnyway(all[len(all)-1].Number, 0)
+}
+
+// Money is what the channel's books say.
+func (w *World) Money() (m MoneySummary) {
+	for _, o := range w.till.sim.Orders() {
+		for _, p := range o.Payments {
+			m.Paid += p.Amount
+			m.Returned += p.Returned
+		}
+	}
+	return m
 }

@@ -5,11 +5,13 @@ package journey
 // The world around a terminal: a platform that listens, a line to it, and peripherals on the wire.
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
+	"image/png"
 	"net"
 	"os"
 	"os/exec"
@@ -23,6 +25,7 @@ import (
 	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/facesim"
+	"github.com/budayang/kiosk/service/cardface"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -40,6 +43,11 @@ type WorldOptions struct {
 	Crowd, Blanks int
 	Motion        time.Duration
 	NetCamera     bool
+	// Beside is the world of another terminal of the same hall, whose platform, citizens and channel this one shares; it must be
+	// closed after this one.
+	Beside *World
+	// Fee takes the place of the usual prices; nil leaves them.
+	Fee func(*platform.Prices)
 }
 
 // World is everything but the terminal.
@@ -54,13 +62,24 @@ type World struct {
 	till   *till
 	Cards  *sim.CardDispenser
 	Camera *sim.Camera // nil where the camera is a file
-	people []sim.Card  // beside the sample cards
-	stop   context.CancelFunc
-	served chan error
+	// Scanner reads what people hold before it; Eye reads the card that was just printed, inside the machine.
+	Scanner, Eye *sim.CodeScanner
+	people       []sim.Card // beside the sample cards
+	stop         context.CancelFunc
+	served       chan error
+	id, no       string // of the terminal
+	address      string // of the platform
+
+	printed sync.Mutex
+	code    string              // on the card that was printed last
+	smear   func(string) string // what the eye sees of it; nil: what is there
 }
 
-// terminalID is the demonstration's terminal.
-const terminalID = "990000-0003"
+// terminalID is the demonstration's terminal, besideID the one beside it.
+const (
+	terminalID = "990000-0003"
+	besideID   = "990000-0004"
+)
 
 // pocket is the citizen's phone: it shows the codes that the platform sent.
 type pocket struct {
@@ -78,7 +97,7 @@ func (p *pocket) Send(_ context.Context, _, _, code string) error {
 
 // NewWorld starts platform, line and peripherals.
 func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
-	w = &World{opt: opt, phone: &pocket{}}
+	w = &World{opt: opt, phone: &pocket{}, id: terminalID, no: "03"}
 	defer func() {
 		if err != nil {
 			_ = w.Close()
@@ -92,27 +111,52 @@ func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
 			return w, fmt.Errorf("world: %w", err)
 		}
 	}
-	if w.faces, err = facesim.Start(time.Now); err != nil {
+	if b := opt.Beside; b != nil {
+		w.id, w.no = besideID, "04"
+		w.phone, w.faces, w.till, w.Platform, w.address = b.phone, b.faces, b.till, b.Platform, b.address
+	} else if err := w.startPlatform(ctx); err != nil {
 		return w, err
 	}
-	if w.till, err = openTill(); err != nil {
+	if err := w.admit(ctx); err != nil {
 		return w, err
 	}
-	if err := w.startPlatform(ctx); err != nil {
+	if w.Link, err = NewLink(w.address); err != nil {
 		return w, err
 	}
 	return w, w.startDevices()
 }
 
-func (w *World) startPlatform(ctx context.Context) error {
+// admit leaves what a terminal needs to be let in.
+func (w *World) admit(ctx context.Context) error {
+	if err := os.WriteFile(filepath.Join(w.opt.Dir, "ca.pem"), w.Platform.CA(), 0o644); err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	code, _, err := w.Platform.IssueCode(ctx, w.id, 0, platform.Operator{Who: "demonstration"})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(w.opt.Dir, "code"), []byte(code), 0o600); err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	return nil
+}
+
+func (w *World) startPlatform(ctx context.Context) (err error) {
+	if w.faces, err = facesim.Start(time.Now); err != nil {
+		return err
+	}
+	if w.till, err = openTill(); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("world: %w", err)
 	}
+	w.address = l.Addr().String()
 	faces, err := w.faces.Backend()
 	if err == nil {
-		cfg := platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + l.Addr().String(),
-			Backends: []platform.BackendConfig{faces}, Pay: w.till.config()}
+		cfg := platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + w.address,
+			Backends: []platform.BackendConfig{faces}, Pay: w.till.config(w.opt.Fee)}
 		if w.opt.Crowd > 0 {
 			err = w.gather(ctx, &cfg)
 		}
@@ -124,28 +168,23 @@ func (w *World) startPlatform(ctx context.Context) error {
 		_ = l.Close()
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(w.opt.Dir, "ca.pem"), w.Platform.CA(), 0o644); err != nil {
-		return fmt.Errorf("world: %w", err)
-	}
-	code, _, err := w.Platform.IssueCode(ctx, terminalID, 0, platform.Operator{Who: "demonstration"})
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(w.opt.Dir, "code"), []byte(code), 0o600); err != nil {
-		return fmt.Errorf("world: %w", err)
-	}
 	serve, cancel := context.WithCancel(context.Background())
 	w.stop, w.served = cancel, make(chan error, 1)
-	go func() { w.served <- w.Platform.Serve(serve, l) }()
-	w.Link, err = NewLink(l.Addr().String())
-	return err
+	go func() {
+		var told sync.WaitGroup
+		told.Go(func() { w.till.deliver(serve, "https://"+w.address, w.Platform.CA()) })
+		err := w.Platform.Serve(serve, l)
+		told.Wait()
+		w.served <- err
+	}()
+	return nil
 }
 
 func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
 		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
 		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage},
-		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime, OnPrint: func(sim.Paper) { go w.Props.CardPrinter.Take() }}})
+		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime, OnPrint: w.cardPrinted}})
 	if err != nil {
 		return err
 	}
@@ -159,7 +198,42 @@ func (w *World) startDevices() (err error) {
 			return err
 		}
 	}
+	if w.Scanner, err = sim.StartCodeScanner(sim.ScannerOptions{Suffix: "\r", Triggered: true}); err != nil {
+		return err
+	}
+	if w.Eye, err = sim.StartCodeScanner(sim.ScannerOptions{Suffix: "\r", Triggered: true, Lies: w.onCard}); err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(w.opt.Dir, "booth.jpg"), boothPicture, 0o600)
+}
+
+// cardPrinted reads what is on the card, as the eye will, and lets the card go back to the dispenser.
+func (w *World) cardPrinted(p sim.Paper) {
+	code := ""
+	if m, err := png.Decode(bytes.NewReader(p.Data)); err == nil {
+		code, _ = cardface.ReadCode(m)
+	}
+	w.printed.Lock()
+	w.code = code
+	w.printed.Unlock()
+	go w.Props.CardPrinter.Take()
+}
+
+// onCard is what the eye sees.
+func (w *World) onCard() string {
+	w.printed.Lock()
+	defer w.printed.Unlock()
+	if w.smear != nil {
+		return w.smear(w.code)
+	}
+	return w.code
+}
+
+// Smear changes what the eye sees of the next cards; nil ends it.
+func (w *World) Smear(how func(string) string) {
+	w.printed.Lock()
+	defer w.printed.Unlock()
+	w.smear = how
 }
 
 // Blanks is how many blank cards are in the dispenser at the start, if nothing else is said.
@@ -200,9 +274,9 @@ func (w *World) WriteConfig(path string, width, height int, lang string, p Patie
 	text := fmt.Sprintf(`# Written for a demonstration or a journey.
 [terminal]
 id = %q
-no = "03"
+no = %q
 site = "示例区市民之家"
-name = "03 号终端"
+name = "%s 号终端"
 data = "terminal"
 
 [screen]
@@ -255,11 +329,21 @@ driver = "card"
 uri = %q
 profile = "crt-591"
 
+[device.card-check]
+driver = "code"
+uri = %q
+profile = "honeywell"
+
+[device.code-scanner]
+driver = "code"
+uri = %q
+profile = "honeywell"
+
 [device.camera]
 driver = "video"
 %s
-`, terminalID, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
-		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", w.cameraURI())))
+`, w.id, w.no, w.no, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
+		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), w.Eye.URI(), w.Scanner.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", w.cameraURI())))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -268,7 +352,7 @@ func (w *World) JournalPath() string { return filepath.Join(w.opt.Dir, "terminal
 
 // JournalOptions open it.
 func (w *World) JournalOptions() journal.Options {
-	return journal.Options{Terminal: terminalID, No: "03", KeyFile: filepath.Join(w.opt.Dir, "terminal", "journal.key")}
+	return journal.Options{Terminal: w.id, No: w.no, KeyFile: filepath.Join(w.opt.Dir, "terminal", "journal.key")}
 }
 
 // PaperDir is where papers lie.
@@ -336,8 +420,16 @@ func (w *World) Close() error {
 	if w.Camera != nil {
 		errs = append(errs, w.Camera.Close())
 	}
+	for _, s := range []*sim.CodeScanner{w.Scanner, w.Eye} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
 	if w.Link != nil {
 		w.Link.Close()
+	}
+	if w.opt.Beside != nil {
+		return errors.Join(append(errs, os.RemoveAll(w.opt.Dir))...)
 	}
 	if w.stop != nil {
 		w.stop()
@@ -369,10 +461,13 @@ func (w *World) LoadBlanks() error {
 }
 
 // Approve is the official who approves what waits.
-func (w *World) Approve() error { return w.approve(10_000) }
+func (w *World) Approve() error { return w.decide(10_000, true, "the photo is good") }
 
-// approve looks at the newest cases only.
-func (w *World) approve(newest int) error {
+// Reject is the official who does not.
+func (w *World) Reject(why string) error { return w.decide(10_000, false, why) }
+
+// decide looks at the newest cases only.
+func (w *World) decide(newest int, approve bool, why string) error {
 	ctx := context.Background()
 	all, err := w.Platform.Cases(ctx, newest)
 	if err != nil {
@@ -380,11 +475,20 @@ func (w *World) approve(newest int) error {
 	}
 	err = errors.New("no application waits")
 	for _, c := range all {
-		if derr := w.Platform.DecideCard(ctx, c.ID, 1, true, platform.Operator{Who: "demo.li", Why: "the photo is good"}); derr == nil {
+		if derr := w.Platform.DecideCard(ctx, c.ID, 1, approve, platform.Operator{Who: "demo.li", Why: why}); derr == nil {
 			return nil
 		} else if c.Item == "TID" {
 			err = derr
 		}
 	}
 	return err
+}
+
+// State is the state of the newest case, as the platform holds it.
+func (w *World) State() string {
+	all, err := w.Platform.Cases(context.Background(), 1)
+	if err != nil || len(all) == 0 {
+		return ""
+	}
+	return string(all[0].State)
 }

@@ -1,0 +1,281 @@
+//go:build !release
+
+package journey
+
+// The journeys of a card beside the usual one: what goes wrong, and whom it costs what.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/platform"
+	"github.com/budayang/kiosk/platform/facesim"
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// fee is what a temporary identity card costs, in fen.
+const fee = 1000
+
+// temporaryIDSecond: the official needs time, and the citizen goes on at another machine.
+func temporaryIDSecond() Journey {
+	there := card(Journey{Name: "temporary-id-second", Tells: "the application goes on at a second terminal: one application, one bill, one card"}, nil)
+	return card(Journey{Name: "temporary-id-second", Tells: "the citizen leaves during the audit wait, and pays and gets the card at a second terminal of the hall",
+		Elsewhere: &there,
+		Check: all(everyCaseAcked, cases(1), finals(journal.AuditWait), untroubled, stock(func(s *StockSummary) bool { return s.Hopper == Blanks }), money(fee, 0),
+			second(everyCaseAcked, cases(1), finals(journal.Closed), untroubled, cardsIssued(1), seen("pay"), papers(0, 1)))},
+		map[string]Act{"decision": func(ctx context.Context, s *Stage, _ Screen) error {
+			s.later(time.Second, func() {
+				if err := s.world.Approve(); err == nil {
+					s.Note("an official approved the application while nobody was there")
+				}
+			})
+			return s.Tap(ctx, "cancel")
+		}})
+}
+
+// temporaryIDRejected: the official says no.
+func temporaryIDRejected() Journey {
+	return card(Journey{Name: "temporary-id-rejected", Tells: "the official rejects the application: the reason is told, nothing is charged, no blank is drawn",
+		Check: all(everyCaseAcked, finals(journal.Rejected), seen("trouble"), money(0, 0), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Remaining == Blanks }))},
+		map[string]Act{"decision": func(_ context.Context, s *Stage, _ Screen) error {
+			s.later(officialTime, func() {
+				if err := s.world.Reject("照片有反光，请重新拍摄"); err == nil {
+					s.Note("an official rejected the application")
+				}
+			})
+			return nil
+		}})
+}
+
+// temporaryIDTwice: a phone pays twice.
+func temporaryIDTwice() Journey {
+	return card(Journey{Name: "temporary-id-twice", Tells: "the fee is paid twice: the second payment goes back, and there is one card",
+		After: func(ctx context.Context, s *Stage) error {
+			return s.until(ctx, 20*time.Second, "the second payment is not back", func() bool { return s.world.Money().Returned == fee })
+		},
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(2*fee, fee))},
+		map[string]Act{"pay": func(_ context.Context, s *Stage, _ Screen) error {
+			s.later(phoneTime, func() {
+				for range 2 {
+					if err := s.world.PayAnyway(); err != nil {
+						s.Note("not paid: " + err.Error())
+					}
+				}
+				s.Note("the fee was paid twice")
+			})
+			return nil
+		}})
+}
+
+// temporaryIDLate: a phone pays what was given up.
+func temporaryIDLate() Journey {
+	return card(Journey{Name: "temporary-id-late", Tells: "the citizen gives up at the payment, and the phone pays all the same: the money goes back by itself", Rare: true,
+		After: func(ctx context.Context, s *Stage) error {
+			if err := s.world.PayAnyway(); err != nil {
+				return err
+			}
+			s.Note("the fee was paid after the citizen had given up")
+			return s.until(ctx, 45*time.Second, "the money is not back", func() bool { return s.world.Money().Returned == fee && s.world.State() == string(journal.Closed) })
+		},
+		Check: all(everyCaseAcked, finals(journal.Closed), money(fee, fee), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Remaining == Blanks }))},
+		map[string]Act{"pay": tap("cancel")})
+}
+
+// temporaryIDUnpaid: nobody pays.
+func temporaryIDUnpaid() Journey {
+	return card(Journey{Name: "temporary-id-unpaid", Tells: "the citizen walks away from the payment code: no card, no money, the blank stays in the hopper", Rare: true,
+		Check: all(everyCaseAcked, finals(journal.PayUnknown), money(0, 0), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Reserved == 1 }))},
+		map[string]Act{"pay": tap("exit")})
+}
+
+// temporaryIDJam: paid, and the dispenser jams.
+func temporaryIDJam() Journey {
+	return card(Journey{Name: "temporary-id-jam", Tells: "the fee is paid and the dispenser jams: nothing more moves, the desk is told, the money is not asked for again",
+		Check: all(everyCaseAcked, finals(journal.Manual), seen("trouble"), money(fee, 0), cardsPrinted(0), stock(func(s *StockSummary) bool { return s.Balance.InDoubt == 1 && s.Taken == 0 }))},
+		map[string]Act{"pay": func(ctx context.Context, s *Stage, now Screen) error {
+			if err := s.world.Cards.Fault("jam-reader", ""); err != nil {
+				return err
+			}
+			return scanCode(ctx, s, now)
+		}})
+}
+
+// temporaryIDPower: the power goes when the printer has answered and nobody has written it down. Every other point is in
+// service.TestPowerCutAtTheBooth.
+func temporaryIDPower() Journey {
+	return card(Journey{Name: "temporary-id-power", Tells: "power is cut when the card left the printer and before that was written down: it is not printed again, and two people look",
+		Crash: "card.acted",
+		Check: all(everyCaseAcked, finals(journal.Manual), money(fee, 0), cardsPrinted(1), killed, stock(func(s *StockSummary) bool { return s.Balance.InDoubt == 1 && s.Taken == 0 }))}, nil)
+}
+
+// temporaryIDSmeared: the code on the printed card cannot be read.
+func temporaryIDSmeared() Journey {
+	return smeared(Journey{Name: "temporary-id-smeared", Tells: "the code on the printed card cannot be read: the card stays inside, nothing is printed again, the desk decides"},
+		func(string) string { return "" })
+}
+
+// temporaryIDOther: the printed card carries another code than its permit.
+func temporaryIDOther() Journey {
+	return smeared(Journey{Name: "temporary-id-other", Tells: "the printed card carries another code than its permit: it stays inside, and the desk decides", Rare: true},
+		func(code string) string { return code + "7" })
+}
+
+func smeared(j Journey, how func(string) string) Journey {
+	j.Before = func(_ context.Context, s *Stage) error { s.world.Smear(how); return nil }
+	j.Check = all(everyCaseAcked, finals(journal.Manual), seen("trouble"), money(fee, 0), cardsPrinted(1),
+		stock(func(s *StockSummary) bool { return s.Balance.InDoubt == 1 && s.Bin == 1 && s.Taken == 0 }))
+	return card(j, nil)
+}
+
+// citizen is the number of who usually stands there, child that of her child.
+const (
+	citizen = "990000199211050228"
+	child   = "990000201806010153"
+)
+
+// temporaryIDExempt: who pays nothing is shown no code.
+func temporaryIDExempt() Journey {
+	return card(Journey{Name: "temporary-id-exempt", Tells: "who is exempt pays nothing, and is shown no payment code", Rare: true,
+		Fee:   func(p *platform.Prices) { p.Exempt = []string{citizen} },
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(0, 0), unseen("pay"))}, nil)
+}
+
+// temporaryIDChild: a guardian applies for somebody under 16.
+func temporaryIDChild() Journey {
+	return card(Journey{Name: "temporary-id-child", Tells: "a guardian applies for a child under 16; the card carries the child's name", Rare: true,
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0))},
+		map[string]Act{
+			"choose": once("option.child", "option.new"),
+			"form": func(ctx context.Context, s *Stage, now Screen) error {
+				if s.count("child") > 0 {
+					return fillForm(ctx, s, now)
+				}
+				s.bump("child")
+				if err := keys(ctx, s, child); err != nil {
+					return err
+				}
+				return s.Tap(ctx, "next")
+			},
+		})
+}
+
+// showVoucher holds a voucher before the scanner once it looks.
+func showVoucher(ctx context.Context, s *Stage, number string) error {
+	return s.until(ctx, 10*time.Second, "the scanner does not look", func() bool { return s.world.Scanner.Show(number) })
+}
+
+// oldVoucher is the citizen's voucher of the year before.
+const oldVoucher = "9900000012025010500002"
+
+// temporaryIDVoucher: the voucher takes the place of a card.
+func temporaryIDVoucher() Journey {
+	return card(Journey{Name: "temporary-id-voucher", Tells: "the citizen has no card and shows the bar code of the voucher to the scanner",
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0))},
+		map[string]Act{"identify": func(ctx context.Context, s *Stage, _ Screen) error {
+			return showVoucher(ctx, s, platform.SeedVoucher(1))
+		}})
+}
+
+// temporaryIDBadVoucher: an old one, one that was used, and somebody else's.
+func temporaryIDBadVoucher() Journey {
+	return card(Journey{Name: "temporary-id-bad-voucher", Tells: "a voucher that expired, one that was used, and another person's: each is refused, no case is opened", Rare: true, Visits: 3,
+		Check: all(cases(0), money(0, 0), seen("trouble"), seen("verify"), stock(func(s *StockSummary) bool { return s.Hopper == Blanks }))},
+		map[string]Act{
+			"identify": func(ctx context.Context, s *Stage, _ Screen) error {
+				s.bump("voucher")
+				switch s.count("voucher") {
+				case 1:
+					s.Note("a voucher that expired in 2025")
+					return showVoucher(ctx, s, oldVoucher)
+				case 2:
+					s.Note("a voucher whose identity card was collected")
+					return showVoucher(ctx, s, platform.SeedVoucher(10))
+				}
+				s.Note("another person's voucher, and the register knows the face of its holder")
+				s.world.faces.Steer(func(string, [32]byte) facesim.Verdict { return facesim.Other })
+				return showVoucher(ctx, s, platform.SeedVoucher(0))
+			},
+			"verify": tap("exit"), // the code goes to its holder's phone
+		})
+}
+
+// until waits for something around the terminal.
+func (s *Stage) until(ctx context.Context, limit time.Duration, not string, is func() bool) error {
+	for deadline := time.Now().Add(s.slow(limit)); !is(); {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s after %v", not, limit)
+		}
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ---- checks ----
+
+// second checks what the second terminal did.
+func second(checks ...check) check {
+	return func(s *Summary) error {
+		if s.Second == nil {
+			return errors.New("nobody went to a second terminal")
+		}
+		if err := all(checks...)(s.Second); err != nil {
+			return fmt.Errorf("second terminal: %w", err)
+		}
+		return nil
+	}
+}
+
+// money expects so much paid and returned at the channel, in fen.
+func money(paid, returned int64) check {
+	return func(s *Summary) error {
+		if s.Money.Paid != paid || s.Money.Returned != returned {
+			return fmt.Errorf("%d fen paid, %d returned, expected %d and %d", s.Money.Paid, s.Money.Returned, paid, returned)
+		}
+		return nil
+	}
+}
+
+// stock expects the ledger of blanks and the machine to be as told, and the ledger to balance.
+func stock(as func(*StockSummary) bool) check {
+	return func(s *Summary) error {
+		if s.Stock == nil {
+			return errors.New("no ledger of blanks")
+		}
+		if err := s.Stock.Balance.Check(); err != nil {
+			return err
+		}
+		if !as(s.Stock) {
+			return fmt.Errorf("ledger and machine: %+v", *s.Stock)
+		}
+		return nil
+	}
+}
+
+func cardsPrinted(n int) check {
+	return func(s *Summary) error {
+		if s.Totals.Cards != n {
+			return fmt.Errorf("%d cards printed, expected %d", s.Totals.Cards, n)
+		}
+		return nil
+	}
+}
+
+func killed(s *Summary) error {
+	if s.Kills != 1 {
+		return fmt.Errorf("killed %d times, expected once", s.Kills)
+	}
+	return nil
+}
+
+func unseen(screen string) check {
+	return func(s *Summary) error {
+		if seen(screen)(s) == nil {
+			return fmt.Errorf("screen %q was shown", screen)
+		}
+		return nil
+	}
+}
