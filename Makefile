@@ -128,6 +128,7 @@ bench: build
 	@if (cd test/bench/nats && $(GO) mod download) 2>/dev/null; then cd test/bench/nats && $(GO) test -run '^$$' -bench . -benchtime 4000x .; \
 	else echo "NATS cannot be fetched from here; its benchmark is skipped"; fi
 	test/bench/screen.sh
+	test/bench/photo.sh
 
 # Golden pictures of the screens, made anew.
 screens:
