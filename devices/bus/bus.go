@@ -64,6 +64,7 @@ const (
 	HTTPS  = "https"
 	File   = "file"
 	PCSC   = "pcsc"
+	ALSA   = "alsa"
 )
 
 // Line is how a serial port is set.
@@ -115,6 +116,7 @@ var Bauds = []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 4
 
 var (
 	usbID   = regexp.MustCompile(`^([0-9a-fA-F]{4}):([0-9a-fA-F]{4})(?::([\x20-\x7e]{1,126}))?$`)
+	alsaPCM = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_:=,.-]{0,120}$`)
 	usbPort = regexp.MustCompile(`^[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}$`)
 )
 
@@ -163,12 +165,16 @@ func Parse(text string) (URI, error) {
 		if values.Del("reader"); !filepath.IsAbs(path) || err != nil || len(values) > 0 || len(u.Reader) > 127 {
 			return URI{}, errors.New(`the daemon's socket, "pcsc:/run/pcscd/pcscd.comm" or "pcsc:/run/pcscd/pcscd.comm?reader=NAME"`)
 		}
+	case ALSA:
+		if !alsaPCM.MatchString(rest) {
+			return URI{}, errors.New(`a device as aplay -L names it, "alsa:default" or "alsa:plughw:CARD=PCH,DEV=0"`)
+		}
 	case File:
 		if !filepath.IsAbs(rest) {
 			return URI{}, errors.New(`a path, "file:/srv/pictures"`)
 		}
 	default:
-		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, pcsc, v4l2, http or https, not %q", scheme)
+		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, pcsc, v4l2, alsa, http or https, not %q", scheme)
 	}
 	return u, nil
 }

@@ -212,7 +212,7 @@ func TestASwitchThatNeverSettlesIsOpen(t *testing.T) {
 func TestLights(t *testing.T) {
 	s := start(t, sim.IOBoardOptions{})
 	b := open(t, line(t, s.URI()), devices.RoleLights, profileNamed(t, usual))
-	if got := b.Lights(); len(got) != 6 || got[0] != "card-printer" || !slices.Contains(got, devices.LightFill) {
+	if got := b.Lights(); len(got) != 7 || got[0] != "card-dispenser" || !slices.Contains(got, devices.LightFill) {
 		t.Errorf("%v", got)
 	}
 	if st, err := b.Probe(t.Context()); err != nil || st.Unready() != "" || st.Cover != devices.CoverNotSupported {
