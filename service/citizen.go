@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 )
 
@@ -31,6 +32,7 @@ var (
 type Text struct {
 	ID    string            // key in assets/lang/*.json
 	Args  map[string]string // values for {name} in the message
+	Parts map[string]Text   // values that are messages themselves
 	Words map[string]string // by language ("zh", "en"); used when ID is ""
 }
 
@@ -43,6 +45,17 @@ func T(id string, pairs ...string) Text {
 			t.Args[pairs[i]] = pairs[i+1]
 		}
 	}
+	return t
+}
+
+// With returns the text with a message as the value of {name}.
+func (t Text) With(name string, part Text) Text {
+	parts := maps.Clone(t.Parts)
+	if parts == nil {
+		parts = map[string]Text{}
+	}
+	parts[name] = part
+	t.Parts = parts
 	return t
 }
 

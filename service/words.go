@@ -50,12 +50,15 @@ func (m Messages) Say(language string, t Text) string {
 			return t.ID
 		}
 	}
-	if len(t.Args) == 0 {
+	if len(t.Args)+len(t.Parts) == 0 {
 		return w
 	}
-	pairs := make([]string, 0, 2*len(t.Args))
+	pairs := make([]string, 0, 2*(len(t.Args)+len(t.Parts)))
 	for k, v := range t.Args {
 		pairs = append(pairs, "{"+k+"}", v)
+	}
+	for k, part := range t.Parts {
+		pairs = append(pairs, "{"+k+"}", m.Say(language, part))
 	}
 	return strings.NewReplacer(pairs...).Replace(w)
 }

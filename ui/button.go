@@ -87,6 +87,9 @@ func (b *Button) MouseDown(*desktop.MouseEvent) {
 	}
 	b.term.pressed = b
 	b.term.touched()
+	if b.term.opt.Touched != nil {
+		b.term.opt.Touched()
+	}
 	b.paint(true)
 	b.face.Refresh()
 }

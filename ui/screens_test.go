@@ -176,7 +176,7 @@ func samples() []sample {
 		{"help", service.Home{Page: open, Tiles: tiles}, func(t *Terminal) { t.help = true }},
 		{"tech-enter", service.Form{Page: open, Title: service.T("tech.enter.title"), Hint: service.T("tech.enter.hint"), Fields: []service.Field{
 			{ID: "code", Kind: service.FieldDigits, Label: service.T("tech.enter.code"), Required: true, Max: 8},
-			{ID: "pin", Kind: service.FieldDigits, Label: service.T("tech.enter.pin"), Required: true, Max: 12, Secret: true, Problem: service.T("tech.enter.wrong", "left", "4")}}},
+			{ID: "pin", Kind: service.FieldDigits, Label: service.T("tech.enter.pin"), Required: true, Max: 12, Secret: true, Problem: service.T("tech.enter.wrong-code", "left", "4")}}},
 			func(t *Terminal) { t.state.values["code"], t.state.values["pin"] = "1001", "481516" }},
 		{"form-latin-text", service.Form{Page: open, Title: both("平台地址", "Platform's address"), Fields: []service.Field{
 			{ID: "url", Kind: service.FieldText, Label: both("地址", "Address"), Required: true}}}, func(t *Terminal) { t.state.values["url"], t.state.signs = "https://platform.example:8443", true }},
@@ -184,6 +184,7 @@ func samples() []sample {
 		{"tech-supplies", consoleSupplies(), nil},
 		{"tech-logs", consoleLogs(), nil},
 		{"tech-logs-next", consoleLogs(), func(t *Terminal) { t.state.page = 1 }},
+		{"tech-network", consoleNetwork(), nil},
 		{"tech-locked", maintain.Panel{Page: open, ID: "locked", Title: service.T("tech.locked.title"), Hint: service.T("tech.locked.hint", "time", "22:02"),
 			Next: maintain.Button{ID: "understood", Label: service.T("tech.understood")}}, nil},
 	}
@@ -214,6 +215,20 @@ func consoleSupplies() maintain.Panel {
 			Detail: service.T("tech.stock.equation", "loaded", "500", "issued", "183", "spoiled", "2", "retained", "0", "doubt", "3", "reserved", "0", "remaining", "312")})
 	}
 	return p
+}
+
+// consoleNetwork is what the doctor says of a line that is down, in the screen's language.
+func consoleNetwork() maintain.Panel {
+	row := func(g maintain.Grade, what, mend service.Text) maintain.Row {
+		return maintain.Row{Label: what, Detail: mend, Pill: service.T("tech.grade." + string(g)), Grade: g}
+	}
+	return maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "network", Title: service.T("tech.network"), Who: "张工", Until: noon.Add(14 * time.Minute),
+		GridFirst: true, Grid: []maintain.Button{{ID: "again", Label: service.T("tech.again")}}, Rows: []maintain.Row{
+			row(maintain.GradeOK, service.T("doc.identity", "id", "990000-0003", "profile", "p256-sha256", "days", "360"), service.Text{}),
+			row(maintain.GradeBad, service.T("doc.platform", "host", "platform.example:8443").With("why", service.T("fault.refused", "words", "dial tcp 192.0.2.7:8443: connect: connection refused", "path", "")),
+				service.T("mend.platform.line")),
+			row(maintain.GradeBad, service.T("doc.refused", "code", "E-CERT"), service.T("mend.refused.E-CERT", "id", "990000-0003")),
+			row(maintain.GradeWarn, service.T("doc.clock.off", "off", "12s"), service.T("mend.clock.ntp"))}}
 }
 
 func consoleLogs() maintain.Panel {

@@ -48,6 +48,8 @@ type Options struct {
 	// Technician is called in Fyne's goroutine when somebody asks for the technician's console, which only works while nobody is
 	// served; nil offers no way to it.
 	Technician func()
+	// Touched is called in Fyne's goroutine when a key or a button is pressed; it must not wait. nil hears nothing.
+	Touched func()
 }
 
 // settings are what a citizen chose for this visit.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -21,13 +22,19 @@ func keeper(dir string) maintain.File {
 	return maintain.File{Path: filepath.Join(dir, maintain.KeeperFile)}
 }
 
+// staff are the technicians of this terminal's own file, and those that its configuration names.
+func staff(c config.Config) maintain.Staff {
+	named, key := c.Technicians.Staff()
+	return maintain.Staff{File: keeper(c.Terminal.Data), Named: named, Key: key}
+}
+
 // newConsole makes the console of a terminal whose journal, devices and uplink are there.
 func (t *terminal) newConsole() *maintain.Console {
 	var all []maintain.Device
 	for _, r := range roles(t.cfg) {
 		all = append(all, maintain.Device{Role: r, Where: t.cfg.Device[r].URI, Driver: t.cfg.Device[r].Driver})
 	}
-	return maintain.New(maintain.Config{Journal: t.journal, Devices: t.sup, Roles: all, Desk: desk.New(t.journal, desk.Options{}), Keeper: keeper(t.cfg.Terminal.Data),
+	return maintain.New(maintain.Config{Journal: t.journal, Devices: t.sup, Roles: all, Desk: desk.New(t.journal, desk.Options{}), Keeper: staff(t.cfg),
 		Place: t.cfg.Terminal.Site + " " + t.cfg.Terminal.Name, Version: version,
 		Network: func(ctx context.Context) []maintain.Finding {
 			return consoleFindings(append(append(checkIdentity(t.cfg, time.Now()), checkPlatform(ctx, t.cfg)...), checkLetIn(ctx, t.cfg)...))
@@ -128,9 +135,9 @@ func stick(mounts string) (string, error) {
 	}
 	switch len(all) {
 	case 0:
-		return "", errors.New("no removable medium is mounted (docs/technician.md, the rule for USB storage)")
+		return "", fmt.Errorf("%w: none is (docs/technician.md, the rule for USB storage)", maintain.ErrNoMedium)
 	case 1:
 		return all[0], nil
 	}
-	return "", fmt.Errorf("%d removable media are mounted: leave one", len(all))
+	return "", fmt.Errorf("%w: %d are; leave one", maintain.ErrNoMedium, len(all))
 }

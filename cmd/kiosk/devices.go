@@ -98,7 +98,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
 	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, smart-card, camera, door, lights or ups."`
+	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, smart-card, camera, door, lights, sound or ups."`
 	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
 	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
 }
@@ -147,6 +147,14 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 		fmt.Fprintf(io.out, "power: %s, input %g V, load %g %%, battery %g V (-1: not measured)\n", p.Power, p.InputVolts, p.LoadPercent, p.BatteryVolts)
+		return nil
+	case devices.Speaker:
+		for _, tone := range devices.Tones() {
+			if err := errors.Join(dev.Play(ctx, tone), wait(ctx, 500*time.Millisecond)); err != nil {
+				return err
+			}
+			fmt.Fprintf(io.out, "played: %s\n", tone)
+		}
 		return nil
 	case devices.Camera:
 		if d.Photo != "" {

@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/service"
 )
 
 // doctorCmd is `kiosk doctor`: the whole machine, or one part of it in depth.
@@ -24,7 +24,8 @@ type doctorCmd struct {
 // machineCmd is `kiosk doctor` without more.
 type machineCmd struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
+	JSON   bool   `help:"Print JSON, in English."`
+	Lang   string `enum:"zh,en,auto" default:"auto" help:"The language: zh or en; by LANG when not said."`
 }
 
 // Grades of findings.
@@ -36,17 +37,46 @@ const (
 
 // A finding is one thing the doctor looked at.
 type finding struct {
-	Grade string `json:"grade"`
-	What  string `json:"what"`
-	Mend  string `json:"mend,omitempty"` // how to mend it; "" when there is nothing to mend
+	Grade string
+	What  service.Text
+	Mend  service.Text // how to mend it; zero when there is nothing to mend
 }
 
-func ok(format string, a ...any) finding { return finding{gradeOK, fmt.Sprintf(format, a...), ""} }
-func warn(mend, format string, a ...any) finding {
-	return finding{gradeWarn, fmt.Sprintf(format, a...), mend}
+// The words are in assets/lang/*.doctor.json: doc.ID of what was found, mend.ID of how to mend it.
+func ok(id string, pairs ...string) finding {
+	return finding{Grade: gradeOK, What: service.T("doc."+id, pairs...)}
 }
-func bad(mend, format string, a ...any) finding {
-	return finding{gradeBad, fmt.Sprintf(format, a...), mend}
+func warn(how service.Text, id string, pairs ...string) finding {
+	return finding{gradeWarn, service.T("doc."+id, pairs...), how}
+}
+func bad(how service.Text, id string, pairs ...string) finding {
+	return finding{gradeBad, service.T("doc."+id, pairs...), how}
+}
+func mend(id string, pairs ...string) service.Text { return service.T("mend."+id, pairs...) }
+
+// because fills in {why}.
+func (f finding) because(err error) finding {
+	f.What = f.What.With("why", faultOf(err))
+	return f
+}
+
+// about fills in {part}.
+func (f finding) about(part service.Text) finding {
+	f.What = f.What.With("part", part)
+	return f
+}
+
+// toldFinding is a finding as files and other programs have it: in English.
+type toldFinding struct {
+	Grade string `json:"grade"`
+	ID    string `json:"id"` // of the words, the same whatever they say
+	What  string `json:"what"`
+	Mend  string `json:"mend,omitempty"`
+}
+
+// MarshalJSON tells in English.
+func (f finding) MarshalJSON() ([]byte, error) {
+	return json.Marshal(toldFinding{f.Grade, f.What.ID, english(f.What), english(f.Mend)})
 }
 
 // doctorLimit is how long the whole look may take.
@@ -68,10 +98,11 @@ func (d machineCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 	} else {
+		lang := shellLanguage(d.Lang)
 		for _, f := range all {
-			fmt.Fprintf(io.out, "%-5s %s\n", f.Grade, f.What)
-			if f.Mend != "" {
-				fmt.Fprintf(io.out, "      → %s\n", f.Mend)
+			fmt.Fprintf(io.out, "%-5s %s\n", f.Grade, lexicon().Say(lang, f.What))
+			if !f.Mend.IsZero() {
+				fmt.Fprintf(io.out, "      → %s\n", lexicon().Say(lang, f.Mend))
 			}
 		}
 	}
@@ -98,8 +129,8 @@ func examine(ctx context.Context, file string) []finding {
 	c, err := config.Load(file)
 	if err != nil {
 		var all []finding
-		for line := range strings.Lines(err.Error()) {
-			all = append(all, bad("correct the file at the place named, then run kiosk doctor again", "%s", strings.TrimSpace(line)))
+		for _, e := range unjoin(err) {
+			all = append(all, bad(mend("file"), "file").because(e))
 		}
 		return all
 	}
@@ -111,7 +142,7 @@ func examine(ctx context.Context, file string) []finding {
 		look func(context.Context) []finding
 	}{
 		{"configuration", func(context.Context) []finding { return append(first, x.checkFiles()...) }},
-		{"data directory", func(context.Context) []finding { return checkData(x.c) }},
+		{"data", func(context.Context) []finding { return checkData(x.c) }},
 		{"key", func(context.Context) []finding { return checkKey(x.c) }},
 		{"journal", x.checkJournal},
 		{"items", func(context.Context) []finding { return checkItems(x.c) }},
@@ -152,7 +183,7 @@ func examine(ctx context.Context, file string) []finding {
 	var all []finding
 	for i, p := range parts {
 		if found[i] == nil {
-			all = append(all, bad("look at what it waits for, a disk or a device that hangs, and run kiosk doctor again", "%s: no end within %v", p.name, doctorLimit))
+			all = append(all, bad(mend("hangs"), "hangs", "limit", doctorLimit.String()).about(service.T("doc.part."+p.name)))
 		}
 		all = append(all, found[i]...)
 	}

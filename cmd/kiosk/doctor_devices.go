@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os/exec"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service"
 )
 
 // checkDevices opens and probes every configured device that no running terminal holds.
@@ -22,7 +22,7 @@ func (x *checkup) checkDevices(ctx context.Context) []finding {
 	select {
 	case <-x.held:
 	case <-ctx.Done():
-		return append(all, warn("run kiosk doctor again", "devices were not compared with the journal's stock: it could not be read in time"))
+		return append(all, warn(mend("again"), "devices.not-compared"))
 	}
 	for _, r := range probed {
 		all = append(all, x.device(r)...)
@@ -33,50 +33,55 @@ func (x *checkup) checkDevices(ctx context.Context) []finding {
 // device is what there is to say of one.
 func (x *checkup) device(r probeResult) []finding {
 	d := x.c.Device[r.role]
-	name := fmt.Sprintf("%s (%s)", r.role, d.URI)
 	s := r.status
+	role := service.T("tech.role." + string(r.role))
+	at := func(f finding) finding {
+		f.What = f.What.With("name", service.T("doc.device.name", "role", string(r.role), "uri", d.URI).With("what", role))
+		return f
+	}
 	switch why := s.Unready(); {
 	case r.err != nil && x.running && errors.Is(r.err, devices.ErrBusy):
-		return []finding{ok("%s: held by the running terminal", name)}
+		return []finding{at(ok("device.held"))}
 	case r.err != nil:
-		return []finding{bad(mendDevice(r.role, r.err), "%s: %v", name, r.err)}
+		return []finding{at(bad(mendDevice(r.role, r.err), "device.error").because(r.err))}
+	case d.Serial != "" && s.Identity.Serial == "":
+		return []finding{at(bad(mend("device.other", "role", string(r.role), "serial", ""), "device.no-serial", "was", d.Serial))}
 	case d.Serial != "" && s.Identity.Serial != d.Serial:
-		is := s.Identity.Serial
-		if is == "" {
-			is = "none"
-		}
-		return []finding{bad(fmt.Sprintf("plug the devices in as they were commissioned; if this one was exchanged on purpose, set device.%s.serial = %q", r.role, s.Identity.Serial),
-			"%s: serial number %s, commissioned was %s", name, is, d.Serial)}
+		return []finding{at(bad(mend("device.other", "role", string(r.role), "serial", s.Identity.Serial), "device.other", "is", s.Identity.Serial, "was", d.Serial))}
 	case why != devices.UnreadyNot:
-		return []finding{bad(mendUnready(why), "%s: %s %s", name, why, strings.Join(s.Reasons, " "))}
+		f := at(bad(mendUnready(why), "device.unready", "word", string(why), "reasons", strings.Join(s.Reasons, " ")))
+		f.What = f.What.With("why", service.T("tech.state."+string(why)))
+		return []finding{f}
 	}
 	var all []finding
 	if s.Paper == devices.SupplyLow {
-		all = append(all, warn("put paper (or cards) in at the next visit", "%s: paper %s", name, s.Paper))
+		all = append(all, at(warn(mend("paper-low"), "device.paper-low")))
 	}
 	if s.Toner == devices.SupplyLow {
-		all = append(all, warn("bring toner to the next visit", "%s: toner %s", name, s.Toner))
+		all = append(all, at(warn(mend("toner-low"), "device.toner-low")))
 	}
 	if s.Media == devices.MediaPresent {
-		all = append(all, warn("take out what lies there", "%s: something lies at its opening", name))
+		all = append(all, at(warn(mend("media"), "device.media")))
 	}
 	if r.role == devices.RoleCardDispenser {
-		all = append(all, x.hopper(name, s)...)
+		for _, f := range x.hopper(s) {
+			all = append(all, at(f))
+		}
 	}
 	if len(all) == 0 {
-		all = append(all, ok("%s: %s", name, strings.TrimSpace(s.Identity.Model+" "+s.Identity.Serial)))
+		all = append(all, at(ok("device.ok", "is", strings.TrimSpace(s.Identity.Model+" "+s.Identity.Serial))))
 	}
 	return all
 }
 
 // hopper compares what the ledger says with what the dispenser's sensor sees.
-func (x *checkup) hopper(name string, s devices.Status) []finding {
+func (x *checkup) hopper(s devices.Status) []finding {
 	b, known := x.stock[stockCard]
 	if x.running || !known {
 		return nil
 	}
 	if b.Remaining == 0 && (s.Paper == devices.SupplyFull || s.Paper == devices.SupplyLow) {
-		return []finding{bad("count the cards in the hopper by hand, then kiosk stock count N --operator …", "%s: there are cards in the hopper, and none by the ledger", name)}
+		return []finding{bad(mend("hopper"), "device.hopper")}
 	}
 	return nil
 }
@@ -88,53 +93,46 @@ func checkPorts(c config.Config) (all []finding) {
 		d := c.Device[r]
 		port, _, _ := strings.Cut(d.URI, "?")
 		if other, twice := at[port]; twice && !(d.Driver == "modbus" && c.Device[other].Driver == "modbus") { // boards share a line
-			all = append(all, bad(fmt.Sprintf("correct device.%s.uri or device.%s.uri (kiosk devices list shows the ports)", other, r), "%s and %s are configured at the same port %s", other, r, port))
+			all = append(all, bad(mend("same-port", "one", string(other), "two", string(r)), "same-port", "one", string(other), "two", string(r), "port", port))
 		}
 		at[port] = r
 		if path, serial := strings.CutPrefix(port, "serial:"); serial && (strings.HasPrefix(path, "/dev/ttyUSB") || strings.HasPrefix(path, "/dev/ttyACM")) {
-			all = append(all, warn("name it by /dev/serial/by-id/… or by-path/… (kiosk devices list shows them)", "%s is configured at %s, whose number changes at the next plug", r, path))
+			all = append(all, warn(mend("port-number"), "port-number", "role", string(r), "path", path))
 		}
 		if len(d.PhotoHelper) > 0 {
 			if _, err := exec.LookPath(d.PhotoHelper[0]); err != nil {
-				all = append(all, bad(fmt.Sprintf("install the reader's photo decoder, or correct device.%s.photo_helper", r), "%s: %v", r, err))
+				all = append(all, bad(mend("photo-helper", "role", string(r)), "photo-helper", "role", string(r)).because(err))
 			}
 		}
 	}
 	return all
 }
 
-func mendDevice(role devices.Role, err error) string {
+func mendDevice(role devices.Role, err error) service.Text {
+	word := "power"
 	switch {
+	case errors.Is(err, exec.ErrNotFound) && role == devices.RoleSound:
+		word = "alsa-utils"
+	case role == devices.RoleSound && errors.Is(err, devices.ErrNoDevice):
+		word = "sound"
 	case errors.Is(err, fs.ErrNotExist):
-		return "plug it in, or correct device." + string(role) + ".uri (kiosk devices list shows the ports)"
+		word = "plug"
 	case errors.Is(err, fs.ErrPermission):
-		return "add the user to the group of the port (usermod -aG dialout), then log in again"
+		word = "group"
 	case errors.Is(err, syscall.ENOTTY):
-		return "correct device." + string(role) + ".uri: this file is no serial port (kiosk devices list shows the ports)"
+		word = "no-port"
 	case errors.Is(err, devices.ErrBusy):
-		return "another program holds the port: a running terminal (systemctl stop budayang), or ModemManager (apt purge modemmanager)"
+		word = "port-held"
 	case errors.Is(err, devices.ErrSilent):
-		return "switch it on; look at cable and baud rate"
+		word = "silent"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "switch it on; look at address and port in device." + string(role) + ".uri"
+		word = "address"
 	case errors.Is(err, devices.ErrUnusable):
-		return "the device itself says that it cannot work, or is not of this kind: look at its panel and at device." + string(role) + ".profile, or replace it"
+		word = "unusable"
 	case errors.Is(err, devices.ErrProtocol):
-		return "look at device." + string(role) + ".driver and the baud rate: what answers speaks otherwise"
+		word = "driver"
 	}
-	return "look at power and cable"
+	return mend("device."+word, "role", string(role))
 }
 
-func mendUnready(why devices.Unready) string {
-	return map[devices.Unready]string{
-		devices.UnreadyNoDevice:  "switch it on; look at power and cable",
-		devices.UnreadyStarting:  "wait a moment and run kiosk doctor again",
-		devices.UnreadyFraud:     "this is not the device that was commissioned: find out why, then change device.….serial",
-		devices.UnreadyBroken:    "look at the device's own panel; replace it if it stays so",
-		devices.UnreadyJammed:    "open it, take the paper out, close it",
-		devices.UnreadyCoverOpen: "close the cover",
-		devices.UnreadyPaperOut:  "put paper in",
-		devices.UnreadyTonerOut:  "change the toner",
-		devices.UnreadyOffline:   "press the printer's on-line button",
-	}[why]
-}
+func mendUnready(why devices.Unready) service.Text { return mend("unready." + string(why)) }

@@ -23,24 +23,23 @@ import (
 
 // inForce is the configuration that a running terminal uses: the platform's where it sent one. Looking changes nothing.
 func (x *checkup) inForce(local config.Config) (config.Config, []finding) {
-	all := []finding{ok("configuration %s", x.file)}
+	all := []finding{ok("config", "file", x.file)}
 	dir := configDir(local)
 	t, err := readTrial(dir)
 	if err != nil {
-		return local, append(all, warn("delete "+filepath.Join(dir, "state.json")+" to serve with the local file for good", "the platform's configuration: %v", err))
+		return local, append(all, warn(mend("config.state", "path", filepath.Join(dir, "state.json")), "config.state").because(err))
 	}
 	if t.Bad != "" {
-		all = append(all, warn("have the platform's operator correct it and send it anew", "a configuration of the platform was taken back: %s", t.Why))
+		all = append(all, warn(mend("config.back"), "config.back", "reason", t.Why))
 	}
 	if t.Now == 0 {
 		return local, all
 	}
 	c, err := readRevision(local, dir, t.Now)
 	if err != nil {
-		return local, append(all, bad("have the platform send it anew, or delete "+filepath.Join(dir, "state.json")+" to serve with the local file",
-			"configuration %d of the platform cannot be used: %v", t.Now, err))
+		return local, append(all, bad(mend("config.unusable", "path", filepath.Join(dir, "state.json")), "config.unusable", "revision", fmt.Sprint(t.Now)).because(err))
 	}
-	return c, append(all, ok("configuration %d of the platform is in force", t.Now))
+	return c, append(all, ok("config.in-force", "revision", fmt.Sprint(t.Now)))
 }
 
 // checkFiles looks at who may change what the terminal believes.
@@ -48,7 +47,7 @@ func (x *checkup) checkFiles() []finding {
 	var all []finding
 	for _, f := range []string{x.file, x.c.Platform.CA} {
 		if st, err := os.Stat(f); err == nil && st.Mode().Perm()&0o002 != 0 {
-			all = append(all, bad("chmod o-w "+f, "%s can be changed by anybody (mode %04o)", f, st.Mode().Perm()))
+			all = append(all, bad(mend("chmod-world", "path", f), "world-writable", "path", f, "mode", octal(st)))
 		}
 	}
 	if x.c.Platform.CodeFile == "" {
@@ -61,7 +60,7 @@ func (x *checkup) checkFiles() []finding {
 		return all // not enrolled yet; looking makes no keys
 	}
 	if id, err := uplink.LoadIdentity(x.c.Terminal.Data, x.c.Terminal.ID); err == nil && id.Enrolled() {
-		all = append(all, warn("rm "+x.c.Platform.CodeFile+": it was used, or will be misused", "a one-time code still lies in %s", x.c.Platform.CodeFile))
+		all = append(all, warn(mend("code-left", "path", x.c.Platform.CodeFile), "code-left", "path", x.c.Platform.CodeFile))
 	}
 	return all
 }
@@ -79,34 +78,33 @@ func checkData(c config.Config) []finding {
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []finding{bad("mkdir -p "+dir+" and give it to the user that runs the terminal", "data directory %s does not exist", dir)}
+		return []finding{bad(mend("data.make", "dir", dir), "data.none", "dir", dir)}
 	case err != nil:
-		return []finding{bad("look at the permissions of its parent directories", "data directory %s: %v", dir, err)}
+		return []finding{bad(mend("data.parents"), "data.error", "dir", dir).because(err)}
 	case !st.IsDir():
-		return []finding{bad("move the file away", "data directory %s is a file", dir)}
+		return []finding{bad(mend("data.file"), "data.file", "dir", dir)}
 	}
 	var all []finding
 	if st.Mode().Perm()&0o077 != 0 {
-		all = append(all, bad("chmod 700 "+dir, "data directory %s can be read by others (mode %04o)", dir, st.Mode().Perm()))
+		all = append(all, bad(mend("data.chmod", "dir", dir), "data.open", "dir", dir, "mode", octal(st)))
 	}
 	probe := filepath.Join(dir, ".doctor")
 	if err := os.WriteFile(probe, nil, 0o600); err != nil {
-		all = append(all, bad("give the directory to the user that runs the terminal, or mount its disk writable", "cannot write in %s: %v", dir, err))
+		all = append(all, bad(mend("data.write"), "data.write", "dir", dir).because(err))
 	} else {
 		_ = os.Remove(probe)
 	}
 	all = append(all, checkDisk(dir)...)
 	if f := strangers(dir, st); f != "" {
-		all = append(all, bad(fmt.Sprintf("chown -R --reference=%s %s: a command was run as root where the terminal's own user belongs", dir, dir),
-			"%s does not belong to the owner of %s: the terminal cannot write it", f, dir))
+		all = append(all, bad(mend("data.owner", "dir", dir), "data.owner", "path", f, "dir", dir))
 	}
 	for _, secret := range []string{c.Platform.CodeFile, filepath.Join(dir, "journal.key"), filepath.Join(dir, "journal.key.tpm"), filepath.Join(dir, uplink.IdentityFile)} {
 		st, err := os.Stat(secret)
 		switch {
 		case err == nil && st.Mode().Perm()&0o077 != 0:
-			all = append(all, bad("chmod 600 "+secret, "%s can be read by others (mode %04o)", secret, st.Mode().Perm()))
+			all = append(all, bad(mend("secret", "path", secret), "secret.open", "path", secret, "mode", octal(st)))
 		case err == nil:
-			all = append(all, ok("%s is closed to others", secret))
+			all = append(all, ok("secret.closed", "path", secret))
 		}
 	}
 	return all
@@ -119,22 +117,25 @@ func checkDisk(dir string) []finding {
 	}
 	var all []finding
 	if int64(disk.Type) == unix.TMPFS_MAGIC || int64(disk.Type) == unix.RAMFS_MAGIC {
-		all = append(all, bad("mount a disk there, or set terminal.data to a directory on one", "%s lies in memory: what is not sent is gone with the power", dir))
+		all = append(all, bad(mend("disk.memory"), "disk.memory", "dir", dir))
 	}
 	free := disk.Bavail * uint64(disk.Bsize) >> 20
 	switch {
 	case free < diskFloorMiB:
-		all = append(all, bad(fmt.Sprintf("free space on this disk; below %d MiB the terminal takes no new business", diskFloorMiB), "%d MiB free for %s", free, dir))
+		all = append(all, bad(mend("disk.floor", "floor", fmt.Sprint(diskFloorMiB)), "disk.free", "mib", fmt.Sprint(free), "dir", dir))
 	case free < diskLowMiB:
-		all = append(all, warn("free space on this disk soon", "%d MiB free for %s", free, dir))
+		all = append(all, warn(mend("disk.low"), "disk.free", "mib", fmt.Sprint(free), "dir", dir))
 	default:
-		all = append(all, ok("%d MiB free for %s", free, dir))
+		all = append(all, ok("disk.free", "mib", fmt.Sprint(free), "dir", dir))
 	}
 	if disk.Files > 0 && disk.Ffree < inodesFloor {
-		all = append(all, bad("delete files that are not the terminal's: the disk has room and no entries for more files", "%d files can still be made on the disk of %s", disk.Ffree, dir))
+		all = append(all, bad(mend("disk.inodes"), "disk.inodes", "count", fmt.Sprint(disk.Ffree), "dir", dir))
 	}
 	return all
 }
+
+// octal is a file's mode as chmod has it.
+func octal(st fs.FileInfo) string { return fmt.Sprintf("%04o", st.Mode().Perm()) }
 
 // strangers is the first file in the data directory that its owner does not own; "" when there is none.
 func strangers(dir string, st fs.FileInfo) (found string) {
@@ -162,11 +163,11 @@ func checkItems(c config.Config) []finding {
 	items, revision, err := s.offered()
 	switch {
 	case len(items) == 0:
-		return []finding{bad("install the program anew", "no items can be offered: %v", err)}
+		return []finding{bad(mend("items.install"), "items.none").because(err)}
 	case revision != want:
-		return []finding{bad("have the platform send the items anew; meanwhile what came before is offered", "items: release %d does not load: %v", want, err)}
+		return []finding{bad(mend("items.anew"), "items.release", "release", fmt.Sprint(want)).because(err)}
 	}
-	return []finding{ok("%d items, release %d", len(items), revision)}
+	return []finding{ok("items", "count", fmt.Sprint(len(items)), "release", fmt.Sprint(revision))}
 }
 
 // machine is what the doctor knows of the machine; tests make others.
@@ -195,33 +196,30 @@ const memoryLowMiB = 200
 func checkMachine(c config.Config, m machine) []finding {
 	var all []finding
 	if name, east := m.zone(); east != chinaOffset {
-		all = append(all, warn("timedatectl set-timezone Asia/Shanghai, then restart the terminal", "time zone is %s (%+d min): slips and opening hours follow it", name, east/60))
+		all = append(all, warn(mend("zone"), "zone.other", "zone", name, "minutes", fmt.Sprintf("%+d", east/60)))
 	} else {
-		all = append(all, ok("time zone %s", name))
+		all = append(all, ok("zone", "zone", name))
 	}
 	switch synced, err := m.sync(); {
 	case err != nil:
 	case !synced:
-		all = append(all, warn("timedatectl set-ntp true, and name a time source in /etc/systemd/timesyncd.conf; until then the platform's signed time is used",
-			"nothing sets this machine's clock"))
+		all = append(all, warn(mend("clock.source"), "clock.unset"))
 	default:
-		all = append(all, ok("the clock is set by a time source"))
+		all = append(all, ok("clock.set"))
 	}
 	dogs, _ := filepath.Glob(filepath.Join(m.root, "sys/class/watchdog/watchdog*"))
 	if len(dogs) == 0 {
-		all = append(all, warn("switch the watchdog on in the firmware or load its module; without one a machine that stands still waits for a person",
-			"no hardware watchdog"))
+		all = append(all, warn(mend("watchdog.none"), "watchdog.none"))
 	} else if state := word(filepath.Join(dogs[0], "state")); state == "inactive" {
-		all = append(all, warn("set RuntimeWatchdogSec=30s in /etc/systemd/system.conf.d/ (the package brings it) and systemctl daemon-reexec",
-			"the hardware watchdog is there and nobody pets it"))
+		all = append(all, warn(mend("watchdog.idle"), "watchdog.idle"))
 	} else {
-		all = append(all, ok("hardware watchdog %s", state))
+		all = append(all, ok("watchdog", "state", state))
 	}
 	if free, known := available(filepath.Join(m.root, "proc/meminfo")); known && free < memoryLowMiB {
-		all = append(all, warn("look for what takes the memory (ps aux --sort=-rss)", "%d MiB of memory are available", free))
+		all = append(all, warn(mend("memory"), "memory", "mib", fmt.Sprint(free)))
 	}
 	if p := process(m.root, "ModemManager"); p != 0 {
-		all = append(all, bad("apt purge modemmanager", "ModemManager runs (process %d): it talks to every serial port and disturbs the devices", p))
+		all = append(all, bad(mend("modemmanager"), "modemmanager", "process", fmt.Sprint(p)))
 	}
 	return append(all, checkEnd(c)...)
 }
@@ -233,10 +231,10 @@ func checkEnd(c config.Config) []finding {
 		return nil
 	}
 	if word := l.managerSays(); word != "" {
-		return []finding{warn("journalctl -u budayang says why; call support if it comes again", "the program ended by %s the last time", word)}
+		return []finding{warn(mend("end.manager"), "end.manager", "word", word)}
 	}
 	if l.cause() == causePower {
-		return []finding{warn("look at plug, power supply and UPS", "the power was cut while the program ran")}
+		return []finding{warn(mend("end.power"), "end.power")}
 	}
 	return nil
 }
@@ -279,19 +277,19 @@ func process(root, name string) int {
 // checkDisplay looks whether an X server answers at a local display.
 func checkDisplay(display string) []finding {
 	if display == "" {
-		return []finding{warn("start the terminal inside an X session (docs/technician.md)", "no DISPLAY in this shell")}
+		return []finding{warn(mend("display.none"), "display.none")}
 	}
 	no, local := strings.CutPrefix(display, ":")
 	no, _, _ = strings.Cut(no, ".")
 	if _, err := strconv.Atoi(no); !local || err != nil {
-		return []finding{ok("display %s", display)}
+		return []finding{ok("display", "display", display)}
 	}
 	socket := "/tmp/.X11-unix/X" + no
 	for _, at := range []string{socket, "@" + socket} {
 		if conn, err := net.DialTimeout("unix", at, time.Second); err == nil {
 			_ = conn.Close()
-			return []finding{ok("display %s answers", display)}
+			return []finding{ok("display.answers", "display", display)}
 		}
 	}
-	return []finding{bad("systemctl status budayang-x says why; systemctl restart budayang-x", "no X server answers at display %s", display)}
+	return []finding{bad(mend("display.x"), "display.silent", "display", display)}
 }

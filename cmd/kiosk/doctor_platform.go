@@ -8,43 +8,45 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/uplink"
 )
 
 // checkIdentity looks at the enrolment and at the age of the certificate.
 func checkIdentity(c config.Config, now time.Time) []finding {
 	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); errors.Is(err, fs.ErrNotExist) {
-		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s has no keys yet and is not enrolled", c.Terminal.ID)}
+		return []finding{bad(mend("enrol", "id", c.Terminal.ID), "identity.none", "id", c.Terminal.ID)}
 	}
 	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
 	switch {
 	case err != nil:
-		return []finding{bad("if the file is spoiled, move it away, have the terminal reset (platform reset "+c.Terminal.ID+") and enrol it again", "%v", err)}
+		return []finding{bad(mend("identity.spoiled", "id", c.Terminal.ID), "identity.error").because(err)}
 	case !id.Enrolled():
-		return []finding{bad("have a code made (platform enroll "+c.Terminal.ID+") and run kiosk enroll", "terminal %s is not enrolled", c.Terminal.ID)}
+		return []finding{bad(mend("enrol", "id", c.Terminal.ID), "identity.not-enrolled", "id", c.Terminal.ID)}
 	}
 	from, until := id.Certified()
 	days := int(until.Sub(now).Hours() / 24)
 	switch {
 	case now.Before(from):
-		return []finding{bad("look at the clock: it is before this terminal's enrolment", "certificate begins %s", from.Local().Format(time.DateTime))}
+		return []finding{bad(mend("cert.early"), "cert.early", "time", from.Local().Format(time.DateTime))}
 	case now.After(until):
-		return []finding{warn("nothing by hand if this is less than half a year ago: it renews itself when the platform can be reached; later, have the terminal reset and enrol it again", "certificate ended %s", until.Local().Format(time.DateOnly))}
+		return []finding{warn(mend("cert.over"), "cert.over", "date", until.Local().Format(time.DateOnly))}
 	case days < 30:
-		return []finding{warn("let the terminal reach its platform: it should have renewed its certificate by now", "certificate ends in %d days", days)}
+		return []finding{warn(mend("cert.soon"), "cert.soon", "days", fmt.Sprint(days))}
 	}
-	return []finding{ok("enrolled as %s (%s); certificate good for %d days", c.Terminal.ID, id.Profile(), days)}
+	return []finding{ok("identity", "id", c.Terminal.ID, "profile", string(id.Profile()), "days", fmt.Sprint(days))}
 }
 
 // checkLetIn asks for the catalogue as the terminal does.
@@ -67,23 +69,16 @@ func checkLetIn(ctx context.Context, c config.Config) []finding {
 	var refused *uplink.StatusError
 	switch {
 	case err == nil:
-		return []finding{ok("the platform lets this terminal in")}
+		return []finding{ok("let-in")}
 	case !errors.As(err, &refused):
 		return nil // that it cannot be reached was said above
 	}
-	again := "have it reset (platform reset " + c.Terminal.ID + "), a new code made, and run kiosk enroll"
-	mend := map[string]string{
-		"E-REVOKED":      "an operator put it out: ask why; then " + again,
-		"E-TERMINAL":     "it was reset or never enrolled there: have a code made (platform enroll " + c.Terminal.ID + ") and run kiosk enroll",
-		"E-CERT":         "ask the platform's operator: it was put out or reset, or its certificate is older than the platform's, as on a restored or copied disk; then " + again + " --new-keys",
-		"E-AUTH":         "its keys are not those the platform knows, as on a restored or copied disk: " + again + " --new-keys",
-		"E-CERT-EXPIRED": "nothing by hand: the running terminal renews it, up to half a year after its end",
-		"E-CLOCK":        "look at the clock and its battery",
-	}[refused.Body.Code]
-	if mend == "" {
-		mend = "tell the platform's operator"
+	word := "tell"
+	switch refused.Body.Code {
+	case "E-REVOKED", "E-TERMINAL", "E-CERT", "E-AUTH", "E-CERT-EXPIRED", "E-CLOCK":
+		word = refused.Body.Code
 	}
-	return []finding{bad(mend, "the platform does not let this terminal in: %s", refused.Body.Code)}
+	return []finding{bad(mend("refused."+word, "id", c.Terminal.ID), "refused", "code", refused.Body.Code)}
 }
 
 // Limits of the way to the platform.
@@ -92,13 +87,11 @@ const (
 	certSoon     = 14 * 24 * time.Hour
 )
 
-const copyCA = "copy the authority's PEM from the platform (platform ca prints it) to this place"
-
 // authority reads whom the terminal trusts.
 func authority(path string, now time.Time) (roots *x509.CertPool, all []finding) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, []finding{bad(copyCA, "%v", err)}
+		return nil, []finding{bad(mend("ca"), "ca.error").because(err)}
 	}
 	roots = x509.NewCertPool()
 	n := 0
@@ -111,13 +104,13 @@ func authority(path string, now time.Time) (roots *x509.CertPool, all []finding)
 		roots.AddCert(cert)
 		switch {
 		case now.After(cert.NotAfter):
-			all = append(all, bad("look at the clock; if it is right, "+copyCA, "the authority in %s ended on %s", path, cert.NotAfter.Local().Format(time.DateOnly)))
+			all = append(all, bad(mend("ca.over"), "ca.over", "path", path, "date", cert.NotAfter.Local().Format(time.DateOnly)))
 		case now.Add(certSoon).After(cert.NotAfter):
-			all = append(all, warn("ask the platform's operator for the new authority and put it into the same file beside the old one", "the authority in %s ends on %s", path, cert.NotAfter.Local().Format(time.DateOnly)))
+			all = append(all, warn(mend("ca.soon"), "ca.soon", "path", path, "date", cert.NotAfter.Local().Format(time.DateOnly)))
 		}
 	}
 	if n == 0 {
-		return nil, []finding{bad(copyCA, "%s holds no certificate", path)}
+		return nil, []finding{bad(mend("ca"), "ca.none", "path", path)}
 	}
 	return roots, all
 }
@@ -132,7 +125,7 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 	defer cancel()
 	u, err := url.Parse(c.Platform.URL)
 	if err != nil {
-		return append(all, bad("correct platform.url", "platform: %v", err))
+		return append(all, bad(mend("url"), "url").because(err))
 	}
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	defer tr.CloseIdleConnections()
@@ -140,7 +133,7 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 	if c.Platform.Proxy != "" { // which then knows the platform's name; only its own is looked up here
 		proxy, err := url.Parse(c.Platform.Proxy)
 		if err != nil {
-			return append(all, bad("correct platform.proxy", "proxy: %v", err))
+			return append(all, bad(mend("proxy-url"), "proxy-url").because(err))
 		}
 		tr.Proxy = http.ProxyURL(proxy)
 		ask, key = proxy.Hostname(), "platform.proxy"
@@ -148,13 +141,13 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 	if net.ParseIP(ask) == nil {
 		found, err := net.DefaultResolver.LookupHost(ctx, ask)
 		if err != nil {
-			return append(all, bad("look at the name in "+key+" and at the name server (resolvectl status; /etc/resolv.conf); the terminal serves what works offline meanwhile", "name of the platform: %v", err))
+			return append(all, bad(mend("name", "key", key), "name").because(err))
 		}
-		all = append(all, ok("%s is %s", ask, strings.Join(found, " ")))
+		all = append(all, ok("name.found", "name", ask, "addresses", strings.Join(found, " ")))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("healthz").String(), nil)
 	if err != nil {
-		return append(all, bad("correct platform.url", "platform: %v", err))
+		return append(all, bad(mend("url"), "url").because(err))
 	}
 	before := time.Now()
 	resp, err := (&http.Client{Transport: tr}).Do(req)
@@ -162,52 +155,56 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 		if c.Platform.Proxy != "" {
 			var op *net.OpError
 			if errors.As(err, &op) && op.Op == "proxyconnect" || strings.Contains(err.Error(), "proxyconnect") {
-				return append(all, bad("look at platform.proxy, and whether the proxy runs", "proxy %s: %v", c.Platform.Proxy, err))
+				return append(all, bad(mend("proxy"), "proxy", "proxy", c.Platform.Proxy).because(err))
 			}
-			return append(all, bad(mendPlatform(err)+"; or the proxy refuses: it must let CONNECT to "+u.Host+" through", "platform %s by way of proxy %s: %v", u.Host, c.Platform.Proxy, err))
+			how := mend("platform.proxy", "host", u.Host).With("mend", mendPlatform(err))
+			if faultOf(err).ID == "fault.other" { // the proxy's own words, whatever they are
+				err = saying("fault.proxy-refused", "words", err.Error())
+			}
+			return append(all, bad(how, "platform.proxy", "host", u.Host, "proxy", c.Platform.Proxy).because(err))
 		}
-		return append(all, bad(mendPlatform(err), "platform %s: %v", u.Host, err))
+		return append(all, bad(mendPlatform(err), "platform", "host", u.Host).because(err))
 	}
 	_ = resp.Body.Close()
 	took := time.Since(before)
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		all = append(all, bad("tell the platform's operator", "platform %s answers %s", u.Host, resp.Status))
+		all = append(all, bad(mend("refused.tell"), "platform.status", "host", u.Host, "status", resp.Status, "code", strconv.Itoa(resp.StatusCode)))
 	case took > slowPlatform:
-		all = append(all, warn("look at the line: citizens wait for every answer", "platform %s answers in %v", u.Host, took.Round(time.Millisecond)))
+		all = append(all, warn(mend("slow"), "platform.answers", "host", u.Host, "time", took.Round(time.Millisecond).String()))
 	default:
-		all = append(all, ok("platform %s answers in %v", u.Host, took.Round(time.Millisecond)))
+		all = append(all, ok("platform.answers", "host", u.Host, "time", took.Round(time.Millisecond).String()))
 	}
 	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
 		if end := resp.TLS.PeerCertificates[0].NotAfter; time.Until(end) < certSoon {
-			all = append(all, warn("tell the platform's operator to renew it", "the platform's certificate ends on %s", end.Local().Format(time.DateOnly)))
+			all = append(all, warn(mend("platform.cert"), "platform.cert", "date", end.Local().Format(time.DateOnly)))
 		}
 	}
 	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		off := time.Since(t).Round(time.Second)
 		switch {
 		case off.Abs() > 3*time.Minute:
-			all = append(all, bad("set the clock (timedatectl set-ntp true) and change its battery; the platform refuses requests more than 180 s off", "clock is %v off the platform's", off))
+			all = append(all, bad(mend("clock.off"), "clock.off", "off", off.String()))
 		case off.Abs() > 10*time.Second:
-			all = append(all, warn("let the clock be set by NTP", "clock is %v off the platform's", off))
+			all = append(all, warn(mend("clock.ntp"), "clock.off", "off", off.String()))
 		default:
-			all = append(all, ok("clock agrees with the platform's"))
+			all = append(all, ok("clock.agrees"))
 		}
 	}
 	return all
 }
 
-func mendPlatform(err error) string {
+func mendPlatform(err error) service.Text {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &unknown):
-		return "platform.ca is not the authority of this platform: copy the right one"
+		return mend("platform.authority")
 	case errors.As(err, &name):
-		return "platform.url names another host than the platform's certificate"
+		return mend("platform.name")
 	case errors.As(err, &invalid):
-		return "the platform's certificate is not valid at this machine's time: look at the clock first; if it is right, tell the platform's operator to renew it"
+		return mend("platform.invalid")
 	}
-	return "look at cable, network and the address in platform.url; the terminal serves what works offline meanwhile"
+	return mend("platform.line")
 }

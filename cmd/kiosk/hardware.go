@@ -24,6 +24,7 @@ import (
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
 	"github.com/budayang/kiosk/devices/smartcard"
+	"github.com/budayang/kiosk/devices/sound"
 	"github.com/budayang/kiosk/devices/ups"
 	"github.com/budayang/kiosk/slip"
 )
@@ -112,6 +113,9 @@ func (o opener) open(ctx context.Context, role devices.Role, d config.Device) (d
 	}
 	if d.Driver == "video" {
 		return camera.Open(ctx, d.URI, d.Camera())
+	}
+	if d.Driver == "alsa" {
+		return sound.Open(ctx, d.Sound())
 	}
 	if d.Driver == "modbus" {
 		return o.board(ctx, role, u, d)

@@ -103,6 +103,14 @@ func (k keyMoveCmd) Run(io stdio) error {
 	return err
 }
 
+// keyFault names a key that is there and is none.
+func keyFault(err error) error {
+	if faultOf(err).ID == "fault.other" {
+		return saying("fault.key-file", "words", err.Error())
+	}
+	return err
+}
+
 // checkKey is the doctor's look at the key.
 func checkKey(c config.Config) []finding {
 	file, chip := vaults(c)
@@ -112,19 +120,19 @@ func checkKey(c config.Config) []finding {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, tpm.ErrUnreachable):
-		return []finding{bad("look whether the TPM is switched on in the firmware and "+c.Seal.TPM+" may be opened by this user", "%v", err)}
+		return []finding{bad(mend("key.tpm", "tpm", c.Seal.TPM), "key.error").because(err)}
 	case err != nil && c.Seal.Vault == config.VaultTPM:
-		return []finding{bad("put the disk back into the board whose TPM sealed the key; if that is lost, kiosk outbox salvage", "%v", err)}
+		return []finding{bad(mend("key.board"), "key.error").because(err)}
 	case err != nil:
-		return []finding{bad("put the right journal.key back, or correct seal.vault", "%v", err)}
+		return []finding{bad(mend("key.file"), "key.error").because(keyFault(err))}
 	case c.Seal.Vault != config.VaultTPM:
 		if _, err := os.Stat(config.DefaultTPM); err == nil {
-			return []finding{warn(`set vault = "tpm" under [seal] and run kiosk key move: this board has a TPM`, "%s: weak, whoever takes the disk has it", file)}
+			return []finding{warn(mend("key.move-in"), "key.weak", "where", string(file))}
 		}
-		return []finding{ok("%s: weak, whoever takes the disk has it; no TPM found", file)}
+		return []finding{ok("key.weak-only", "where", string(file))}
 	}
 	if _, err := os.Stat(string(file)); err == nil {
-		return []finding{bad("kiosk key move", "the key is sealed by the TPM and lies in %s as well", file)}
+		return []finding{bad(mend("key.move"), "key.twice", "where", string(file))}
 	}
-	return []finding{ok("%s", chip)}
+	return []finding{ok("key.tpm", "where", chip.String())}
 }

@@ -26,6 +26,7 @@ type commands struct {
 	Devices    devicesCmd    `cmd:"" help:"List, probe and test the devices of this terminal."`
 	Outbox     outboxCmd     `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
 	Key        keyCmd        `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
+	Swap       swapCmd       `cmd:"" help:"Carry what the old board's disk holds to this board."`
 	Desk       deskCmd       `cmd:"" help:"Show and decide the cases that a person must decide."`
 	Technician technicianCmd `cmd:"" help:"Say who may use the technician's console at the screen."`
 	Stock      stockCmd      `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`

@@ -19,26 +19,31 @@ type outboxSalvageCmd struct {
 
 // Run writes what waits for the platform into a file that only the platform can open. It needs neither journal.key nor the
 // board that the journal was written on, and changes nothing.
-func (o outboxSalvageCmd) Run(io stdio) (err error) {
+func (o outboxSalvageCmd) Run(io stdio) error {
 	c, err := config.Load(o.Config)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(o.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return outboxSalvage(io, journalPath(c), o.Out)
+}
+
+// outboxSalvage writes what waits in a journal, each record sealed to the platform.
+func outboxSalvage(io stdio, path, to string) error {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	n := 0
 	lines := json.NewEncoder(f)
-	left, err := journal.Salvage(journalPath(c), func(r wire.SealedRecord) error {
+	left, err := journal.Salvage(path, func(r wire.SealedRecord) error {
 		n++
 		return lines.Encode(r)
 	})
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(o.Out)
+		_ = os.Remove(to)
 		return err
 	}
-	fmt.Fprintf(io.out, "%d records written to %s; only the platform can open them\n", n, o.Out)
+	fmt.Fprintf(io.out, "%d records written to %s; only the platform can open them\n", n, to)
 	if left > 0 {
 		return fmt.Errorf("%d records were written before the platform's key was known: only journal.key opens them", left)
 	}

@@ -143,12 +143,12 @@ func becomeRun(file string) error {
 
 // draft is what was answered so far.
 type draft struct {
-	Config   config.Config           `json:"config"`
-	Done     map[string]string       `json:"done"`     // step → what came of it
-	Tests    map[devices.Role]string `json:"tests"`    // role → what its test said
-	Operator string                  `json:"operator"` // of the technician
-	Loaded   map[string]int          `json:"loaded"`   // kind of stock → pieces put in
-	Rotate   string                  `json:"rotate"`   // the picture's turn, as /etc/default/budayang has it
+	Config   config.Config                 `json:"config"`
+	Done     map[string]service.Text       `json:"done"`     // step → what came of it
+	Tests    map[devices.Role]service.Text `json:"tests"`    // role → what its test said
+	Operator string                        `json:"operator"` // of the technician
+	Loaded   map[string]int                `json:"loaded"`   // kind of stock → pieces put in
+	Rotate   string                        `json:"rotate"`   // the picture's turn, as /etc/default/budayang has it
 }
 
 // flow is one provisioning.
@@ -162,7 +162,7 @@ type flow struct {
 
 func (p provisionCmd) begin(c service.Citizen, speak func(string)) (*flow, error) {
 	f := &flow{provisionCmd: p, citizen: c, speak: speak}
-	f.draft = draft{Config: config.Default(), Done: map[string]string{}, Tests: map[devices.Role]string{}, Loaded: map[string]int{}}
+	f.draft = draft{Config: config.Default(), Done: map[string]service.Text{}, Tests: map[devices.Role]service.Text{}, Loaded: map[string]int{}}
 	f.draft.Config.Terminal.Data = p.Data
 	f.draft.Config.Platform.CA = filepath.Join(filepath.Dir(p.Config), "ca.pem")
 	f.draft.Config.Device = map[devices.Role]config.Device{}
@@ -197,11 +197,11 @@ func (f *flow) save() error {
 	return replace(f.draftPath(), b)
 }
 
-// A step is one part of provisioning. do returns what came of it, for the list; an empty word means that it is not done.
+// A step is one part of provisioning. do returns what came of it, for the list; the zero Text means that it is not done.
 type step struct {
 	id       string
 	optional bool
-	do       func(context.Context) (string, error)
+	do       func(context.Context) (service.Text, error)
 }
 
 func (f *flow) steps() []step {
@@ -222,8 +222,8 @@ func (f *flow) run(ctx context.Context) (done bool, err error) {
 			Left: maintain.Button{ID: "leave", Label: service.T("prov.leave")}, Next: maintain.Button{ID: "continue", Label: service.T("prov.continue")}}
 		for _, s := range steps {
 			row := maintain.Row{ID: s.id, Label: service.T("prov.step." + s.id), Action: service.T("prov.open"), Pill: service.T("prov.open-yet"), Grade: maintain.GradeWarn}
-			if said := f.Done[s.id]; said != "" {
-				row.Detail, row.Pill, row.Grade = plainText(said), service.T("tech.grade.ok"), maintain.GradeOK
+			if said := f.Done[s.id]; !said.IsZero() {
+				row.Detail, row.Pill, row.Grade = said, service.T("tech.grade.ok"), maintain.GradeOK
 			} else if next == "" {
 				next = s.id
 			}
@@ -257,10 +257,10 @@ func (f *flow) run(ctx context.Context) (done bool, err error) {
 			case errors.Is(err, service.ErrBack), errors.Is(err, service.ErrTimedOut), errors.Is(err, service.ErrLeft):
 			case err != nil:
 				delete(f.Done, s.id)
-				if err := f.tell(ctx, service.T("prov.step."+s.id), maintain.GradeBad, plainText(err.Error())); err != nil {
+				if err := f.tell(ctx, service.T("prov.step."+s.id), maintain.GradeBad, faultOf(err)); err != nil {
 					return false, err
 				}
-			case said == "":
+			case said.IsZero():
 				delete(f.Done, s.id)
 			default:
 				f.Done[s.id] = said

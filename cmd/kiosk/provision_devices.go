@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +24,7 @@ import (
 )
 
 // roleOrder is the order of the page: what most terminals have comes first.
-var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleUPS}
+var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleUPS, devices.RoleSound}
 
 // bauds are usual speeds of serial lines, by driver.
 var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600}
@@ -40,14 +43,15 @@ func profilesOf(driver string) []string {
 }
 
 // askDevices shows every role and what fills it.
-func (f *flow) askDevices(ctx context.Context) (string, error) {
+func (f *flow) askDevices(ctx context.Context) (done service.Text, err error) {
 	for {
 		p := maintain.Panel{Page: provisioning, ID: "devices", Title: service.T("prov.step.devices"), Hint: service.T("prov.step.devices.hint"), Next: maintain.Button{ID: "next", Label: service.T("prov.accept")}}
 		for _, r := range roleOrder {
 			row := maintain.Row{ID: string(r), Label: service.T("tech.role." + string(r)), Pill: service.T("prov.devices.none"), Action: service.T("prov.devices.map")}
 			if d, mapped := f.draft.Config.Device[r]; mapped {
-				row.Detail, row.Pill, row.Grade = plainText(strings.Join(strings.Fields(d.URI+" "+d.Serial+" "+f.Tests[r]), " ")), service.T("tech.grade.ok"), maintain.GradeOK
-				if f.Tests[r] == "" {
+				row.Detail = service.T("prov.said.device", "uri", d.URI, "serial", d.Serial).With("test", f.Tests[r])
+				row.Pill, row.Grade = service.T("tech.grade.ok"), maintain.GradeOK
+				if f.Tests[r].IsZero() {
 					row.Pill, row.Grade = service.T("prov.devices.untried"), maintain.GradeWarn
 				}
 			}
@@ -55,32 +59,29 @@ func (f *flow) askDevices(ctx context.Context) (string, error) {
 		}
 		id, err := f.panel(ctx, p)
 		if err != nil {
-			return "", err
+			return done, err
 		}
 		if id == "next" {
 			if err := f.check("device."); err != nil {
-				return "", err
+				return done, err
 			}
-			var names []string
-			for _, r := range inOrder(f.draft.Config.Device) {
-				names = append(names, string(r))
+			n := len(f.draft.Config.Device)
+			if n == 0 {
+				return done, saying("prov.one-device")
 			}
-			if len(names) == 0 {
-				return "", errors.New("a terminal has at least one device")
-			}
-			return strings.Join(names, " "), nil
+			return service.T("prov.said.devices", "count", strconv.Itoa(n)), nil
 		}
 		err = f.mapDevice(ctx, devices.Role(id))
 		if err != nil && !errors.Is(err, service.ErrBack) && !errors.Is(err, service.ErrTimedOut) {
 			if ctx.Err() != nil {
-				return "", ctx.Err()
+				return done, ctx.Err()
 			}
-			if err := f.tell(ctx, service.T("tech.role."+id), maintain.GradeBad, plainText(err.Error()+" → "+mendDevice(devices.Role(id), err))); err != nil {
-				return "", err
+			if err := f.tell(ctx, service.T("tech.role."+id), maintain.GradeBad, service.T("prov.devices.failed").With("why", faultOf(err)).With("mend", mendDevice(devices.Role(id), err))); err != nil {
+				return done, err
 			}
 		}
 		if err := f.save(); err != nil {
-			return "", err
+			return done, err
 		}
 	}
 }
@@ -167,6 +168,12 @@ func (f *flow) candidates(driver string) (ids []string, name map[string]string) 
 			}
 		}
 	}
+	if driver == "alsa" {
+		add("alsa:default", "default")
+		for _, card := range soundCards("/proc/asound/cards") {
+			add("alsa:plughw:CARD="+card, card)
+		}
+	}
 	for _, x := range discover() {
 		if driver == "sam" && strings.HasPrefix(x.URI, "usb:0400:c35a") || driver == "escpos" && strings.HasPrefix(x.URI, "usb:") || driver == "video" && strings.HasPrefix(x.URI, "v4l2:") {
 			add(x.URI, strings.TrimSpace(x.Name+" "+x.URI))
@@ -174,6 +181,20 @@ func (f *flow) candidates(driver string) (ids []string, name map[string]string) 
 	}
 	return ids, name
 }
+
+// soundCards are the kernel's sound cards by their short names, as " 0 [PCH            ]: HDA-Intel - …" has them.
+func soundCards(list string) (names []string) {
+	b, err := os.ReadFile(list)
+	if err != nil {
+		return nil
+	}
+	for _, m := range soundCard.FindAllStringSubmatch(string(b), 32) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+var soundCard = regexp.MustCompile(`(?m)^ *[0-9]+ \[([A-Za-z0-9_]{1,16}) *\]:`)
 
 // tryDevice opens a device, keeps who it is, and tries it.
 func (f *flow) tryDevice(ctx context.Context, role devices.Role) error {
@@ -185,7 +206,7 @@ func (f *flow) tryDevice(ctx context.Context, role devices.Role) error {
 		hint = service.T("tech.test.code")
 	}
 	c := f.draft.Config
-	var said string
+	var said service.Text
 	err := f.busy(ctx, title, hint, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
@@ -208,5 +229,5 @@ func (f *flow) tryDevice(ctx context.Context, role devices.Role) error {
 		return err
 	}
 	f.Tests[role] = said
-	return f.tell(ctx, title, maintain.GradeOK, plainText(said))
+	return f.tell(ctx, title, maintain.GradeOK, said)
 }

@@ -27,15 +27,15 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-func (f *flow) askLanguage(ctx context.Context) (string, error) {
+func (f *flow) askLanguage(ctx context.Context) (done service.Text, err error) {
 	names := map[string]string{"zh": "中文", "en": "English"}
 	lang, err := f.choose(ctx, service.T("prov.step.language"), service.T("prov.step.language.hint"), []string{"zh", "en"}, func(id string) service.Text { return plainText(names[id]) })
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	f.draft.Config.Screen.Language = lang
 	f.speak(lang)
-	return names[lang], nil
+	return plainText(names[lang]), nil
 }
 
 // check parses what was answered so far and says what is wrong with keys that begin so.
@@ -45,7 +45,7 @@ func (f *flow) check(prefix string) error {
 	for _, e := range unjoin(err) {
 		var p config.Problem
 		if errors.As(e, &p) && strings.HasPrefix(p.Key, prefix) {
-			all = append(all, fmt.Errorf("%s: expected %s", p.Key, p.Expected))
+			all = append(all, said{service.T("prov.expected", "key", p.Key, "words", p.Expected).With("expected", problemText(p).Parts["expected"])})
 		}
 	}
 	return errors.Join(all...)
@@ -61,33 +61,33 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-func (f *flow) askIdentity(ctx context.Context) (string, error) {
+func (f *flow) askIdentity(ctx context.Context) (done service.Text, err error) {
 	t := &f.draft.Config.Terminal
 	v, err := f.form(ctx, "identity", service.Field{ID: "id", Kind: service.FieldText, Required: true, Value: t.ID}, service.Field{ID: "no", Kind: service.FieldText, Required: true, Max: 4, Value: t.No},
 		service.Field{ID: "site", Kind: service.FieldText, Required: true, Value: t.Site})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	t.ID, t.No, t.Site = v["id"], strings.ToUpper(v["no"]), v["site"]
 	if t.Name == "" || strings.HasSuffix(t.Name, " 号终端") {
 		t.Name = t.No + " 号终端"
 	}
-	return t.ID + " · " + t.Site, f.check("terminal.")
+	return plainText(t.ID + " · " + t.Site), f.check("terminal.")
 }
 
 // turns are how a panel may be mounted, as /etc/default/budayang has it.
 var turns = []string{"normal", "left", "right", "inverted"}
 
-func (f *flow) askScreen(ctx context.Context) (string, error) {
+func (f *flow) askScreen(ctx context.Context) (done service.Text, err error) {
 	s := &f.draft.Config.Screen
-	if seen, found := connectedPanel("/"); found && f.Done["screen"] == "" {
+	if seen, found := connectedPanel("/"); found && f.Done["screen"].IsZero() {
 		s.Width, s.Height, s.DiagonalMM = seen.Width, seen.Height, seen.diagonal()
-	} else if f.screen.Width > 0 && f.Done["screen"] == "" {
+	} else if f.screen.Width > 0 && f.Done["screen"].IsZero() {
 		s.Width, s.Height = f.screen.Width, f.screen.Height
 	}
 	turn, err := f.choose(ctx, service.T("prov.step.screen"), service.T("prov.turn.hint"), turns, func(id string) service.Text { return service.T("prov.turn." + id) })
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	if (turn == "left" || turn == "right") && s.Width > s.Height {
 		s.Width, s.Height = s.Height, s.Width
@@ -96,12 +96,12 @@ func (f *flow) askScreen(ctx context.Context) (string, error) {
 	v, err := f.form(ctx, "screen", service.Field{ID: "width", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.Width)}, service.Field{ID: "height", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.Height)},
 		service.Field{ID: "diagonal", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.DiagonalMM)})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	f.Rotate = turn
 	s.Width, s.Height, s.DiagonalMM = number(v["width"]), number(v["height"]), number(v["diagonal"])
 	s.FullScreen = os.Getenv(provisionSizeEnv) == ""
-	return fmt.Sprintf("%d × %d, %d mm, %s", s.Width, s.Height, s.DiagonalMM, turn), f.check("screen.")
+	return service.T("prov.said.screen", "width", n(s.Width), "height", n(s.Height), "mm", n(s.DiagonalMM)).With("turn", service.T("prov.turn."+turn)), f.check("screen.")
 }
 
 func number(s string) int {
@@ -112,10 +112,10 @@ func number(s string) int {
 	return n
 }
 
-// timeWords are where the findings of the machine's look tell of the time.
+// timeFindings are what the machine's look tells of the time.
 func timeFindings(m machine) (all []finding) {
 	for _, x := range checkMachine(config.Config{}, m) {
-		if strings.Contains(x.What, "time zone") || strings.Contains(x.What, "clock") {
+		if strings.HasPrefix(x.What.ID, "doc.zone") || strings.HasPrefix(x.What.ID, "doc.clock") {
 			all = append(all, x)
 		}
 	}
@@ -123,30 +123,30 @@ func timeFindings(m machine) (all []finding) {
 }
 
 // askTime shows time zone and source, and sets them where this program may.
-func (f *flow) askTime(ctx context.Context) (string, error) {
+func (f *flow) askTime(ctx context.Context) (done service.Text, err error) {
 	for {
 		all := timeFindings(theMachine())
 		p := maintain.Panel{Page: provisioning, ID: "time", Title: service.T("prov.step.time"), Hint: plainText(time.Now().Format(time.DateTime + " MST")), Rows: rowsOf(all),
 			Grid: []maintain.Button{{ID: "zone", Label: service.T("prov.time.zone")}, {ID: "ntp", Label: service.T("prov.time.ntp")}}, Next: maintain.Button{ID: "next", Label: service.T("prov.accept")}}
 		id, err := f.panel(ctx, p)
 		if err != nil {
-			return "", err
+			return done, err
 		}
 		switch id {
 		case "next":
 			zone, _ := time.Now().Zone()
-			return zone + " " + time.Now().Format("15:04"), nil
+			return plainText(zone + " " + time.Now().Format("15:04")), nil
 		case "zone":
 			err = command(ctx, "timedatectl", "set-timezone", "Asia/Shanghai")
 			if err == nil {
-				err = errors.New("set; it holds from the program's next start on")
+				err = saying("prov.zone-set")
 			}
 		case "ntp":
 			err = f.setNTP(ctx)
 		}
 		if err != nil && !errors.Is(err, service.ErrBack) {
-			if err := f.tell(ctx, service.T("prov.step.time"), maintain.GradeWarn, plainText(err.Error())); err != nil {
-				return "", err
+			if err := f.tell(ctx, service.T("prov.step.time"), maintain.GradeWarn, faultOf(err)); err != nil {
+				return done, err
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func (f *flow) setNTP(ctx context.Context) error {
 		return err
 	}
 	if strings.ContainsAny(v["ntp"], "\n\r=#[]") {
-		return errors.New("a host's name or address is expected")
+		return saying("prov.not-a-host")
 	}
 	if err := os.MkdirAll(filepath.Dir(timesync), 0o755); err != nil {
 		return err
@@ -181,34 +181,34 @@ func command(ctx context.Context, name string, args ...string) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w %s", name, err, strings.TrimSpace(string(out[:min(len(out), 200)])))
+		return saying("fault.command", "program", name, "words", fmt.Sprintf("%s: %v %s", name, err, strings.TrimSpace(string(out[:min(len(out), 200)]))))
 	}
 	return nil
 }
 
 func rowsOf(all []finding) (rows []maintain.Row) {
 	for _, x := range all {
-		rows = append(rows, maintain.Row{Label: plainText(x.What), Detail: plainText(x.Mend), Pill: service.T("tech.grade." + x.Grade), Grade: maintain.Grade(x.Grade)})
+		rows = append(rows, maintain.Row{Label: x.What, Detail: x.Mend, Pill: service.T("tech.grade." + x.Grade), Grade: maintain.Grade(x.Grade)})
 	}
 	return rows
 }
 
 // askPlatform asks where the platform is and looks at the way there. It is not done while something is bad.
-func (f *flow) askPlatform(ctx context.Context) (string, error) {
+func (f *flow) askPlatform(ctx context.Context) (done service.Text, err error) {
 	p := &f.draft.Config.Platform
 	v, err := f.form(ctx, "platform", service.Field{ID: "url", Kind: service.FieldText, Required: true, Value: p.URL}, service.Field{ID: "ca", Kind: service.FieldText, Required: true, Value: p.CA},
 		service.Field{ID: "proxy", Kind: service.FieldText, Value: p.Proxy})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	p.URL, p.CA, p.Proxy = v["url"], v["ca"], v["proxy"]
 	if err := f.check("platform."); err != nil {
-		return "", err
+		return done, err
 	}
 	var all []finding
 	title := service.T("prov.step.platform")
 	if err := f.busy(ctx, title, service.T("tech.network.looking"), func(ctx context.Context) error { all = checkPlatform(ctx, f.draft.Config); return nil }); err != nil {
-		return "", err
+		return done, err
 	}
 	bad := slices.ContainsFunc(all, func(x finding) bool { return x.Grade == gradeBad })
 	panel := maintain.Panel{Page: provisioning, ID: "network", Title: title, Rows: rowsOf(all)}
@@ -216,32 +216,32 @@ func (f *flow) askPlatform(ctx context.Context) (string, error) {
 		panel.Next = maintain.Button{ID: "next", Label: service.T("prov.accept")}
 	}
 	if _, err := f.panel(ctx, panel); err != nil {
-		return "", err
+		return done, err
 	}
-	return p.URL, nil
+	return plainText(p.URL), nil
 }
 
 // askCode enrols the terminal with a one-time code.
-func (f *flow) askCode(ctx context.Context) (string, error) {
+func (f *flow) askCode(ctx context.Context) (done service.Text, err error) {
 	c := f.draft.Config
-	if f.Done["identity"] == "" || f.Done["platform"] == "" {
-		return "", errors.New("identity and platform come first")
+	if f.Done["identity"].IsZero() || f.Done["platform"].IsZero() {
+		return done, saying("prov.first.identity")
 	}
 	if err := prepareData(c.Terminal.Data); err != nil {
-		return "", err
+		return done, err
 	}
 	id, err := identity(c)
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	if !id.Enrolled() {
 		v, err := f.form(ctx, "enrol", service.Field{ID: "once", Kind: service.FieldText, Required: true, Max: 64, Secret: true})
 		if err != nil {
-			return "", err
+			return done, err
 		}
 		code := v["once"]
 		if _, err := wire.CodeKey(c.Terminal.ID, code); err != nil {
-			return "", err
+			return done, err
 		}
 		err = f.busy(ctx, service.T("prov.step.enrol"), service.T("tech.test.wait"), func(ctx context.Context) error {
 			client, err := newClient(c, id)
@@ -254,51 +254,51 @@ func (f *flow) askCode(ctx context.Context) (string, error) {
 			return client.Enroll(ctx, c.Terminal.Site, c.Terminal.Name, code)
 		})
 		if err != nil {
-			return "", enrolmentFailed(c, err)
+			return done, enrolmentFailed(c, err)
 		}
 	}
 	_, until := id.Certified()
-	return until.Local().Format(time.DateOnly), nil
+	return plainText(until.Local().Format(time.DateOnly)), nil
 }
 
 // askTechnician makes the first technician, whose name stands under what follows.
-func (f *flow) askTechnician(ctx context.Context) (string, error) {
+func (f *flow) askTechnician(ctx context.Context) (done service.Text, err error) {
 	v, err := f.form(ctx, "technician", service.Field{ID: "operator", Kind: service.FieldText, Required: true, Max: 32, Value: f.Operator}, service.Field{ID: "code", Kind: service.FieldDigits, Required: true, Max: 8},
 		service.Field{ID: "pin", Kind: service.FieldDigits, Required: true, Max: 12, Secret: true})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	if err := prepareData(f.draft.Config.Terminal.Data); err != nil {
-		return "", err
+		return done, err
 	}
 	k := keeper(f.draft.Config.Terminal.Data)
 	if err := k.Remove(v["code"]); err != nil && !errors.Is(err, maintain.ErrNobody) {
-		return "", err
+		return done, err
 	}
 	if err := k.Add(maintain.Technician{Code: v["code"], Operator: v["operator"], Name: strings.TrimPrefix(v["operator"], "op.")}, v["pin"]); err != nil {
-		return "", err
+		return done, err
 	}
 	f.Operator = v["operator"]
-	return f.Operator, nil
+	return plainText(f.Operator), nil
 }
 
 // askSupplies asks what was put in; it is written into the ledger with the report.
-func (f *flow) askSupplies(ctx context.Context) (string, error) {
+func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 	var fields []service.Field
 	for _, k := range []string{journal.StockSheet, journal.StockSlip, journal.StockCard} {
 		fields = append(fields, service.Field{ID: k, Kind: service.FieldDigits, Required: true, Max: 5, Value: strconv.Itoa(f.Loaded[k])})
 	}
 	v, err := f.form(ctx, "supplies", fields...)
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	if f.Operator == "" {
-		return "", errors.New("the technician comes first")
+		return done, saying("prov.first.technician")
 	}
 	c := f.draft.Config
 	j, err := journal.Open(journalPath(c), journalOptions(c))
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	err = j.Update(func(tx *journal.Tx) error {
 		for kind, text := range v {
@@ -312,19 +312,20 @@ func (f *flow) askSupplies(ctx context.Context) (string, error) {
 		return nil
 	})
 	if err = errors.Join(err, j.Close()); err != nil {
-		return "", err
+		return done, err
 	}
 	for kind, text := range v {
 		f.Loaded[kind] = number(text)
 	}
-	return fmt.Sprintf("A4 %d, slips %d, cards %d", f.Loaded[journal.StockSheet], f.Loaded[journal.StockSlip], f.Loaded[journal.StockCard]), nil
+	n := func(kind string) string { return strconv.Itoa(f.Loaded[kind]) }
+	return service.T("prov.said.supplies", "sheets", n(journal.StockSheet), "slips", n(journal.StockSlip), "cards", n(journal.StockCard)), nil
 }
 
 // askItems asks which items are offered.
-func (f *flow) askItems(ctx context.Context) (string, error) {
+func (f *flow) askItems(ctx context.Context) (done service.Text, err error) {
 	all, _, err := shelf{filepath.Join(f.draft.Config.Terminal.Data, "items"), slog.New(slog.DiscardHandler)}.offered()
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	offer := map[string]bool{}
 	for _, it := range all {
@@ -343,17 +344,17 @@ func (f *flow) askItems(ctx context.Context) (string, error) {
 		}
 		id, err := f.panel(ctx, p)
 		if err != nil {
-			return "", err
+			return done, err
 		}
 		if id == "next" {
 			if len(codes) == 0 {
-				return "", errors.New("a terminal offers at least one item")
+				return done, saying("prov.one-item")
 			}
 			f.draft.Config.Terminal.Items = codes
 			if len(codes) == len(all) {
 				f.draft.Config.Terminal.Items = nil
 			}
-			return strings.Join(codes, " "), nil
+			return plainText(strings.Join(codes, " ")), nil
 		}
 		offer[id] = !offer[id]
 	}
@@ -382,10 +383,10 @@ type commissionedRow struct {
 
 // report looks at everything once more, writes the report into the data directory, names its hash in the audit chain, prints it and
 // brings it to the platform.
-func (f *flow) report(ctx context.Context) (string, error) {
+func (f *flow) report(ctx context.Context) (done service.Text, err error) {
 	for _, s := range f.steps() {
-		if f.Done[s.id] == "" && !s.optional && s.id != "report" {
-			return "", fmt.Errorf("not done yet: %s", s.id)
+		if f.Done[s.id].IsZero() && !s.optional && s.id != "report" {
+			return done, said{service.T("prov.not-done").With("step", service.T("prov.step."+s.id))}
 		}
 	}
 	c := f.draft.Config
@@ -393,15 +394,15 @@ func (f *flow) report(ctx context.Context) (string, error) {
 	r := commissioned{Terminal: c.Terminal.ID, Site: c.Terminal.Site, At: time.Now().UTC().Truncate(time.Second), By: f.Operator, Software: version, Steps: map[string]string{}, Loaded: f.Loaded}
 	for k, v := range f.Done {
 		if k != "report" {
-			r.Steps[k] = v
+			r.Steps[k] = english(v)
 		}
 	}
 	for _, role := range inOrder(c.Device) {
 		d := c.Device[role]
-		r.Devices = append(r.Devices, commissionedRow{role, d.Driver, d.URI, d.Serial, f.Tests[role]})
+		r.Devices = append(r.Devices, commissionedRow{role, d.Driver, d.URI, d.Serial, english(f.Tests[role])})
 	}
-	var told []string
-	err := f.busy(ctx, title, service.T("prov.report.wait"), func(ctx context.Context) error {
+	var told []service.Text
+	err = f.busy(ctx, title, service.T("prov.report.wait"), func(ctx context.Context) error {
 		r.Findings = f.examine(ctx)
 		b, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
@@ -415,11 +416,11 @@ func (f *flow) report(ctx context.Context) (string, error) {
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	p := maintain.Panel{Page: provisioning, ID: "report", Title: title, Next: maintain.Button{ID: "next", Label: service.T("prov.accept")}}
 	for _, s := range told {
-		p.Rows = append(p.Rows, maintain.Row{Label: plainText(s)})
+		p.Rows = append(p.Rows, maintain.Row{Label: s})
 	}
 	bad := 0
 	for _, x := range r.Findings {
@@ -431,19 +432,19 @@ func (f *flow) report(ctx context.Context) (string, error) {
 		}
 	}
 	if _, err := f.panel(ctx, p); err != nil {
-		return "", err
+		return done, err
 	}
 	if bad > 0 {
-		return "", fmt.Errorf("%d things to mend first", bad)
+		return done, saying("prov.mend-first", "count", strconv.Itoa(bad))
 	}
-	return r.At.Local().Format(time.DateTime), nil
+	return plainText(r.At.Local().Format(time.DateTime)), nil
 }
 
 // examine is the doctor's look at a machine whose configuration is not written yet.
 func (f *flow) examine(ctx context.Context) []finding {
 	path := f.provisionCmd.Config + ".trial"
 	if err := replace(path, writeConfig(f.draft.Config)); err != nil {
-		return []finding{bad("look at the rights of its directory", "%v", err)}
+		return []finding{bad(mend("rights"), "write").because(err)}
 	}
 	defer os.Remove(path)
 	return examine(ctx, path)
@@ -471,65 +472,71 @@ func (f *flow) keepReport(b []byte, hash [32]byte, r commissioned) error {
 	return errors.Join(err, j.Close())
 }
 
+// notDone says that something did not come about, and why.
+func notDone(what string, err error) service.Text {
+	return service.T("prov.report.not-"+what).With("why", faultOf(err))
+}
+
 // printReport prints the report on the slip printer, where there is one, and says what came of it.
-func (f *flow) printReport(ctx context.Context, r commissioned, hash [32]byte) string {
+func (f *flow) printReport(ctx context.Context, r commissioned, hash [32]byte) service.Text {
 	c := f.draft.Config
 	if _, configured := c.Device[devices.RoleReceiptPrinter]; !configured {
-		return "not printed: no slip printer"
+		return service.T("prov.report.no-printer")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	dev, err := openDevice(ctx, c, devices.RoleReceiptPrinter)
 	if err != nil {
-		return "not printed: " + err.Error()
+		return notDone("printed", err)
 	}
 	defer dev.Close()
 	p, ok := dev.(devices.ReceiptPrinter)
 	if !ok {
-		return "not printed: no slip printer"
+		return service.T("prov.report.no-printer")
 	}
-	res := p.Print(ctx, devices.ReceiptJob{ID: "commissioned/" + r.At.Format(time.RFC3339), Slip: reportSlip(c, r, hash)})
+	res := p.Print(ctx, devices.ReceiptJob{ID: "commissioned/" + r.At.Format(time.RFC3339), Slip: reportSlip(c, r, f.Tests, hash)})
 	if res.Outcome != devices.PrintConfirmed {
-		return fmt.Sprintf("not printed: %s %s", res.Outcome, res.Why)
+		return notDone("printed", maintain.PrintFault(res))
 	}
-	return "printed"
+	return service.T("prov.report.printed")
 }
 
-func reportSlip(c config.Config, r commissioned, hash [32]byte) slip.Slip {
+func reportSlip(c config.Config, r commissioned, tests map[devices.Role]service.Text, hash [32]byte) slip.Slip {
 	rows := [][]string{{"终端 Terminal", r.Terminal}, {"时间 Time", r.At.Local().Format(time.DateTime)}, {"技术员 By", r.By}, {"程序 Version", r.Software}}
 	blocks := []slip.Block{slip.Text{Text: "投入使用报告", Align: slip.Center, Bold: true, Size: 2}, slip.Text{Text: "Commissioning report", Align: slip.Center},
 		slip.Text{Text: r.Site + " " + c.Terminal.Name, Align: slip.Center}, slip.Rule{}}
 	two := []slip.Column{{Share: 2}, {Share: 3, Align: slip.Right}}
+	lang := func(id string) string { return lexicon().Say(c.Screen.Language, service.T(id)) }
 	blocks = append(blocks, slip.Table{Columns: two, Rows: rows}, slip.Rule{Dashed: true})
 	rows = nil
 	for _, d := range r.Devices {
-		rows = append(rows, []string{string(d.Role), d.Test})
+		rows = append(rows, []string{lang("tech.role." + string(d.Role)), lexicon().Say(c.Screen.Language, tests[d.Role])})
 	}
 	blocks = append(blocks, slip.Table{Columns: two, Rows: rows}, slip.Rule{Dashed: true})
 	for _, x := range r.Findings {
 		if x.Grade != gradeOK {
-			blocks = append(blocks, slip.Text{Text: x.Grade + ": " + x.What})
+			blocks = append(blocks, slip.Text{Text: lang("tech.grade."+x.Grade) + "：" + lexicon().Say(c.Screen.Language, x.What)})
 		}
 	}
 	return slip.Slip{Blocks: append(blocks, slip.Text{Text: "SHA-256 " + hex.EncodeToString(hash[:8])}, slip.Text{Text: "签字 Signature"}, slip.Space{Dots: 60})}
 }
 
 // uploadReport brings the report to the platform and says what came of it.
-func (f *flow) uploadReport(ctx context.Context, b []byte, hash [32]byte) string {
+func (f *flow) uploadReport(ctx context.Context, b []byte, hash [32]byte) service.Text {
 	c := f.draft.Config
 	id, err := identity(c)
 	if err != nil {
-		return "not uploaded: " + err.Error()
+		return notDone("uploaded", err)
 	}
 	client, err := newClient(c, id)
 	if err != nil {
-		return "not uploaded: " + err.Error()
+		return notDone("uploaded", err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if err := client.PutBlob(ctx, hash, b); err != nil {
-		return "not uploaded: " + err.Error()
+		return notDone("uploaded", err)
 	}
-	return "uploaded"
+	return service.T("prov.report.uploaded")
 }

@@ -106,7 +106,7 @@ func TestProvisionInAShell(t *testing.T) {
 	if n := len(h.Props.Document.Documents()); n != 1 {
 		t.Errorf("%d pages", n)
 	}
-	if !strings.Contains(out.String(), "uploaded") || strings.Contains(out.String(), "not uploaded") {
+	if !strings.Contains(out.String(), "报告已打印") || !strings.Contains(out.String(), "报告已上传") {
 		t.Errorf("report:\n%s", out.String())
 	}
 	// and it serves
@@ -180,7 +180,11 @@ func TestWriteConfig(t *testing.T) {
 		c.Screen.FullScreen = rapid.Bool().Draw(t, "full")
 		c.Device = map[devices.Role]config.Device{
 			devices.RoleIDReader: {Driver: "sam", URI: "serial:/dev/x?baud=115200", Serial: "s" + text.Draw(t, "serial"), PhotoHelper: []string{"/usr/bin/d", "-x"}},
+			devices.RoleSound:    {Driver: "alsa", URI: "alsa:default", Volume: rapid.IntRange(1, 100).Draw(t, "volume"), QuietHours: "21:00-07:30", QuietVolume: 20},
 			devices.RoleCamera:   {Driver: "video", URI: "v4l2:/dev/v", Width: 1280, Height: 720, Rate: rapid.IntRange(1, 30).Draw(t, "rate"), Format: "mjpeg"},
+		}
+		if rapid.Bool().Draw(t, "technicians") {
+			c.Technicians = config.Technicians{CardKey: strings.Repeat("0a", 16), Person: []config.Person{{Code: "1001", Operator: "op.zhang", Name: text.Draw(t, "technician"), PIN: "$argon2id$x", Card: strings.Repeat("0b", 32)}}}
 		}
 		back, err := config.Parse("t.toml", writeConfig(c))
 		if err != nil {

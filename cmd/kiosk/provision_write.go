@@ -74,6 +74,18 @@ func writeConfig(c config.Config) []byte {
 		str("tpm", c.Seal.TPM, def.Seal.TPM)
 		str("cipher", c.Seal.Cipher, def.Seal.Cipher)
 	}
+	if t := c.Technicians; t.CardKey != "" || len(t.Person) > 0 {
+		b.WriteString("\n[technicians]\n")
+		str("card_key", t.CardKey, "")
+		for _, p := range t.Person {
+			b.WriteString("\n[[technicians.person]]\n")
+			str("code", p.Code, "")
+			str("operator", p.Operator, "")
+			str("name", p.Name, "")
+			str("pin", p.PIN, "")
+			str("card", p.Card, "")
+		}
+	}
 	for _, r := range roles(c) {
 		d := c.Device[r]
 		fmt.Fprintf(&b, "\n[device.%s]\n", r)
@@ -94,6 +106,9 @@ func writeConfig(c config.Config) []byte {
 		num("mains_hz", d.MainsHz, 0)
 		num("exposure", d.Exposure, 0)
 		num("white_balance", d.WhiteBalance, 0)
+		num("volume", d.Volume, 0)
+		str("quiet_hours", d.QuietHours, "")
+		num("quiet_volume", d.QuietVolume, 0)
 	}
 	return b.Bytes()
 }

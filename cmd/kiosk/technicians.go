@@ -4,17 +4,21 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service/maintain"
 )
 
@@ -22,6 +26,8 @@ import (
 type technicianCmd struct {
 	Add    technicianAddCmd    `cmd:"" help:"Let a technician use the console; the PIN is read from the keyboard or a pipe."`
 	Remove technicianRemoveCmd `cmd:"" help:"Put a technician out; at once, also at a running terminal."`
+	Card   technicianCardCmd   `cmd:"" help:"Give a technician a card, shown at one of the readers of this stopped terminal, in the place of the service code."`
+	Show   technicianShowCmd   `cmd:"" help:"Write a technician as the platform's configuration names them; a card is shown at a reader of this stopped terminal."`
 	List   technicianListCmd   `cmd:"" default:"withargs" help:"List the technicians."`
 }
 
@@ -92,9 +98,125 @@ func (c technicianListCmd) Run(io stdio) error {
 	}
 	all, err := k.List()
 	for _, t := range all {
-		fmt.Fprintf(io.out, "%-8s %-20s %s\n", t.Code, t.Operator, t.Name)
+		card := ""
+		if t.Card != "" {
+			card = "  card"
+		}
+		fmt.Fprintf(io.out, "%-8s %-20s %s%s\n", t.Code, t.Operator, t.Name, card)
 	}
 	return err
+}
+
+// technicianCardCmd is `kiosk technician card`.
+type technicianCardCmd struct {
+	technicianFlags
+	Code   string        `arg:"" help:"Service code."`
+	Remove bool          `help:"Take the card away instead."`
+	Reader devices.Role  `default:"id-reader" help:"Where it is shown: id-reader, smart-card or code-scanner."`
+	Wait   time.Duration `default:"30s" help:"How long to wait for the card."`
+}
+
+// Run reads the card and keeps its mark; its number is nowhere.
+func (c technicianCardCmd) Run(ctx context.Context, io stdio) error {
+	k, err := c.keeper()
+	if err != nil {
+		return err
+	}
+	var badge *maintain.Badge
+	if !c.Remove {
+		if badge, err = readBadge(ctx, io, c.Config, c.Reader, c.Wait); err != nil {
+			return err
+		}
+		defer badge.Wipe()
+	}
+	if err := k.SetCard(c.Code, badge); err != nil {
+		return err
+	}
+	for _, path := range []string{k.Path, filepath.Join(filepath.Dir(k.Path), maintain.KeyFile)} {
+		if _, err := os.Stat(path); err == nil {
+			if err := likeDirectory(path); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Remove {
+		fmt.Fprintf(io.out, "service code %s has no card\n", c.Code)
+	} else {
+		fmt.Fprintf(io.out, "service code %s has this card\n", c.Code)
+	}
+	return nil
+}
+
+// readBadge waits for a card at one reader of a terminal that is not running.
+func readBadge(ctx context.Context, io stdio, file string, role devices.Role, limit time.Duration) (*maintain.Badge, error) {
+	c, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	dev, err := openDevice(ctx, c, role)
+	if err != nil {
+		return nil, err
+	}
+	defer dev.Close()
+	fmt.Fprintln(io.err, "show the card …")
+	return maintain.BadgeAt(ctx, dev)
+}
+
+// technicianShowCmd is `kiosk technician show`.
+type technicianShowCmd struct {
+	technicianFlags
+	Code    string        `arg:"" help:"Service code."`
+	Card    bool          `help:"Also read a card; its mark is made with the configuration's card_key, or a new one that is written too."`
+	Reader  devices.Role  `default:"id-reader" help:"Where it is shown: id-reader, smart-card or code-scanner."`
+	CardKey string        `help:"The card_key of the configuration that this is for, where it is not this terminal's."`
+	Wait    time.Duration `default:"30s" help:"How long to wait for the card."`
+}
+
+// Run writes the part of a configuration that names the technician: hashed PIN, mark of the card.
+func (s technicianShowCmd) Run(ctx context.Context, io stdio) error {
+	k, err := s.keeper()
+	if err != nil {
+		return err
+	}
+	all, err := k.List()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(t maintain.Technician) bool { return t.Code == s.Code })
+	if i < 0 {
+		return maintain.ErrNobody
+	}
+	t := all[i]
+	t.Card = ""
+	if s.Card {
+		c, err := config.Load(s.Config)
+		if err != nil {
+			return err
+		}
+		text := cmp.Or(s.CardKey, c.Technicians.CardKey)
+		key := maintain.NewCardKey()
+		if text != "" {
+			if key, err = maintain.ParseCardKey(text); err != nil {
+				return err
+			}
+		}
+		badge, err := readBadge(ctx, io, s.Config, s.Reader, s.Wait)
+		if err != nil {
+			return err
+		}
+		defer badge.Wipe()
+		t.Card = key.Mark(badge)
+		if text == "" {
+			fmt.Fprintf(io.out, "[technicians]\ncard_key = %s\n\n", quote(key.String()))
+		}
+	}
+	fmt.Fprintf(io.out, "[[technicians.person]]\ncode = %s\noperator = %s\nname = %s\npin = %s\n", quote(t.Code), quote(t.Operator), quote(t.Name), quote(t.PIN))
+	if t.Card != "" {
+		fmt.Fprintf(io.out, "card = %s\n", quote(t.Card))
+	}
+	return nil
 }
 
 // likeDirectory gives a file that root wrote to the directory's owner, who must read it.

@@ -25,6 +25,7 @@ import (
 	"github.com/budayang/kiosk/devices/supervisor"
 	"github.com/budayang/kiosk/private"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/guidance"
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
@@ -55,6 +56,7 @@ type terminal struct {
 	shelf   shelf
 	ring    *ring
 	console *maintain.Console
+	beside  *guidance.Guidance // lamps and tones
 
 	itemsRevision atomic.Int64
 	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
@@ -120,6 +122,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		return nil, err
 	}
 	t.noticesNow.Store(notices)
+	t.beside = guidance.New(guidance.Config{Devices: t.sup, Log: log})
 	t.console = t.newConsole()
 	t.cabinet.attended = t.console.Attended
 	t.engine, err = service.New(service.Config{Technician: t.console, Items: here(items, t.cfg.Terminal.Items), Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(), Cashier: t.city(),
@@ -189,7 +192,7 @@ func (t *terminal) run(told context.Context) error {
 	w.SetFullScreen(s.FullScreen)
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: s.Width, Height: s.Height, DiagonalMM: float64(s.DiagonalMM)},
-		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(), Technician: t.askConsole,
+		Language: s.Language, Site: t.cfg.Terminal.Site, Terminal: t.cfg.Terminal.Name, Words: words, Link: t.city(), Technician: t.askConsole, Touched: t.beside.Key,
 		Warn: time.Duration(t.cfg.Visit.Warn), End: time.Duration(t.cfg.Visit.End), Log: t.log})
 
 	told, stop := context.WithCancel(told)
@@ -318,7 +321,12 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 		})
 	}
 	t.log.Info("serving", "version", version, "cause", t.cause)
-	run("devices", t.sup.Run)
+	dark := make(chan struct{}) // every lamp is off, and the board may go
+	run("devices", func(ctx context.Context) error { return t.sup.Run(outlive(ctx, dark)) })
+	run("guidance", func(ctx context.Context) error {
+		defer close(dark)
+		return t.beside.Run(ctx)
+	})
 	run("usb", func(ctx context.Context) error {
 		usb.Watch(ctx, t.sup.Look)
 		return nil
@@ -337,7 +345,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 			t.log.Warn("cases that a person must look at", "count", n)
 		}
 		t.audit.started(report, t.cause)
-		return t.engine.Serve(ctx, citizen)
+		return t.engine.Serve(ctx, t.beside.Beside(citizen))
 	})
 	<-ctx.Done()
 	cancel()
@@ -345,6 +353,19 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	t.background.Wait()
 	errs = append(errs, t.audit.end(t.link))
 	return errors.Join(errs...)
+}
+
+// outlive is a context that ends with ctx, but not before done, for at most three seconds.
+func outlive(ctx context.Context, done <-chan struct{}) context.Context {
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		defer end()
+		select {
+		case <-done:
+		case <-time.After(3 * time.Second):
+		}
+	})
+	return longer
 }
 
 func (t *terminal) sweep(ctx context.Context) error {

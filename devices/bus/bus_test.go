@@ -25,6 +25,9 @@ func TestParse(t *testing.T) {
 	if u, err := Parse("serial:/dev/ttyS0"); err != nil || u.Line != (Line{115200, 8, 1, 'N', FlowNone}) {
 		t.Errorf("defaults: %+v, %v", u, err)
 	}
+	if u, err := Parse("alsa:plughw:CARD=PCH,DEV=0"); err != nil || u.Scheme != ALSA || u.Address != "plughw:CARD=PCH,DEV=0" {
+		t.Errorf("%+v %v", u, err)
+	}
 	if u, err := Parse("tcp:printer:9100"); err != nil || u.Address != "printer:9100" {
 		t.Errorf("%+v, %v", u, err)
 	}
@@ -41,7 +44,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "serial", "serial:ttyS0", "serial:/dev/x?baud=12", "serial:/dev/x?bauds=9600", "tcp:host", "tcp:host:0",
-		"tcp::9100", "usb:04b8", "ipp:///x", "ipp://user@host/x", "v4l2:video0", "com:1", "serial:/dev/x?flow=maybe", strings.Repeat("a:", 600)} {
+		"alsa:", "alsa:-D", "alsa:a b", "alsa:../x", "tcp::9100", "usb:04b8", "ipp:///x", "ipp://user@host/x", "v4l2:video0", "com:1", "serial:/dev/x?flow=maybe", strings.Repeat("a:", 600)} {
 		if u, err := Parse(bad); err == nil {
 			t.Errorf("%q was accepted: %+v", bad, u)
 		}

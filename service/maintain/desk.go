@@ -89,7 +89,7 @@ func (s *session) decide(ctx context.Context, v desk.View, m desk.Choice) error 
 	now, err := s.cfg.Desk.Decide(want)
 	if err != nil {
 		s.cfg.Logger.Warn("a decision was refused", "action", string(m.Action), "error", err)
-		return s.tell(ctx, title, GradeBad, literal(err.Error()))
+		return s.tell(ctx, title, GradeBad, Fault(err))
 	}
-	return s.tell(ctx, title, GradeOK, service.T("tech.decided", "time", time.Now().Format("15:04"), "state", string(now.State)))
+	return s.tell(ctx, title, GradeOK, service.T("tech.decided", "time", time.Now().Format("15:04")).With("state", service.T("tech.case."+string(now.State))))
 }

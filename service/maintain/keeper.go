@@ -23,6 +23,8 @@ import (
 type Person struct {
 	Operator string // in the audit chain, "op.zhang"
 	Name     string // on the screen, "张工"
+
+	by string // how they came in
 }
 
 // A Keeper knows technicians.
@@ -45,8 +47,37 @@ type Technician struct {
 	Code     string `json:"code"` // 4 to 8 digits
 	Operator string `json:"operator"`
 	Name     string `json:"name"`
-	PIN      string `json:"pin"` // argon2id, in PHC form
+	PIN      string `json:"pin"`            // argon2id, in PHC form
+	Card     string `json:"card,omitempty"` // the mark of a card, see [CardKey]; "" has none
 }
+
+// Valid says what is wrong with an entry.
+func (t Technician) Valid() error {
+	switch {
+	case !codeShape.MatchString(t.Code):
+		return ErrCode
+	case !journal.Operator(t.Operator):
+		return ErrOperator
+	case t.Card != "" && !mark(t.Card):
+		return ErrCard
+	}
+	return nil
+}
+
+// admit is who they are, if the PIN is theirs.
+func (t Technician) admit(pin string) (Person, error) {
+	fits, err := argon2id.ComparePasswordAndHash(pin, t.PIN)
+	if err != nil {
+		return Person{}, fmt.Errorf("technicians: %w", err)
+	}
+	if !fits {
+		return Person{}, nil
+	}
+	return Person{Operator: t.Operator, Name: t.Name}, nil
+}
+
+// nobody is compared with where no technician has the code.
+var nobody = Technician{PIN: decoy}
 
 // Errors of technicians' data.
 var (
@@ -57,9 +88,9 @@ var (
 	ErrNobody   = errors.New("no technician has this service code")
 )
 
-// most bounds the file: it is for the technicians of a site.
+// MostTechnicians bounds the file: it is for the technicians of a site.
 const (
-	mostTechnicians = 100
+	MostTechnicians = 100
 	mostBytes       = 256 << 10
 	mostName        = 16 // characters
 )
@@ -72,7 +103,7 @@ var (
 // hashing is OWASP's first choice for argon2id.
 var hashing = &argon2id.Params{Memory: 46 * 1024, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// decoy is compared with where no technician has the code; it is of no PIN that could be given.
+// decoy is a hash of no PIN that could be given.
 const decoy = "$argon2id$v=19$m=47104,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGAAAAAAAAAAA"
 
 // List reads the file; one that is not there has nobody in it.
@@ -102,18 +133,16 @@ func parse(b []byte) (all []Technician, err error) {
 	if err := json.Unmarshal(b, &all); err != nil {
 		return nil, fmt.Errorf("technicians: %w", err)
 	}
-	if len(all) > mostTechnicians {
-		return nil, fmt.Errorf("technicians: %d entries, at most %d", len(all), mostTechnicians)
+	if len(all) > MostTechnicians {
+		return nil, fmt.Errorf("technicians: %d entries, at most %d", len(all), MostTechnicians)
 	}
 	seen := map[string]bool{}
 	for _, t := range all {
-		switch {
-		case !codeShape.MatchString(t.Code):
-			return nil, fmt.Errorf("technicians: %w", ErrCode)
-		case seen[t.Code]:
+		if err := t.Valid(); err != nil {
+			return nil, fmt.Errorf("technicians: %w", err)
+		}
+		if seen[t.Code] {
 			return nil, fmt.Errorf("technicians: %w", ErrTaken)
-		case !journal.Operator(t.Operator):
-			return nil, fmt.Errorf("technicians: %w", ErrOperator)
 		}
 		seen[t.Code] = true
 	}
@@ -132,20 +161,12 @@ func (f File) Check(code, pin string) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	hash, who := decoy, Person{}
 	for _, t := range all {
 		if t.Code == code {
-			hash, who = t.PIN, Person{t.Operator, t.Name}
+			return t.admit(pin)
 		}
 	}
-	fits, err := argon2id.ComparePasswordAndHash(pin, hash)
-	if err != nil {
-		return Person{}, fmt.Errorf("technicians: %w", err)
-	}
-	if !fits {
-		return Person{}, nil
-	}
-	return who, nil
+	return nobody.admit(pin)
 }
 
 // Add writes a technician into the file.
@@ -188,8 +209,8 @@ func (f File) Remove(code string) error {
 
 // write replaces the file in one step.
 func (f File) write(all []Technician) error {
-	if len(all) > mostTechnicians {
-		return fmt.Errorf("technicians: at most %d", mostTechnicians)
+	if len(all) > MostTechnicians {
+		return fmt.Errorf("technicians: at most %d", MostTechnicians)
 	}
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {

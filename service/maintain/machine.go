@@ -28,7 +28,7 @@ func (s *session) network(ctx context.Context) error {
 		worst := GradeOK
 		p := Panel{Page: inside, ID: "network", Title: service.T("tech.network"), GridFirst: true, Grid: []Button{{"again", service.T("tech.again")}}}
 		for _, f := range found {
-			row := Row{Label: literal(f.What), Detail: literal(f.Mend), Pill: gradeText(f.Grade), Grade: f.Grade}
+			row := Row{Label: f.What, Detail: f.Mend, Pill: gradeText(f.Grade), Grade: f.Grade}
 			p.Rows = append(p.Rows, row)
 			if f.Grade == GradeBad || f.Grade == GradeWarn && worst == GradeOK {
 				worst = f.Grade
@@ -90,7 +90,7 @@ func (s *session) verify(ctx context.Context) error {
 	switch {
 	case err != nil:
 		s.acted("verify", "audit", "failed")
-		return s.tell(ctx, title, GradeBad, literal(err.Error()))
+		return s.tell(ctx, title, GradeBad, Fault(err))
 	case len(problems) > 0:
 		s.acted("verify", "audit", "findings")
 		return s.tell(ctx, title, GradeBad, service.T("tech.verify.bad", "count", strconv.Itoa(len(problems)), "first", problems[0]))
@@ -112,7 +112,7 @@ func (s *session) write(ctx context.Context, what string, do func(context.Contex
 	}
 	if err != nil {
 		s.acted(what, "", "failed")
-		return s.tell(ctx, title, GradeBad, literal(err.Error()))
+		return s.tell(ctx, title, GradeBad, Fault(err))
 	}
 	s.acted(what, "", "ok")
 	return s.tell(ctx, title, GradeOK, service.T("tech.written", "path", path))

@@ -1,8 +1,8 @@
 // Package maintain is the technician's console: who may come in, what they see and what they may do, without a pixel.
 //
 // A technician asks for the console at the screen between two visits; the engine hands them the terminal
-// (service.Technician), and until they leave nobody is served. They come in with a service code and a PIN ([Keeper]); wrong
-// ones lock the console for longer and longer ([guard]), counted in the journal before the PIN is looked at. Whoever does not
+// (service.Technician), and until they leave nobody is served. They come in with a service code or a card, and a PIN ([Keeper],
+// [CardKeeper]); wrong ones lock the console for longer and longer ([guard]), counted in the journal before the PIN is looked at. Whoever does not
 // touch the screen for a quarter of an hour is gone.
 //
 // Every page of the console is one [Panel]: figures, rows with a state and perhaps an action, a grid of buttons, a footer. The
@@ -35,8 +35,8 @@ type Device struct {
 // A Finding is one thing that was looked at: a grade, what it is, and how to mend it.
 type Finding struct {
 	Grade Grade
-	What  string
-	Mend  string
+	What  service.Text
+	Mend  service.Text
 }
 
 // Config is what the console works with. Journal, Devices, Desk and Keeper are needed; a nil function means that this program
@@ -137,7 +137,7 @@ func (c *Console) Attend(ctx context.Context, citizen service.Citizen) error {
 	c.in.Store(true)
 	defer c.in.Store(false)
 	s := &session{Console: c, citizen: citizen, who: who}
-	if err := c.audit(journal.EventTechnicianEntered, who.Operator, nil); err != nil {
+	if err := c.audit(journal.EventTechnicianEntered, who.Operator, map[string]string{"by": who.by}); err != nil {
 		return err
 	}
 	s.touched()

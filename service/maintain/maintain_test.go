@@ -137,7 +137,7 @@ func newSite(t *testing.T) *site {
 	}
 	s.Console = New(Config{Journal: s.j.Journal, Devices: bench{s.roll, make(chan struct{})}, Keeper: f, Desk: desk.New(s.j.Journal, desk.Options{}), Place: "示例 03", Version: "test",
 		Roles:   []Device{{devices.RoleReceiptPrinter, "usb:1:2", "escpos"}},
-		Network: func(context.Context) []Finding { return []Finding{{GradeBad, "no line", "mend it"}} },
+		Network: func(context.Context) []Finding { return []Finding{{GradeBad, literal("no line"), literal("mend it")}} },
 		Verify:  func(context.Context) ([]string, error) { return nil, nil },
 		Bundle: func(_ context.Context, who string) (string, error) {
 			s.did = append(s.did, "bundle "+who)
@@ -390,7 +390,7 @@ func FuzzTechnicians(f *testing.F) {
 	f.Add([]byte(`{`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		all, err := parse(b)
-		if err == nil && len(all) > mostTechnicians {
+		if err == nil && len(all) > MostTechnicians {
 			t.Error("too many")
 		}
 	})
@@ -426,6 +426,13 @@ func TestEveryTextIsWorded(t *testing.T) {
 				used["tech.reason."+string(r)] = true
 			}
 		}
+	}
+	used["tech.enter.wrong-"+byCode], used["tech.enter.wrong-"+byCard] = true, true
+	for _, k := range []devices.CardKind{devices.CardResident, devices.CardHMT, devices.CardForeignPR2017, devices.CardForeignPR2023} {
+		used["tech.kind."+string(k)] = true
+	}
+	for _, p := range []devices.Power{devices.PowerNotSupported, devices.PowerUnknown, devices.PowerGood, devices.PowerEngaged, devices.PowerLow, devices.PowerFailed} {
+		used["tech.power."+string(p)] = true
 	}
 	for _, id := range []string{"supplies", "network", "logs", "found", "settle", "restart", "desk", "board", "bundle", "export"} {
 		used["tech."+id] = true

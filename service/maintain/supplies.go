@@ -234,7 +234,7 @@ func (s *session) printDay(ctx context.Context) error {
 	}
 	if err != nil {
 		s.acted("settle", "slip", "failed")
-		return s.tell(ctx, title, GradeBad, literal(err.Error()))
+		return s.tell(ctx, title, GradeBad, Fault(err))
 	}
 	s.acted("settle", "slip", "ok")
 	return s.tell(ctx, title, GradeOK, service.T("tech.settle.printed"))

@@ -24,7 +24,7 @@ func (s *session) test(ctx context.Context, d Device) error {
 	case devices.RoleCodeScanner:
 		hint = service.T("tech.test.code")
 	}
-	var said string
+	var said service.Text
 	err := s.busy(ctx, title, hint, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
 		defer cancel()
@@ -36,17 +36,17 @@ func (s *session) test(ctx context.Context, d Device) error {
 	}
 	g, result := GradeOK, "ok"
 	if err != nil {
-		g, result, said = GradeBad, "failed", err.Error()
+		g, result, said = GradeBad, "failed", Fault(err)
 	}
 	s.acted("test", string(d.Role), result)
-	return s.tell(ctx, title, g, literal(said))
+	return s.tell(ctx, title, g, said)
 }
 
 // try uses a device once and says in a few words what it did.
-func (s *session) try(ctx context.Context, role devices.Role) (string, error) {
+func (s *session) try(ctx context.Context, role devices.Role) (service.Text, error) {
 	dev, release, err := s.cfg.Devices.Use(role)
 	if err != nil {
-		return "", err
+		return service.Text{}, err
 	}
 	defer release()
 	return Try(ctx, dev, Trial{Page: s.cfg.Page, Slip: TestSlip(s.cfg.Place, s.cfg.Version, s.cfg.Journal.Now()), Printed: func(kind string, res devices.PrintResult) { s.count(kind, res) }})
@@ -66,26 +66,30 @@ func (t Trial) used(kind string, res devices.PrintResult) {
 }
 
 // Try uses a device once, as a citizen's business would, and says in a few words what it did. Nothing personal is in them.
-func Try(ctx context.Context, dev devices.Device, with Trial) (string, error) {
+func Try(ctx context.Context, dev devices.Device, with Trial) (said service.Text, err error) {
 	switch dev := dev.(type) {
 	case devices.IDReader:
 		card, err := dev.Read(ctx, nil)
 		if err != nil {
-			return "", err
+			return said, err
 		}
 		defer card.Wipe()
-		return fmt.Sprintf("%s, photo %v", card.Kind, card.WLT != nil || len(card.Photo) > 0), nil
+		photo := service.T("tech.said.no-photo")
+		if card.WLT != nil || len(card.Photo) > 0 {
+			photo = service.T("tech.said.photo")
+		}
+		return service.T("tech.said.card").With("kind", service.T("tech.kind."+string(card.Kind))).With("photo", photo), nil
 	case devices.ReceiptPrinter:
 		res := dev.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("test/%d", time.Now().UnixNano()), Slip: with.Slip})
 		with.used(journal.StockSlip, res)
 		return printed(res)
 	case devices.DocumentPrinter:
 		if with.Page == nil {
-			return "", errors.New("no test page")
+			return said, errors.New("no test page")
 		}
 		pdf, err := with.Page()
 		if err != nil {
-			return "", err
+			return said, err
 		}
 		res := dev.Print(ctx, devices.DocumentJob{Name: "budayang-test-" + time.Now().UTC().Format("20060102T150405.000000000"), PDF: pdf, Sheets: 1,
 			Note: func(string, string) error { return nil }})
@@ -93,30 +97,77 @@ func Try(ctx context.Context, dev devices.Device, with Trial) (string, error) {
 		return printed(res)
 	case devices.UPS:
 		p, err := dev.Power(ctx)
-		return fmt.Sprintf("%s, %g V, %g %%", p.Power, p.InputVolts, p.LoadPercent), err
+		if err != nil {
+			return said, err
+		}
+		return service.T("tech.said.power", "volts", fmt.Sprintf("%g", p.InputVolts), "load", fmt.Sprintf("%g", p.LoadPercent)).With("power", service.T("tech.power."+string(p.Power))), nil
 	case devices.CodeScanner:
 		code, err := dev.Scan(ctx)
 		if err != nil {
-			return "", err
+			return said, err
 		}
 		defer code.Wipe()
-		return fmt.Sprintf("%d bytes", len(code.Data)), nil
+		return service.T("tech.said.code", "bytes", fmt.Sprint(len(code.Data))), nil
 	case devices.Camera:
 		return look(ctx, dev)
+	case devices.Speaker:
+		for _, tone := range devices.Tones() {
+			if err := dev.Play(ctx, tone); err != nil {
+				return said, err
+			}
+			if err := between(ctx); err != nil {
+				return said, err
+			}
+		}
+		return service.T("tech.said.tones"), nil
+	case devices.LightBoard:
+		if st, err := dev.Probe(ctx); err != nil || st.Role != devices.RoleLights {
+			return asked(st, err)
+		}
+		return blink(ctx, dev)
 	}
 	// What cannot be tried without using something up is asked how it is.
-	st, err := dev.Probe(ctx)
-	if err == nil && st.Unready() != devices.UnreadyNot {
-		err = errors.New(string(st.Unready()))
+	return asked(dev.Probe(ctx))
+}
+
+// asked is what a device says of itself.
+func asked(st devices.Status, err error) (said service.Text, _ error) {
+	if err != nil {
+		return said, err
 	}
-	return string(st.Connection) + " " + string(st.Paper), err
+	if st.Unready() != devices.UnreadyNot {
+		return said, unready{st}
+	}
+	pill, _ := stateOf(st)
+	return service.T("tech.said.answers").With("state", pill), nil
+}
+
+// between two of a row that a person tells apart.
+func between(ctx context.Context) error {
+	select {
+	case <-time.After(400 * time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// blink switches one lamp on after the other, and each off again whatever happens.
+func blink(ctx context.Context, dev devices.LightBoard) (said service.Text, err error) {
+	all := dev.Lights()
+	for _, l := range all {
+		if err := errors.Join(dev.Light(ctx, l, true), between(ctx), dev.Light(context.WithoutCancel(ctx), l, false)); err != nil {
+			return said, err
+		}
+	}
+	return service.T("tech.said.lamps", "count", fmt.Sprint(len(all))), nil
 }
 
 // look takes pictures for a second. None is kept.
-func look(ctx context.Context, dev devices.Camera) (string, error) {
+func look(ctx context.Context, dev devices.Camera) (said service.Text, err error) {
 	stream, err := dev.Stream(ctx)
 	if err != nil {
-		return "", err
+		return said, err
 	}
 	defer stream.Close()
 	var f devices.Frame
@@ -124,18 +175,18 @@ func look(ctx context.Context, dev devices.Camera) (string, error) {
 	n, began := 0, time.Now()
 	for time.Since(began) < time.Second || n < 2 {
 		if err := stream.Next(ctx, &f, devices.View{}); err != nil {
-			return "", err
+			return said, err
 		}
 		n++
 	}
-	return fmt.Sprintf("%d × %d, %.0f/s", f.Width, f.Height, float64(n)/time.Since(began).Seconds()), nil
+	return service.T("tech.said.pictures", "width", fmt.Sprint(f.Width), "height", fmt.Sprint(f.Height), "rate", fmt.Sprintf("%.0f", float64(n)/time.Since(began).Seconds())), nil
 }
 
-func printed(res devices.PrintResult) (string, error) {
+func printed(res devices.PrintResult) (service.Text, error) {
 	if res.Outcome != devices.PrintConfirmed {
-		return "", fmt.Errorf("%s %s %s", res.Outcome, res.Why, res.Detail)
+		return service.Text{}, printFault{res}
 	}
-	return string(res.Outcome) + " " + res.By, nil
+	return service.T("tech.said.printed", "by", res.By), nil
 }
 
 // count takes a test's paper off the ledger.

@@ -48,6 +48,7 @@ const (
 	EventTechnicianLeft       = wire.EventTechnicianLeft
 	EventTechnicianLocked     = wire.EventTechnicianLocked
 	EventTechnicianRefused    = wire.EventTechnicianRefused
+	EventTerminalBoardSwapped = wire.EventTerminalBoardSwapped
 	EventTerminalCommissioned = wire.EventTerminalCommissioned
 	EventTerminalEnrolled     = wire.EventTerminalEnrolled
 	EventTerminalRenewed      = wire.EventTerminalRenewed

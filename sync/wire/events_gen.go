@@ -80,14 +80,16 @@ const (
 	EventStockContradiction Event = "stock.contradiction"
 	// A technician did something at the console.
 	EventTechnicianActed Event = "technician.acted"
-	// A technician came into the console with service code and PIN.
+	// A technician came into the console. by: code (service code and PIN), card (their card and PIN).
 	EventTechnicianEntered Event = "technician.entered"
 	// A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).
 	EventTechnicianLeft Event = "technician.left"
 	// The console takes no code for some minutes after too many wrong ones.
 	EventTechnicianLocked Event = "technician.locked"
-	// Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.
+	// Somebody gave a service code or a card, and a PIN, that do not belong together; tries tells how often in a row.
 	EventTechnicianRefused Event = "technician.refused"
+	// The record was carried to another board; records and pictures waited for the platform then. old: disabled (the old disk can no longer go on), left (it could not be written and is to be destroyed).
+	EventTerminalBoardSwapped Event = "terminal.board-swapped"
 	// A technician brought the terminal into service; report is the hash of the commissioning report, findings how many things it says to look at.
 	EventTerminalCommissioned Event = "terminal.commissioned"
 	// The platform knows this terminal's key.
@@ -143,10 +145,11 @@ var eventSpecs = map[Event]EventSpec{
 	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
 	EventStockContradiction:   {Type: "application-status", Text: "A blank is not as the ledger says, and a person must look.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventTechnicianActed:      {Type: "operator-action", Text: "A technician did something at the console.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "result": {Kind: "word", Optional: true}, "subject": {Kind: "word", Optional: true}}},
-	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console with service code and PIN."},
+	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console. by: code (service code and PIN), card (their card and PIN).", Fields: map[string]FieldSpec{"by": {Kind: "word", Optional: true}}},
 	EventTechnicianLeft:       {Type: "operator-action", Text: "A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).", Fields: map[string]FieldSpec{"why": {Kind: "word", Optional: false}}},
 	EventTechnicianLocked:     {Type: "system-status", Text: "The console takes no code for some minutes after too many wrong ones.", Fields: map[string]FieldSpec{"minutes": {Kind: "count", Optional: false}}},
-	EventTechnicianRefused:    {Type: "system-status", Text: "Somebody gave a service code and a PIN that do not belong together; tries tells how often in a row.", Fields: map[string]FieldSpec{"tries": {Kind: "count", Optional: false}}},
+	EventTechnicianRefused:    {Type: "system-status", Text: "Somebody gave a service code or a card, and a PIN, that do not belong together; tries tells how often in a row.", Fields: map[string]FieldSpec{"tries": {Kind: "count", Optional: false}}},
+	EventTerminalBoardSwapped: {Type: "operator-action", Text: "The record was carried to another board; records and pictures waited for the platform then. old: disabled (the old disk can no longer go on), left (it could not be written and is to be destroyed).", Fields: map[string]FieldSpec{"old": {Kind: "word", Optional: false}, "pictures": {Kind: "count", Optional: false}, "records": {Kind: "count", Optional: false}}},
 	EventTerminalCommissioned: {Type: "operator-action", Text: "A technician brought the terminal into service; report is the hash of the commissioning report, findings how many things it says to look at.", Fields: map[string]FieldSpec{"devices": {Kind: "count", Optional: false}, "findings": {Kind: "count", Optional: false}, "report": {Kind: "hash", Optional: false}}},
 	EventTerminalEnrolled:     {Type: "system-status", Text: "The platform knows this terminal's key."},
 	EventTerminalRenewed:      {Type: "application-action", Text: "The platform certified the terminal's key anew."},

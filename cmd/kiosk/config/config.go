@@ -7,6 +7,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ import (
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/camera"
+	"github.com/budayang/kiosk/devices/sound"
+	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal/tpm"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -38,6 +41,8 @@ type Config struct {
 	Platform Platform                `toml:"platform"`
 	Seal     Seal                    `toml:"seal"`
 	Device   map[devices.Role]Device `toml:"device"`
+	// Technicians are let into the console beside those of kiosk technician add.
+	Technicians Technicians `toml:"technicians"`
 
 	// Path is the file it was read from.
 	Path string `toml:"-"`
@@ -98,6 +103,30 @@ type Seal struct {
 	Cipher string `toml:"cipher"` // "aes-256-gcm" (default) or "sm4-gcm"; what was sealed before stays readable
 }
 
+// Technicians whom the configuration names; kiosk technician show writes their part.
+type Technicians struct {
+	CardKey string   `toml:"card_key"` // of the marks below, 32 hexadecimal digits
+	Person  []Person `toml:"person"`
+}
+
+// Person is one technician.
+type Person struct {
+	Code     string `toml:"code"`     // 4 to 8 digits
+	Operator string `toml:"operator"` // in the audit chain
+	Name     string `toml:"name"`     // on the screen
+	PIN      string `toml:"pin"`      // argon2id, in PHC form
+	Card     string `toml:"card"`     // the mark of a card; "" has none
+}
+
+// Staff are the technicians as the console has them.
+func (t Technicians) Staff() (all []maintain.Technician, key maintain.CardKey) {
+	for _, p := range t.Person {
+		all = append(all, maintain.Technician(p))
+	}
+	key, _ = maintain.ParseCardKey(t.CardKey) // was checked
+	return all, key
+}
+
 // Device fills a role.
 type Device struct {
 	URI         string   `toml:"uri"`
@@ -116,6 +145,10 @@ type Device struct {
 	MainsHz      int    `toml:"mains_hz"`      // of the light: 50 or 60
 	Exposure     int    `toml:"exposure"`      // in 100 µs
 	WhiteBalance int    `toml:"white_balance"` // in kelvin
+	// Sound.
+	Volume      int    `toml:"volume"`       // 1 to 100; 0 means 60
+	QuietHours  string `toml:"quiet_hours"`  // "21:00-07:30"
+	QuietVolume int    `toml:"quiet_volume"` // 0 to 100, in the quiet hours
 }
 
 // Duration is written "40s" or "5m".
@@ -140,6 +173,13 @@ func (d Device) Camera() camera.Options {
 		Exposure: d.Exposure, WhiteBalance: d.WhiteBalance}
 }
 
+// Sound is how tones are played.
+func (d Device) Sound() sound.Options {
+	quiet, _ := sound.ParseHours(d.QuietHours) // was checked
+	_, pcm, _ := strings.Cut(d.URI, ":")
+	return sound.Options{PCM: pcm, Volume: cmp.Or(d.Volume, 60), QuietVolume: d.QuietVolume, Quiet: quiet}
+}
+
 // Drivers lists the drivers that each role knows.
 var Drivers = map[devices.Role][]string{
 	devices.RoleIDReader:        {"sam"},
@@ -154,6 +194,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleCardDispenser:   {"card"},
 	devices.RoleCamera:          {"video"},
 	devices.RoleCardCheck:       {"code", "video"},
+	devices.RoleSound:           {"alsa"},
 }
 
 // schemes lists the buses that each driver can speak over.
@@ -168,6 +209,7 @@ var schemes = map[string][]string{
 	"social":  {"pcsc"},
 	"card":    {"serial", "tcp"},
 	"video":   camera.Schemes(),
+	"alsa":    {"alsa"},
 }
 
 // A Problem is one mistake in a configuration file.
@@ -270,10 +312,10 @@ var known = []string{
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
 	"platform.url", "platform.ca", "platform.proxy", "platform.code_file", "platform.profile",
-	"seal.vault", "seal.tpm", "seal.cipher",
+	"seal.vault", "seal.tpm", "seal.cipher", "technicians.card_key", "technicians.person",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
 	"device.*.fingerprint", "device.*.width", "device.*.height", "device.*.format", "device.*.rate", "device.*.mains_hz",
-	"device.*.exposure", "device.*.white_balance",
+	"device.*.exposure", "device.*.white_balance", "device.*.volume", "device.*.quiet_hours", "device.*.quiet_volume",
 }
 
 func near(key []string) string {
@@ -367,6 +409,7 @@ func (v *checker) check(c *Config) {
 		v.bad("visit.end", "at least 20s more than visit.warn (a person needs that long to ask for more time)")
 	}
 	v.platform(c.Platform)
+	v.technicians(c.Technicians)
 	v.seal(c.Seal)
 	for role, d := range c.Device {
 		v.device(role, d)
@@ -378,6 +421,31 @@ func (v *checker) check(c *Config) {
 		}
 		return strings.Compare(p.Key, q.Key)
 	})
+}
+
+// technicians are checked as the console's own file is.
+func (v *checker) technicians(t Technicians) {
+	cards, seen := false, map[string]bool{}
+	all, _ := t.Staff()
+	for _, p := range all {
+		cards = cards || p.Card != ""
+		if err := p.Valid(); err != nil {
+			v.bad("technicians.person", "an entry as kiosk technician show writes it: "+err.Error())
+		}
+		if !strings.HasPrefix(p.PIN, "$argon2id$") || len(p.PIN) > 200 {
+			v.bad("technicians.person", "a pin that is hashed (kiosk technician show)")
+		}
+		if seen[p.Code] {
+			v.bad("technicians.person", "service codes that differ")
+		}
+		seen[p.Code] = true
+	}
+	if len(all) > maintain.MostTechnicians {
+		v.bad("technicians.person", fmt.Sprintf("at most %d", maintain.MostTechnicians))
+	}
+	if _, err := maintain.ParseCardKey(t.CardKey); err != nil && (cards || t.CardKey != "") {
+		v.bad("technicians.card_key", "32 hexadecimal digits")
+	}
 }
 
 func (v *checker) platform(p Platform) {
@@ -431,6 +499,14 @@ func (v *checker) device(role devices.Role, d Device) {
 	}
 	if !slices.Contains(schemes[d.Driver], u.Scheme) {
 		v.bad(key+".uri", fmt.Sprintf("a URI that begins with %s: (driver %s)", strings.Join(schemes[d.Driver], ": or "), d.Driver))
+	}
+	if _, err := sound.ParseHours(d.QuietHours); err != nil {
+		v.bad(key+".quiet_hours", err.Error())
+	}
+	for name, n := range map[string]int{"volume": d.Volume, "quiet_volume": d.QuietVolume} {
+		if n < 0 || n > 100 {
+			v.bad(key+"."+name, "0 to 100")
+		}
 	}
 	if role == devices.RoleCamera {
 		if wrong, expected := d.Camera().Check(); wrong != "" {
