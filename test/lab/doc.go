@@ -97,7 +97,7 @@ func (g *Growth) Judge(t testing.TB, kib int) {
 		for _, u := range g.uses {
 			all = append(all, f.of(u))
 		}
-		t.Logf("   %v", all)
+		t.Logf("%s every so often: %v", f.name, all)
 		if f.of(last) > f.of(first)+f.most {
 			t.Errorf("%s grow: %d to %d", f.name, f.of(first), f.of(last))
 		}
