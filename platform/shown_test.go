@@ -88,6 +88,42 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 	}
 }
 
+// What is told of an epoch that was ordered and never heard of does not stand for a comparison: a disk that was set back and has grown
+// again still has to be shown what lay there, also when the first answer was lost.
+func TestAnEpochThatWasNeverHeardOfHidesNoLoss(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	say := func(boot string, ms int64, epoch uint32, hash byte, compared bool, left ...wire.Left) (w wire.Welcome) {
+		t.Helper()
+		out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Boot: boot, MS: ms, Compared: compared, Left: left,
+			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 1, Hash: wire.Hash{hash}}}})
+		if err := json.Unmarshal(out.Body.Bytes(), &w); err != nil || out.Code != http.StatusOK {
+			t.Fatalf("%d %s", out.Code, out.Body)
+		}
+		return w
+	}
+	var left []wire.Left
+	for _, l := range wire.Lanes {
+		at := uint64(0)
+		if l == wire.LaneTx {
+			at = 1
+		}
+		left = append(left, wire.Left{Epoch: 1, Lane: l, Seq: at})
+	}
+	say("a", 1, 1, 7, false)
+	say("a", 2, 1, 7, true)
+	if w := say("b", 1, 2, 7, false, left...); w.Epoch != 3 { // recovered, in an epoch of its own
+		t.Fatalf("epoch %d is ordered", w.Epoch)
+	}
+	say("c", 1, 1, 8, false) // set back, another record at the same place; the answer is lost
+	if all := strings.Join(gone(t, s), "\n"); !strings.Contains(all, "lane tx, epoch 3: from 1 on gone") {
+		t.Errorf("told: %q", all)
+	}
+	if w := say("c", 2, 1, 8, false); w.Shown[wire.LaneTx].Hash != (wire.Hash{7}) {
+		t.Errorf("shown before: %+v, want what the first disk had", w.Shown[wire.LaneTx])
+	}
+}
+
 // The last word of a run that was killed may come after the first of the next: it waited for the store.
 func TestTheLastHelloOfARunThatIsOverOrdersNothing(t *testing.T) {
 	s, _ := newServer(t)

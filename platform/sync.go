@@ -96,7 +96,8 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, body []byte) {
 			t.Status = t.Status[:32]
 		}
 		if !stale {
-			t.Shown.show(h, len(gone) > 0)
+			// What was told of an epoch that was never heard of says nothing of the one that was shown: that is still to be compared.
+			t.Shown.show(h, slices.ContainsFunc(gone, func(g lost) bool { return !g.unheard }))
 		}
 		c, err := s.currentCatalogue(tx)
 		if err != nil {

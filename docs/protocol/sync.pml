@@ -3,7 +3,7 @@
  *
  * What may happen; answers may be lost and programs may be started anew at any time, whatever else may:
  *   -DLINE=1     the line keeps a request back and delivers it late, or never
- *   -DDISK=1     the disk is imaged, and the image is put back later
+ *   -DDISK=1     the disk is imaged, and the image is put back later; with 2, twice
  *   -DTWIN=1     a second machine is started from an image of the first one's disk; both talk at the same time in one name
  *   -DRECOVER=1  the journal is recovered from its spill and begins an epoch by itself
  *   -DBACKUP=1   the platform is backed up, and set back to that later
@@ -14,6 +14,8 @@
  *   -DFORK=0     the platform does not compare the head that a hello shows with what it holds
  *   -DSHOWN=0    the platform does not remember how far a terminal had come
  *   -DLESS=0     of a disk from an earlier epoch it tells only what is missing of the latest
+ *   -DUNHEARD=0  of an epoch that it ordered and never heard of it tells nothing when the disk comes back from before it
+ *   -DUNSEEN=0   and when it tells that, it takes what the disk shows for compared
  *   -DSURE=0     what a disk shows that was set back is taken for what lay there, although nobody compared
  *   -DRESEND=0   a terminal that begins an epoch which was ordered takes along only what was never acknowledged
  *   -DAWAY=0     it does not show again what was acknowledged when the platform did not answer meanwhile
@@ -99,6 +101,12 @@
 #ifndef AGAIN
 #define AGAIN 1
 #endif
+#ifndef UNHEARD
+#define UNHEARD 1
+#endif
+#ifndef UNSEEN
+#define UNSEEN 1
+#endif
 #ifndef SURE
 #define SURE 1
 #endif
@@ -152,18 +160,20 @@ typedef store {
 	list at[MOST + 1]; list upto[MOST + 1];   /* the records by epoch and place, and the hashes there */
 	bool holds[N + 1];               /* by id */
 	byte se; byte ss; byte sh;       /* what was shown or delivered last: epoch, place, hash there */
-	byte boot                         /* of the latest hello: 1 and 2 are the machines', 3 is one that is over, 0 is none */
+	byte boot                        /* the run of the latest hello: 1 and 2 are the machines', 3 is one that is over, 0 is none */
 }
 
-/* For the rules only: the epoch and place in which a record was written, whether the platform heard of it, and whether it was told to be lost. */
-typedef book { byte epoch[N + 1]; byte place[N + 1]; bool heard[N + 1]; bool told[N + 1] }
+/* For the rules only: the epoch and place in which a record was written, whether the platform heard of it, whether it was lost with a whole
+ * epoch that the platform had ordered and never heard of, and whether it was told to be lost. */
+typedef book { byte epoch[N + 1]; byte place[N + 1]; bool heard[N + 1]; bool whole[N + 1]; bool told[N + 1] }
 
 machine d[2], image;
 store s, backup;                         /* with DOUBT, backup is the standby */
 book b;
 byte fresh = 1;                          /* the next record */
 byte m;                                  /* the machine that acts */
-bool twin, imaged, restored, recovered, backed, setback, over;
+bool twin, imaged, recovered, backed, setback, over;
+byte restored;                           /* how often the image was put back */
 bool stale, crossed;                     /* of the request that the line keeps back */
 chan late = [1] of { bool, byte, byte, byte, byte }   /* a push or a hello: epoch, place, record or hash there, hash before it */
 
@@ -174,7 +184,7 @@ hidden book cb, nobook;
 hidden byte i, k, n, q, x, y, z, te, tq, to, count, round, ae, aq, ar, ap, ours, we, wn, wh, ws, wsh;
 hidden list was;
 hidden byte wanted[MOST + 1], wanted_h[MOST + 1];
-hidden byte answered, showing, compared, ok, twice, forked, less, known, earlier, foreign, again, away, beyond;
+hidden byte answered, showing, compared, ok, twice, forked, less, known, earlier, foreign, again, away, beyond, missed;
 
 inline copymachine(X, Y) {
 	X.epoch = Y.epoch; X.head = Y.head; X.acked = Y.acked; X.greeted = Y.greeted; X.up = Y.up; X.past = Y.past; X.stop = Y.stop;
@@ -189,7 +199,7 @@ inline copystore(X, Y) {
 }
 
 inline copybook(X, Y) {
-	for (x : 1 .. N) { X.epoch[x] = Y.epoch[x]; X.place[x] = Y.place[x]; X.heard[x] = Y.heard[x]; X.told[x] = Y.told[x] }
+	for (x : 1 .. N) { X.epoch[x] = Y.epoch[x]; X.place[x] = Y.place[x]; X.heard[x] = Y.heard[x]; X.whole[x] = Y.whole[x]; X.told[x] = Y.told[x] }
 }
 
 /* The platform did not answer. */
@@ -234,7 +244,7 @@ inline take(S) {
 /* The platform hears a hello (epoch ae, place aq, hash ap) of a machine, with what it shows of its past, or one that came late and
  * shows none, and answers. */
 inline greet(S, D, B, SHOWS, LATE) {
-	less = false; earlier = false; forked = false; known = false; ours = 0;
+	less = false; earlier = false; forked = false; known = false; missed = false; ours = 0;
 	if
 	:: SHOWN && !LATE && S.se > 0 ->
 		known = true;
@@ -261,6 +271,13 @@ inline greet(S, D, B, SHOWS, LATE) {
 				:: else
 				fi
 			}
+		:: else
+		fi;
+		/* Another run, from before an epoch that was ordered and of which nothing was ever heard: its disk may have been there. */
+		z = most(S.se, ae);
+		missed = UNHEARD && known && S.boot > 0 && S.boot != m + 1 && z < S.epoch;
+		if
+		:: missed && OTHERS -> for (y : 1 .. MOST) { if :: y > z && y <= S.epoch -> tell(B, y, 1) :: else fi }
 		:: else
 		fi
 	:: else
@@ -293,7 +310,7 @@ inline greet(S, D, B, SHOWS, LATE) {
 	ws = (SHOWN && !LATE && S.se == ae -> S.ss : 0); wsh = (SHOWN && !LATE && S.se == ae -> S.sh : 0);
 	if :: !LATE && (forked || earlier || ae > S.epoch) -> S.epoch = most(S.epoch, ae) + 1 :: else fi;
 	we = S.epoch; wn = (S.row == ae -> S.seq : 0); wh = (S.row == ae -> S.hash : 0);
-	if :: !LATE && (compared || less || S.se == 0) -> S.se = ae; S.ss = aq; S.sh = ap :: else fi;   /* until it has compared, the same is shown again */
+	if :: !LATE && (compared || less || (missed && !UNSEEN) || S.se == 0) -> S.se = ae; S.ss = aq; S.sh = ap :: else fi;   /* until it has compared, the same is shown again */
 	stale = LINE && STALE && nempty(late)
 }
 
@@ -372,6 +389,7 @@ inline hello(S, D, B, LIMIT) {
 	if :: OTHERS && D.greeted && (answered || !DOUBT) -> for (i : 1 .. N) { if :: i <= D.head -> B.heard[D.rec.id[i]] = true :: else fi } :: else fi;
 	showing = !D.past; ae = D.epoch; aq = D.head; ap = HIST(D.rec, D.head); compared = D.greeted;
 	greet(S, D, B, showing, false);
+	if :: LINE || DISK -> S.boot = m + 1 :: else fi;
 	if :: S.epoch > LIMIT -> beyond = true :: else fi;
 	if
 	:: answered && !beyond -> compare(D, B, LIMIT)
@@ -433,10 +451,10 @@ inline settle() {
 		for (k : 1 .. MOST) { assert(cd.old[k].id[i] == 0 || cs.holds[cd.old[k].id[i]]) }
 		assert(i > cd.head || cs.holds[cd.rec.id[i]]);
 	}
-	/* The third: what the platform had heard of and nobody has any more was told, unless the platform lost something itself. */
+	/* The third: what the platform had heard of, or what lay in an epoch that it had ordered, and nobody has any more was told, unless the platform lost something itself. */
 	for (i : 1 .. N) {
 		if
-		:: TOLD && OTHERS && !BACKUP && !ROWS && cb.heard[i] && !cs.holds[i] && !cb.told[i] ->
+		:: TOLD && OTHERS && !BACKUP && !ROWS && (cb.heard[i] || cb.whole[i]) && !cs.holds[i] && !cb.told[i] ->
 			away = true;
 			for (x : 1 .. N) {
 				if :: cd.rec.id[x] == i || (twin && d[1 - m].rec.id[x] == i) -> away = false :: else fi;
@@ -452,15 +470,14 @@ inline settle() {
 inline end() {
 	copymachine(d[0], nomachine); copymachine(d[1], nomachine); copymachine(image, nomachine); copystore(s, nostore); copystore(backup, nostore);
 	copybook(b, nobook);
-	fresh = 1; twin = false; imaged = false; restored = false; recovered = false; backed = false; setback = false; stale = false; crossed = false;
+	fresh = 1; twin = false; imaged = false; restored = 0; recovered = false; backed = false; setback = false; stale = false; crossed = false;
 	if :: nempty(late) -> late?_, _, _, _, _ :: empty(late) fi;
 	over = true
 }
 #define enough if :: beyond -> beyond = false; end() :: else fi
 
 /* What a new run of a machine makes of the latest one that said hello. */
-#define ended(K) if :: LINE && s.boot == K + 1 -> s.boot = 3 :: else fi
-#define greeting if :: LINE -> s.boot = m + 1 :: else fi
+#define ended(K) if :: (LINE || DISK) && s.boot == K + 1 -> s.boot = 3 :: else fi
 #define sends (d[m].greeted && (d[m].up || !UP) && !d[m].stop && d[m].acked < d[m].head)
 
 active proctype world() {
@@ -480,11 +497,11 @@ active proctype world() {
 
 		/* Hello, answered or not; an answer waits until what it is an answer to is durable. */
 		:: d_step { printf("machine %d says hello at %d/%d\n", m, d[m].epoch, d[m].head);
-			answered = true; beyond = false; hello(s, d[m], b, EPOCHS); greeting;
+			answered = true; beyond = false; hello(s, d[m], b, EPOCHS);
 			if :: DOUBT -> copystore(backup, s) :: else fi;
 			enough; m = 0 }
 		:: d_step { printf("machine %d says hello at %d/%d, the answer is lost\n", m, d[m].epoch, d[m].head);
-			answered = false; beyond = false; hello(s, d[m], b, EPOCHS); greeting; enough; m = 0 }
+			answered = false; beyond = false; hello(s, d[m], b, EPOCHS); enough; m = 0 }
 
 		/* A record goes, answered or not. */
 		:: d_step { sends -> printf("machine %d sends %d/%d\n", m, d[m].epoch, d[m].acked + 1);
@@ -507,7 +524,12 @@ active proctype world() {
 			if
 			:: late?true, ae, aq, ar, ap -> crossed = false; take(s)
 			:: late?false, ae, aq, ap, compared -> showing = stale; greet(s, d[0], b, false, showing);
-				if :: !showing -> s.boot = 3 :: else fi
+				if
+				:: !showing -> s.boot = 3;
+					/* It heard of that epoch now: what was lost of it the number of changes tells, which is not in here. */
+					for (x : 1 .. N) { if :: b.epoch[x] == ae -> b.whole[x] = false :: else fi }
+				:: else
+				fi
 			fi;
 			beyond = s.epoch > EPOCHS; stale = false; crossed = false; enough; m = 0 }
 		:: d_step { m == 0 && nempty(late) -> late?_, _, _, _, _; stale = false; crossed = false; m = 0 }
@@ -516,11 +538,19 @@ active proctype world() {
 		:: d_step { !imaged && m == 0 -> printf("the disk is imaged\n"); imaged = true; copymachine(image, d[0]); forget(image); m = 0 }
 #endif
 #if DISK
-		:: d_step { imaged && !restored && m == 0 -> printf("the disk is set back\n"); restored = true;
-			copymachine(d[0], image); copymachine(image, nomachine); ended(0); m = 0 }
+		:: d_step { imaged && restored < DISK && m == 0 -> printf("the disk is set back\n"); restored++;
+			for (x : 1 .. N) {
+				for (k : 1 .. N) {
+					if
+					:: k <= d[0].head && d[0].rec.id[k] == x && b.epoch[x] > image.epoch && b.epoch[x] > s.se && b.epoch[x] <= s.epoch -> b.whole[x] = true
+					:: else
+					fi
+				}
+			}
+			copymachine(d[0], image); if :: restored == DISK -> copymachine(image, nomachine) :: else fi; ended(0); m = 0 }
 #endif
 #if TWIN
-		:: d_step { imaged && !restored && !twin && m == 0 -> printf("a second machine is started from the image\n"); twin = true;
+		:: d_step { imaged && restored < most(DISK, 1) && !twin && m == 0 -> printf("a second machine is started from the image\n"); twin = true;
 			copymachine(d[1], image); if :: !DISK -> copymachine(image, nomachine) :: else fi; m = 0 }
 #endif
 #if RECOVER
