@@ -117,10 +117,11 @@ func SpillCases(path string) (ids []string) {
 	return ids
 }
 
-// Ahead says whether a database's meta pages are further than anything in its spill.
+// Ahead says whether a database's meta pages, or its root, are further than anything in its spill.
 func Ahead(path string) bool {
 	s, err := readSpill(spillPath(path))
-	return err == nil && txidOf(path) > s.bolt
+	txid, change := came(path)
+	return err == nil && (txid > s.bolt || change > s.last)
 }
 
 // WriteSpillTo has the spill written through another file until back is called or another spill takes this one's place.

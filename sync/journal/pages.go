@@ -84,11 +84,24 @@ func boltTxid(r io.ReaderAt) uint64 {
 	return m.txid
 }
 
+// sequenceOf is the sequence of a bucket as the file shows it, however much of the file is damaged; 0 when it cannot be found.
+func sequenceOf(r io.ReaderAt, size int64, name []byte) uint64 {
+	m, found := newestMeta(r)
+	if !found || m.high < 3 || m.high > uint64(size/m.pageSize)+1 {
+		return 0
+	}
+	p := &pages{r: r, meta: m, seen: make([]bool, m.high), want: name}
+	_ = p.tree(m.root, 0, 0)
+	return p.got
+}
+
 // pages walks a file's trees.
 type pages struct {
 	r    io.ReaderAt
 	meta boltMeta
 	seen []bool
+	want []byte // a bucket in the root whose sequence is wanted
+	got  uint64
 }
 
 // checkPages reads every page that can be reached, each at most once, and checks everything that bbolt relies on: bounds,
@@ -101,7 +114,7 @@ func checkPages(r io.ReaderAt, size int64) error {
 	if m.high < 3 || m.high > uint64(math.MaxInt64)/uint64(m.pageSize) || int64(m.high)*m.pageSize > size {
 		return fmt.Errorf("%d bytes long, its %d pages need more", size, m.high)
 	}
-	p := &pages{r, m, make([]bool, m.high)}
+	p := &pages{r: r, meta: m, seen: make([]bool, m.high)}
 	p.seen[0], p.seen[1] = true, true
 	if err := p.tree(m.root, 0, 0); err != nil {
 		return err
@@ -202,6 +215,12 @@ func (p *pages) leaf(id uint64, b []byte, count, nesting int) error {
 			return fmt.Errorf("page %d: entry %d is no bucket", id, i)
 		}
 		if flags == 1 {
+			if p.want != nil {
+				if nesting == 0 && bytes.Equal(key, p.want) && len(value) >= 16 {
+					p.got = order.Uint64(value[8:])
+				}
+				continue
+			}
 			if err := p.bucket(id, value, nesting+1); err != nil {
 				return err
 			}

@@ -118,20 +118,26 @@ func Recover(ctx context.Context, path string, opt Options) (r Recovered, err er
 // report is what the scan alone tells.
 func (s *spillScan) report(path string) Recovered {
 	gaps, bulk := s.missing(s.base)
+	txid, change := came(path)
 	r := Recovered{Changes: len(s.changes), Last: time.UnixMilli(s.wall).UTC(), Missing: gaps, Torn: s.torn,
-		Behind: txidOf(path) > s.bolt}
+		Behind: txid > s.bolt || change > s.last}
 	r.Whole = s.whole && len(gaps) == 0 && !bulk && !s.torn && !r.Behind
 	return r
 }
 
-// txidOf is how far a database had come by its meta pages; nothing else of it need be readable.
-func txidOf(path string) uint64 {
+// came is how far a database had come by its meta pages, of which nothing else need be readable, and by what is left of its root: a disk
+// that did not keep the latest meta pages may have kept pages that were written after them.
+func came(path string) (txid, change uint64) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	defer f.Close()
-	return boltTxid(f)
+	st, err := f.Stat()
+	if err != nil {
+		return 0, 0
+	}
+	return boltTxid(f), sequenceOf(f, st.Size(), bucketChange)
 }
 
 // rebuild fills a new database from the spill, mends what does not hold together, and begins a new epoch.
