@@ -443,7 +443,7 @@ func TestPrinterVanishes(t *testing.T) {
 		f := newFake(t)
 		p := f.open(t, quick())
 		f.Close()
-		want(t, p.Print(t.Context(), document(&ledger{})), devices.PrintNotSent, devices.UnreadyNoDevice, "Get-Jobs: device is not there")
+		want(t, p.Print(t.Context(), document(&ledger{})), devices.PrintNotSent, devices.UnreadyNoDevice, "device is not there")
 	})
 }
 
