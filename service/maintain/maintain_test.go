@@ -297,8 +297,18 @@ func TestAPulledPlugGivesNoFreeTry(t *testing.T) {
 func TestNobodyTouchesTheConsole(t *testing.T) {
 	s := newSite(t)
 	s.cfg.Stay = 30 * time.Millisecond
-	s.attend(come("1001", "481511001"))
-	s.wrote("technician.entered op.zhang", "technician.left op.zhang idle")
+	// Whoever forgets that the terminal is in maintenance, on whatever page, gives it back to the citizens.
+	for _, on := range [][]line{{}, {pick("tech-home", "supplies")}, {pick("tech-home", "logs")}} {
+		s.attend(append([]line{come("1001", "481511001")}, on...)...)
+		if o, err := s.Closed(); o != nil || err != nil {
+			t.Errorf("closed %v %v", o, err)
+		}
+		if s.Attended() {
+			t.Error("a technician is said to be there")
+		}
+	}
+	s.wrote("technician.entered op.zhang", "technician.left op.zhang idle", "technician.entered op.zhang", "technician.left op.zhang idle",
+		"technician.entered op.zhang", "technician.left op.zhang idle")
 }
 
 func TestTheDeskAsksForTwoWhereMoneyMoves(t *testing.T) {
@@ -338,6 +348,18 @@ func TestStockThatCannotBeIsRefused(t *testing.T) {
 	if b, err := s.j.StockBalance(journal.StockCard); err != nil || b.Loaded != 0 {
 		t.Errorf("%+v %v %v", b, err, h.seen)
 	}
+}
+
+// What lies there differs from what the ledger says: the technician counts, the ledger follows, and the chain says who did it.
+func TestATechnicianCountsWhatIsThere(t *testing.T) {
+	s := newSite(t)
+	s.attend(come("1001", "481511001"), pick("tech-home", "supplies"), pick("tech-supplies", "sheet"), pick("tech-supply", "load"), fill("n", "500"),
+		pick("tech-supply", "count"), fill("n", "493"), back("tech-supply"), back("tech-supplies"), pick("tech-home", "resume"))
+	b, err := s.j.StockBalance(journal.StockSheet)
+	if err != nil || b.Remaining != 493 || b.Loaded != b.Issued+b.Spoiled+b.Retained+b.InDoubt+b.Reserved+b.Remaining {
+		t.Errorf("%+v %v", b, err)
+	}
+	s.wrote("technician.entered op.zhang", "stock.changed op.zhang loaded", "stock.changed op.zhang counted", "technician.left op.zhang resumed")
 }
 
 func TestTechniciansFile(t *testing.T) {
