@@ -129,6 +129,7 @@ bench: build
 	else echo "NATS cannot be fetched from here; its benchmark is skipped"; fi
 	test/bench/screen.sh
 	test/bench/photo.sh
+	$(GO) run ./test/bench/preview
 
 # Golden pictures of the screens, made anew.
 screens:

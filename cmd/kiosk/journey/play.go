@@ -218,10 +218,10 @@ func (s *Stage) stood(now Screen) {
 
 // picture photographs the screen once it stands still.
 func (s *Stage) picture(ctx context.Context, now Screen) {
+	_ = sleep(ctx, s.slow(180*time.Millisecond)) // a finger that comes sooner is lost where the window has just appeared
 	if s.opt.NoPictures {
 		return
 	}
-	_ = sleep(ctx, s.slow(180*time.Millisecond))
 	s.shots++
 	name := fmt.Sprintf("%02d-%s.png", s.shots, now.Screen)
 	if err := s.display.Photograph(ctx, filepath.Join(s.opt.Dir, "screens", name)); err != nil {
