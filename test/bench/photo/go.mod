@@ -10,7 +10,7 @@ require (
 
 require (
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
-	golang.org/x/image v0.39.0 // indirect
+	golang.org/x/image v0.44.0 // indirect
 )
 
 replace github.com/budayang/kiosk => ../../..
