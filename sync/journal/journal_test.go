@@ -707,3 +707,30 @@ func TestNothingLeavesBeforeItIsOnTheDisk(t *testing.T) {
 	_, _, err = j.Range(1, wire.LaneTx, 1, 10, 10, 1<<20)
 	wants(t, err, journal.ErrDisk)
 }
+
+// A journal that is written to while it is verified is not called damaged.
+func TestAJournalIsVerifiedWhileItIsWritten(t *testing.T) {
+	j := journaltest.Open(t, opt)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				openCase(t, j.Journal)
+			}
+		}
+	}()
+	for range 60 {
+		r, err := j.Verify(t.Context())
+		must(t, err)
+		if len(r.Problems) > 0 {
+			t.Errorf("%q", r.Problems)
+			break
+		}
+	}
+	close(stop)
+	<-done
+}

@@ -22,6 +22,18 @@ func (j *Journal) Verify(ctx context.Context) (VerifyReport, error) {
 	return j.verify(ctx, true)
 }
 
+// verifyPages has bbolt check its pages. Nobody may write meanwhile: the list of free pages that it compares with is the writer's.
+func (j *Journal) verifyPages(bad func(string, ...any)) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return j.view(func(tx *bolt.Tx) error {
+		for e := range tx.Check() {
+			bad("page: %v", e)
+		}
+		return nil
+	})
+}
+
 // verify leaves out, unless it is to be thorough, what lies outside the database, and the pages.
 func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, error) {
 	var r VerifyReport
@@ -30,11 +42,13 @@ func (j *Journal) verify(ctx context.Context, thorough bool) (VerifyReport, erro
 			r.Problems = append(r.Problems, fmt.Sprintf(format, a...))
 		}
 	}
+	if thorough {
+		if err := j.verifyPages(bad); err != nil {
+			return r, err
+		}
+	}
 	err := j.view(func(tx *bolt.Tx) error {
 		if thorough {
-			for e := range tx.Check() {
-				bad("page: %v", e)
-			}
 			if sum, err := j.summer().all(tx); err != nil {
 				return err
 			} else if at := tx.Bucket(bucketSum); at == nil || at.Sequence() != sum {
