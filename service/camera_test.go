@@ -20,6 +20,7 @@ type fakeCamera struct {
 	picture *image.RGBA                // nil: the man before a white wall
 	sees    func(n uint32) *image.RGBA // nil: picture
 	left    int                        // pictures until it goes away; 0 stays
+	pulled  bool                       // it goes away when the shutter is pressed
 	streams []*fakeStream
 	handed  map[*byte][]byte // every room that a picture was drawn into
 }
@@ -109,6 +110,13 @@ func (s *fakeStream) Kept() (all []uint32) {
 	return all
 }
 
-func (s *fakeStream) Still(n uint32, f *devices.Frame) error { return s.draw(n, f) }
-func (s *fakeStream) Hold(bool) error                        { return devices.ErrFixedCamera }
-func (s *fakeStream) Close() error                           { s.mu.Lock(); s.closed = true; s.mu.Unlock(); return nil }
+func (s *fakeStream) Still(n uint32, f *devices.Frame) error {
+	if s.c.pulled {
+		s.c.left = 1
+		return devices.ErrNoDevice
+	}
+	return s.draw(n, f)
+}
+
+func (s *fakeStream) Hold(bool) error { return devices.ErrFixedCamera }
+func (s *fakeStream) Close() error    { s.mu.Lock(); s.closed = true; s.mu.Unlock(); return nil }

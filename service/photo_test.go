@@ -165,6 +165,41 @@ func TestCoveredCamera(t *testing.T) {
 	})
 }
 
+// TestCameraPulledOutAtTheShutter: the picture was good, and then there is none to be had.
+func TestCameraPulledOutAtTheShutter(t *testing.T) {
+	makingCards(t, "is no camera", func(t *testing.T, w *world) {
+		w.set.add(devices.RoleCamera, &fakeCamera{pulled: true})
+		var seen service.Trouble
+		w.play(lines(w.toThePhoto(), []script.Line{script.On("photo", script.Wait()), script.On("photo", script.Wait()),
+			script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))}, leave())...)
+		if seen.Code != "E-CAMERA" || w.booth.office.applied != 0 || len(w.cases()) != 0 {
+			t.Errorf("told %+v", seen)
+		}
+	})
+}
+
+// TestAHatIsForTheOfficialToSee: nothing of ours recognises one. The photo goes to the official, who is told nothing of it.
+func TestAHatIsForTheOfficialToSee(t *testing.T) {
+	s, err := theStudio()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := s.HeldOut()
+	i := slices.IndexFunc(all, func(c portraits.Case) bool { return c.Name == "man, dark cap" })
+	if i < 0 {
+		t.Fatal("no such picture")
+	}
+	makingCards(t, "as a cap", func(t *testing.T, w *world) {
+		w.set.add(devices.RoleCamera, &fakeCamera{picture: all[i].Make().RGBA})
+		w.play(lines(w.toThePhoto(), []script.Line{script.On("photo", shutter()), script.On("pick-photo", script.Choose("0")),
+			script.On("ink", script.Draw(ink(t))), script.On("review", script.Next())}, w.done())...)
+		w.one(journal.Closed)
+		if w.booth.office.photoLen < 10_000 || slices.ContainsFunc(w.booth.office.checks, func(c service.Check) bool { return !c.OK }) {
+			t.Errorf("a photo of %d bytes, checks %+v", w.booth.office.photoLen, w.booth.office.checks)
+		}
+	})
+}
+
 // reel is a folder of JPEGs that a camera sends in turns, through the driver that reads real ones.
 func reel(t *testing.T, pictures ...[]byte) devices.Camera {
 	t.Helper()
@@ -238,7 +273,7 @@ func TestHintsReachTheOfficial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, measure := range map[string]string{"mouth and nose covered": "uncovered", "reflections in the glasses": "glare"} {
+	for name, measure := range map[string]string{"mouth and nose covered": "uncovered", "reflections in the glasses": "glare", "a photo held up": "print-edges", "dark glasses": "eyes-lit"} {
 		makingCards(t, name, func(t *testing.T, w *world) {
 			all := s.Tuning()
 			i := slices.IndexFunc(all, func(c portraits.Case) bool { return c.Name == name })
