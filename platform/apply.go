@@ -60,6 +60,9 @@ func (c *changes) writeAnswers(tx Tx) error {
 // or a terminal reads wrongly.
 func (c *changes) writeBlanks(tx Tx) error {
 	for _, b := range c.blanks {
+		if err := followDoubt(tx, b); err != nil {
+			return err
+		}
 		if b.Number == "" {
 			continue
 		}

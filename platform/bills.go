@@ -21,10 +21,20 @@ import (
 type PayConfig struct {
 	Channels map[string]pay.Channel // by the name in notices' addresses
 	Use      string                 // channel of new bills
+	Offer    []Way                  // channels between which a citizen may choose; fewer than two: there is no choice
 	District string                 // first six digits of bills; "" is 990000
 	Life     time.Duration          // for how long a bill can be paid; 0 is five minutes
 	Tariff   Tariff                 // nil: nothing has a price, and no bill is made
 	Cash     map[string]string      // where cash is taken, in Chinese and English
+	// For how long an approved card waits for its citizen after it was paid, and without: then it ends here too, if its terminal did not
+	// end it before. 0 is three days, and thirty.
+	Unclaimed, Unfetched time.Duration
+}
+
+// Way is a channel that citizens may choose.
+type Way struct {
+	Channel string
+	Words   map[string]string // its name on the screen, in Chinese and English
 }
 
 // A Tariff says what an item costs a person. The terminal never decides it.
@@ -76,6 +86,12 @@ func (s *Server) openPay() error {
 	if p.Use != "" && p.Channels[p.Use] == nil {
 		return fmt.Errorf("payment channel %.40q is not set up", p.Use)
 	}
+	for _, w := range p.Offer {
+		if p.Channels[w.Channel] == nil || w.Words["zh"] == "" || w.Words["en"] == "" {
+			return fmt.Errorf("payment channel %.40q is offered and not set up, or has no name in zh and en", w.Channel)
+		}
+	}
+	p.Unclaimed, p.Unfetched = cmp.Or(p.Unclaimed, unclaimedFor), cmp.Or(p.Unfetched, unfetchedFor)
 	p.District, p.Life = cmp.Or(p.District, "990000"), cmp.Or(p.Life, billLife)
 	if p.Life < time.Minute || p.Life > pay.MaxLife || !regexp.MustCompile(`^\d{6}$`).MatchString(p.District) {
 		return fmt.Errorf("bills live from a minute to %s, and begin with six digits", pay.MaxLife)
@@ -354,12 +370,57 @@ func (s *Server) cancelBill(w http.ResponseWriter, r *http.Request, _ []byte) {
 	answer(w, http.StatusOK, s.billWire(a))
 }
 
+// overBill gives a citizen who wants to pay through another channel an order there.
+func (s *Server) overBill(w http.ResponseWriter, r *http.Request, body []byte) {
+	var q wire.BillWay
+	if err := decode(body, &q); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if !slices.ContainsFunc(s.cfg.Pay.Offer, func(x Way) bool { return x.Channel == q.Way }) {
+		s.fail(w, errNotFound)
+		return
+	}
+	var a *pay.Account
+	change := func(tx Tx) (err error) {
+		if a, err = s.bill(tx, r); err != nil {
+			return err
+		}
+		if err := s.settler.Rules.Over(a, q.Way, s.now()); err != nil {
+			return nil // the bill as it stands says why
+		}
+		return tx.PutBill(a, s.settler.Rules.Wake(a))
+	}
+	if err := s.store.Update(r.Context(), change); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if t := a.Live(); t != nil && t.QR == "" {
+		ctx, cancel := context.WithTimeout(r.Context(), codeWait)
+		defer cancel()
+		if _, err := s.settler.One(ctx, a.Bill.Number); err != nil {
+			s.cfg.Log.Warn("code of a bill at another channel", "bill", a.Bill.Number, "error", err)
+		}
+		if err := s.store.View(r.Context(), func(tx Tx) (err error) { a, err = tx.Bill(a.Bill.Number); return err }); err != nil {
+			s.fail(w, err)
+			return
+		}
+	}
+	answer(w, http.StatusOK, s.billWire(a))
+}
+
 func (s *Server) billWire(a *pay.Account) wire.Bill {
 	b := a.Bill
 	out := wire.Bill{Number: b.Number, Case: b.Case, Item: b.Item, Amount: int64(b.Amount), Reason: b.Reason, State: wire.BillState(b.State), Why: b.Why,
 		Expires: b.Expires, Paid: b.Paid, Cash: s.cfg.Pay.Cash}
 	if t := a.Live(); t != nil && b.State == pay.BillOpen && t.State == pay.AttemptOpen {
 		out.QR = t.QR
+	}
+	if t := a.Live(); t != nil && b.State == pay.BillOpen && len(s.cfg.Pay.Offer) > 1 {
+		out.Way = a.ChannelOf(t.Number)
+		for _, w := range s.cfg.Pay.Offer {
+			out.Ways = append(out.Ways, wire.PayWay{Way: w.Channel, Words: w.Words})
+		}
 	}
 	for _, m := range a.Matters {
 		out.Unknown = out.Unknown || m.Kind == pay.MatterUnknown && m.Ended.IsZero()
@@ -396,7 +457,7 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 	if ours {
 		err = s.store.Update(r.Context(), func(tx Tx) error {
 			a, err := tx.Bill(number)
-			if err == nil && a.Bill.Channel != r.PathValue("channel") {
+			if err == nil && a.ChannelOf(cmp.Or(n.Refund, n.Number)) != r.PathValue("channel") {
 				err = ErrNoRow // another channel's word is worth nothing here
 			}
 			if err != nil {
@@ -437,7 +498,11 @@ func (s *Server) returnMoney(tx Tx, moved []CaseRow) error {
 			if err != nil {
 				return err
 			}
-			if err := s.settler.Rules.Return(a, a.Kept().Transaction, "unissued", "", s.now()); err != nil {
+			kept := a.Kept()
+			if kept == nil {
+				return fmt.Errorf("bill %s is paid, and by nothing", b.Number)
+			}
+			if err := s.settler.Rules.Return(a, kept.Transaction, "unissued", "", s.now()); err != nil {
 				return err
 			}
 			if err := tx.PutBill(a, s.settler.Rules.Wake(a)); err != nil {

@@ -24,6 +24,8 @@ const (
 	codeTries  = 3
 	codesMost  = 5 // for one person in codeWindow
 	codeWindow = 10 * time.Minute
+	codesDay   = 15 // for one person in a day: at most 45 guesses of a million
+	probesMost = 20 // numbers in codeWindow at one terminal that got no code: whoever tries numbers is stopped
 	tokenLife  = 15 * time.Minute
 )
 
@@ -64,25 +66,46 @@ func (s *Server) sendCode(w http.ResponseWriter, r *http.Request, body []byte) {
 		Until: now.Add(codeLife), Made: now, Tries: codeTries}
 	row.Code = hashed(row.Challenge, code)
 	var citizen CitizenRow
+	var verdict error
 	err = s.store.Update(r.Context(), func(tx Tx) (err error) {
-		if citizen, err = tx.Citizen(req.Person.Number); errors.Is(err, ErrNoRow) || err == nil && req.Person.Name != "" && citizen.Name != req.Person.Name {
-			return errNoRecord
-		}
+		verdict = nil
+		// What gets no code is counted at the terminal, under a name that is no person's.
+		probe := row
+		probe.Number, probe.Code = "probe "+terminal, ""
+		tried, err := tx.CodesSince(probe.Number, now.Add(-codeWindow))
 		if err != nil {
 			return err
 		}
-		if citizen.Phone == "" {
-			return errNoPhone
+		if tried >= probesMost {
+			verdict = errCodeLocked
+			return nil
 		}
-		sent, err := tx.CodesSince(req.Person.Number, now.Add(-codeWindow))
-		if err != nil {
+		citizen, err = tx.Citizen(req.Person.Number)
+		switch {
+		case errors.Is(err, ErrNoRow) || err == nil && req.Person.Name != "" && citizen.Name != req.Person.Name:
+			verdict = errNoRecord
+			return tx.PutCode(probe)
+		case err != nil:
 			return err
+		case citizen.Phone == "":
+			verdict = errNoPhone
+			return tx.PutCode(probe)
 		}
-		if sent >= codesMost {
-			return errCodeLocked
+		for most, window := range map[int]time.Duration{codesMost: codeWindow, codesDay: 24 * time.Hour} {
+			sent, err := tx.CodesSince(req.Person.Number, now.Add(-window))
+			if err != nil {
+				return err
+			}
+			if sent >= most {
+				verdict = errCodeLocked
+				return nil
+			}
 		}
 		return tx.PutCode(row)
 	})
+	if err == nil {
+		err = verdict
+	}
 	if err != nil {
 		s.fail(w, err)
 		return
@@ -94,8 +117,15 @@ func (s *Server) sendCode(w http.ResponseWriter, r *http.Request, body []byte) {
 			return
 		}
 	}
-	answer(w, http.StatusOK, wire.CodeSent{Challenge: row.Challenge, Phone: idnum.MaskPhone(citizen.Phone), Until: row.Until, Tries: codeTries})
+	phone := idnum.MaskPhone(citizen.Phone)
+	if req.Person.Name == "" {
+		phone = endOf(citizen.Phone) // a number alone was typed, by anybody
+	}
+	answer(w, http.StatusOK, wire.CodeSent{Challenge: row.Challenge, Phone: phone, Until: row.Until, Tries: codeTries})
 }
+
+// endOf is enough to know one's own phone by, and too little to learn it.
+func endOf(phone string) string { return "*******" + phone[max(0, len(phone)-2):] }
 
 func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) {
 	var req wire.CodeCheck

@@ -22,14 +22,14 @@ var Routes = []string{
 	"PUT " + wire.PathBlobs + "{hash}", "HEAD " + wire.PathBlobs + "{hash}", "POST " + wire.PathQuery + "{service}",
 	"POST " + wire.PathCode, "POST " + wire.PathCodeCheck, "POST " + wire.PathDocuments, "GET " + wire.PathCatalogue,
 	"POST " + wire.PathRefill, "POST " + wire.PathTelemetry, "POST " + wire.PathLeases,
-	"POST " + wire.PathBills, "GET " + wire.PathBills + "/{number}", "POST " + wire.PathBills + "/{number}/cancel", "POST /pay/{channel}/notice",
+	"POST " + wire.PathBills, "GET " + wire.PathBills + "/{number}", "POST " + wire.PathBills + "/{number}/cancel", "POST " + wire.PathBills + "/{number}/way", "POST /pay/{channel}/notice",
 	"GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
 	"POST " + wire.PathFaces, "POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
 	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
 	"POST /terminals/{terminal}/standing", "GET /cards", "GET /cards/{key}", "GET /cards/{key}/{what}", "POST /cards/{key}/decide",
-	"POST /cards/policy", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
+	"POST /cards/policy", "GET /desk", "POST /desk", "POST /desk/{id}", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -74,6 +74,9 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /cards/{key}/{what}":              s.RequireRole(staff.Clerk, s.cardPicture),
 		"POST /cards/{key}/decide":             s.RequireRole(staff.Clerk, s.cardDecide),
 		"POST /cards/policy":                   s.RequireRole(staff.Administrator, s.cardPolicySet),
+		"GET /desk":                            s.RequireRole(staff.Clerk, s.deskList),
+		"POST /desk":                           s.RequireRole(staff.Clerk, s.deskPropose),
+		"POST /desk/{id}":                      s.RequireRole(staff.Clerk, s.deskDecide),
 		"GET /terminals/{terminal}":            s.RequireRole(staff.Viewer, s.terminalShow),
 		"POST /terminals/{terminal}/orders":    s.RequireRole(staff.Clerk, s.terminalOrder),
 		"POST /terminals/{terminal}/standing":  s.RequireRole(staff.Administrator, s.terminalStanding),
@@ -88,6 +91,7 @@ func (s *Server) routes() *http.ServeMux {
 		"POST " + wire.PathBills:                      s.authenticated(small, s.makeBill),
 		"GET " + wire.PathBills + "/{number}":         s.authenticated(small, s.getBill),
 		"POST " + wire.PathBills + "/{number}/cancel": s.authenticated(small, s.cancelBill),
+		"POST " + wire.PathBills + "/{number}/way":    s.authenticated(small, s.overBill),
 		"POST /pay/{channel}/notice":                  s.notice,
 
 		"POST " + wire.PathFaces:                   s.gated(s.authenticated(faceBody, s.checkFace)),

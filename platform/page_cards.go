@@ -16,7 +16,7 @@ import (
 var cardsPage = pageOf(`证件审核 Cards`, `<section><h2>待审核 Waiting</h2><table id="waiting"><thead><tr><th>申请编号 Number</th><th>姓名 Name</th><th>证件 Card</th><th>照片检查 Checks</th><th>申请时间 Made</th><th>终端 Terminal</th></tr></thead><tbody>
 {{range .Is.Waiting}}<tr><td><a href="/cards/{{.Key}}">{{.Number}}</a></td><td>{{.Masked}}</td><td>{{.Kind}}</td><td>{{.Passed}} / {{len .Checks}}</td><td>{{day .Made}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="6">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>去向待查 In doubt</h2><table><thead><tr><th>申请编号 Number</th><th>姓名 Name</th><th>空白证 Blank</th><th>变动 Changed</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Doubt}}<tr><td>{{.Number}}</td><td>{{.Masked}}</td><td>{{.Blank}}</td><td>{{day .Changed}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>
+{{range .Is.Doubt}}<tr><td><a href="/desk">{{.Number}}</a></td><td>{{.Masked}}</td><td>{{.Blank}}</td><td>{{day .Changed}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>自动审核 Policy</h2><p>{{if .Is.Policy.Auto}}<b class="bad">照片检查全部合格的自动通过</b> What passes every check is approved without a person{{else}}全部由人工审核 A person looks at every application{{end}}{{with .Is.Policy.By}} · {{.}}{{end}}</p>
 {{if .May "administrator"}}<form method="post" action="/cards/policy"><select name="act"><option value="off">人工 off</option><option value="on">自动 on</option></select>
 <label>理由 Why <input name="why" required minlength="4" maxlength="60"></label><button>执行 Do</button></form>{{end}}</section>`)

@@ -72,7 +72,7 @@ var pageGroups = map[string][][3]string{
 		{"document-printer", "文件打印机", "document printer"}, {"camera", "摄像头", "camera"},
 		{"code-scanner", "扫码器", "code scanner"}, {"card-printer", "制卡机", "card printer"},
 		{"card-dispenser", "发卡机", "card dispenser"}, {"card-check", "证件核验器", "reader of printed cards"}, {"smart-card", "社保卡读卡器", "smart-card reader"},
-		{"door", "柜门", "cabinet door"}, {"lights", "指示灯", "lights"}, {"ups", "不间断电源", "power supply"},
+		{"door", "柜门", "cabinet door"}, {"lights", "指示灯", "lights"}, {"sound", "提示音", "sound"}, {"ups", "不间断电源", "power supply"},
 	},
 	"unready": {
 		{"no-device", "未连接", "not connected"}, {"starting", "启动中", "starting"}, {"other-device", "设备被更换", "another device"},

@@ -51,6 +51,7 @@ type Tx interface {
 	TelemetryRows
 	BillRows
 	CardRows
+	DeskRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

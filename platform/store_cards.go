@@ -21,6 +21,10 @@ type CardRows interface {
 	CardsOf(kind, person string) ([]CardRow, error)
 	// CardsIn are applications in a state, oldest first.
 	CardsIn(state wire.CardState, most int) ([]CardRow, error)
+	// CardsBefore are those in a state that did not change since a time, oldest first.
+	CardsBefore(state wire.CardState, before time.Time, most int) ([]CardRow, error)
+	// CardsPaid are those whose bill was paid before that time too.
+	CardsPaid(state wire.CardState, before time.Time, most int) ([]CardRow, error)
 	CardByNumber(number string) (CardRow, error)
 	// CardsKept are applications in a state whose pictures are still there and that did not change since a time.
 	CardsKept(state wire.CardState, before time.Time, most int) ([]CardRow, error)

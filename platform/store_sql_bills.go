@@ -50,7 +50,7 @@ func (t *sqlTx) PutBill(a *pay.Account, due time.Time) error {
 
 // putBillParts writes rows that may be there; one that is there for another bill is held.
 func (t *sqlTx) putBillParts(a *pay.Account) error {
-	bill, channel := a.Bill.Number, a.Bill.Channel
+	bill := a.Bill.Number
 	put := func(q string, args ...any) error {
 		n, err := t.affected(q, args...)
 		if err == nil && n == 0 {
@@ -59,17 +59,17 @@ func (t *sqlTx) putBillParts(a *pay.Account) error {
 		return err
 	}
 	for _, x := range a.Attempts {
-		if err := put(`INSERT INTO bill_attempts (number, bill, state, qr, doubt, acts, looks, due, made, code) VALUES (?,?,?,?,?,?,?,?,?,?)
+		if err := put(`INSERT INTO bill_attempts (number, bill, state, qr, doubt, acts, looks, due, made, code, channel) VALUES (?,?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (number) DO UPDATE SET state = excluded.state, qr = excluded.qr, doubt = excluded.doubt, acts = excluded.acts,
 			looks = excluded.looks, due = excluded.due, code = excluded.code WHERE bill_attempts.bill = excluded.bill`,
-			x.Number, bill, string(x.State), x.QR, number(x.Doubt), x.Acts, x.Looks, maybe(x.Due), when(x.Made), x.Code); err != nil {
+			x.Number, bill, string(x.State), x.QR, number(x.Doubt), x.Acts, x.Looks, maybe(x.Due), when(x.Made), x.Code, x.Channel); err != nil {
 			return err
 		}
 	}
 	for i, x := range a.Payments {
 		if err := put(`INSERT INTO bill_payments (channel, txn, bill, n, attempt, amount, at, day, seen, used) VALUES (?,?,?,?,?,?,?,?,?,?)
 			ON CONFLICT (channel, txn) DO UPDATE SET used = excluded.used WHERE bill_payments.bill = excluded.bill`,
-			channel, x.Transaction, bill, i, x.Attempt, int64(x.Amount), when(x.At), pay.Day(x.At), when(x.Seen), string(x.Use)); err != nil {
+			a.ChannelOf(x.Attempt), x.Transaction, bill, i, x.Attempt, int64(x.Amount), when(x.At), pay.Day(x.At), when(x.Seen), string(x.Use)); err != nil {
 			return err
 		}
 	}
@@ -107,11 +107,11 @@ func (t *sqlTx) Bill(number string) (*pay.Account, error) {
 		sql  string
 		each func(scan func(...any) error) error
 	}{
-		{`SELECT number, state, qr, doubt, acts, looks, due, made, code FROM bill_attempts WHERE bill = ? ORDER BY number`, func(scan func(...any) error) error {
+		{`SELECT number, state, qr, doubt, acts, looks, due, made, code, channel FROM bill_attempts WHERE bill = ? ORDER BY number`, func(scan func(...any) error) error {
 			var x pay.Attempt
 			var state, due, made string
 			var doubt int64
-			err := scan(&x.Number, &state, &x.QR, &doubt, &x.Acts, &x.Looks, &due, &made, &x.Code)
+			err := scan(&x.Number, &state, &x.QR, &doubt, &x.Acts, &x.Looks, &due, &made, &x.Code, &x.Channel)
 			x.State, x.Doubt, x.Due, x.Made = pay.AttemptState(state), doubt != 0, at(due), at(made)
 			a.Attempts = append(a.Attempts, x)
 			return err

@@ -93,6 +93,15 @@ func (t *sqlTx) CardsIn(state wire.CardState, most int) ([]CardRow, error) {
 	return t.cards(`state = ? ORDER BY made, key LIMIT ?`, string(state), most)
 }
 
+func (t *sqlTx) CardsBefore(state wire.CardState, before time.Time, most int) ([]CardRow, error) {
+	return t.cards(`state = ? AND changed < ? ORDER BY changed, key LIMIT ?`, string(state), when(before), most)
+}
+
+func (t *sqlTx) CardsPaid(state wire.CardState, before time.Time, most int) ([]CardRow, error) {
+	return t.cards(`state = ? AND changed < ? AND EXISTS (SELECT 1 FROM bills WHERE bills.case_id = cards.key AND bills.state = 'paid' AND bills.paid < ?)
+		ORDER BY changed, key LIMIT ?`, string(state), when(before), when(before), most)
+}
+
 func (t *sqlTx) CardsKept(state wire.CardState, before time.Time, most int) ([]CardRow, error) {
 	return t.cards(`state = ? AND erased = '' AND changed < ? ORDER BY changed, key LIMIT ?`, string(state), when(before), most)
 }

@@ -49,7 +49,11 @@ func (t *sqlTx) Mail(within time.Duration) (all []Mail, err error) {
 
 func (t *sqlTx) Sweep(before time.Time) (err error) {
 	for _, table := range []string{"nonces", "limits", "claims", "codes", "tokens", "sessions"} {
-		err = errors.Join(err, t.exec(`DELETE FROM `+table+` WHERE until < ?`, when(before)))
+		old := before
+		if table == "codes" {
+			old = before.Add(-24 * time.Hour) // they are counted for a day
+		}
+		err = errors.Join(err, t.exec(`DELETE FROM `+table+` WHERE until < ?`, when(old)))
 	}
 	return err
 }

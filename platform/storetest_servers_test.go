@@ -132,7 +132,7 @@ func serverRows(t *testing.T, e anEngine) {
 		update(t, a, func(tx Tx) error {
 			_, e1 := tx.UseNonce("old", moment)
 			_, e2 := tx.UseNonce("new", moment.Add(2*time.Hour))
-			return errors.Join(e1, e2, tx.PutCode(CodeRow{Challenge: "old", Until: moment}), tx.PutCode(CodeRow{Challenge: "new", Until: moment.Add(2 * time.Hour)}),
+			return errors.Join(e1, e2, tx.PutCode(CodeRow{Challenge: "old", Until: moment.Add(-24 * time.Hour)}), tx.PutCode(CodeRow{Challenge: "new", Until: moment.Add(-23 * time.Hour)}),
 				tx.PutToken(TokenRow{Token: "old", Until: moment}))
 		})
 		update(t, b, func(tx Tx) error { return tx.Sweep(moment.Add(time.Hour)) })

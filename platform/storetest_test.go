@@ -84,6 +84,7 @@ func storeSuite(t *testing.T, e anEngine) {
 	t.Run("telemetry", func(t *testing.T) { telemetrySuite(t, e) })
 	t.Run("bills", func(t *testing.T) { billSuite(t, e) })
 	t.Run("cards", func(t *testing.T) { cardSuite(t, e) })
+	t.Run("desk", func(t *testing.T) { deskSuite(t, e) })
 
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)

@@ -425,6 +425,24 @@ func TestComingBackToTheBooth(t *testing.T) {
 			t.Errorf("jobs %v, %d free", w.booth.printer.jobs, w.cardsFree())
 		}
 	})
+	makingCards(t, "never comes for what was decided: it ends, and not while an official looks", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		w.play(lines(w.applies(), one(script.On("decision", script.Reply(service.Cancelled{}))))...)
+		stands := func(d time.Duration) script.Line {
+			return script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+				time.Sleep(d)
+				return nil, service.ErrTimedOut
+			})
+		}
+		w.play(stands(31 * time.Hour))
+		w.one(journal.AuditWait)
+		w.booth.office.decide(service.StandingApproved, "")
+		w.play(stands(time.Hour))
+		w.one(journal.Expired)
+		if w.cardsFree() != 5 || len(w.till.bills) != 0 {
+			t.Errorf("%d free, %d bills", w.cardsFree(), len(w.till.bills))
+		}
+	})
 	makingCards(t, "does not pay: the card is free again", func(t *testing.T, w *world) {
 		w.play(lines(w.applies(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
 		w.one(journal.Cancelled)

@@ -261,11 +261,13 @@ type Wait struct {
 type Pay struct {
 	Page
 	Title      Text
-	Amount     string // yuan, "10.00"
-	Reason     Text   // of the amount
-	QR         string // text of the code
-	Number     string // of the bill (缴款码)
-	Cash       Text   // where the fee is taken in cash; may be the zero Text
+	Amount     string   // yuan, "10.00"
+	Reason     Text     // of the amount
+	QR         string   // text of the code
+	Way        string   // channel of the code, one of Ways
+	Ways       []Option // channels to choose from, answered by Chosen; fewer than two: there is no choice
+	Number     string   // of the bill (缴款码)
+	Cash       Text     // where the fee is taken in cash; may be the zero Text
 	Until      time.Time
 	Confirming bool // the payment is being confirmed: nobody should pay again
 	Changed    bool // the amount is another than the one shown before

@@ -85,6 +85,7 @@ type Timeouts struct {
 	PermitTries int           // 15, IssuePause apart: the platform hears of a spoiled blank first
 	Hold        time.Duration // 1.5 s: for how long a picture must be good before it is taken
 	Unclaimed   time.Duration // 24 h: how long a paid card waits for its citizen before the money goes back
+	Unfetched   time.Duration // 7 days: how long an approved card that nobody paid for waits before its application ends
 }
 
 func or[V comparable](v, def V) V {
@@ -109,6 +110,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
 		PayReserve: or(t.PayReserve, 30*time.Minute), PermitTries: or(t.PermitTries, 15),
 		Hold: or(t.Hold, 1500*time.Millisecond), Unclaimed: or(t.Unclaimed, 24*time.Hour),
+		Unfetched: or(t.Unfetched, 7*24*time.Hour),
 	}
 }
 

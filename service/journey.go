@@ -48,6 +48,7 @@ type printed struct {
 	number string
 	label  Text // of the number; zero: a certificate's
 	bill   billStep
+	back   int64 // fen that goes back of what was paid twice
 	verify string
 }
 

@@ -30,6 +30,12 @@ type Cashier interface {
 	CancelBill(ctx context.Context, number string) (Bill, error)
 }
 
+// A WayChooser is a Cashier with several payment channels.
+type WayChooser interface {
+	// PayWay asks for a bill's code at another channel, one of the bill's Ways. The answer is the bill as it stands, with or without it.
+	PayWay(ctx context.Context, number, way string) (Bill, error)
+}
+
 // BillState is where a bill stands.
 type BillState string
 
@@ -52,13 +58,18 @@ type Bill struct {
 	State   BillState
 	Why     string // closed: cancelled, expired, amount, refused
 	QR      string
+	Way     string   // channel of the code
+	Ways    []Option // channels between which the citizen may choose; empty: there is no choice
 	Expires time.Time
 	Cash    Text
 	Refunds []BillRefund
 }
 
 // BillRefund is money that goes back.
-type BillRefund struct{ Why, State string } // late, twice, unissued, wrong; due, asked, done, refused, by-hand
+type BillRefund struct {
+	Why, State string // late, twice, unissued, wrong; due, asked, done, refused, by-hand
+	Amount     int64  // fen
+}
 
 const kindPay = "pay"
 
@@ -343,7 +354,7 @@ func (p *payment) show(ctx context.Context) error {
 		page := j.page()
 		page.Back = false
 		a, err := j.c.Ask(askCtx, Pay{Page: page, Title: p.step.Title.Text(), Amount: yuan(p.bill.Amount), Reason: reasonText(p.bill.Reason),
-			QR: p.bill.QR, Number: p.bill.Number, Cash: p.bill.Cash, Until: p.bill.Expires, Confirming: confirming, Changed: p.changed})
+			QR: p.bill.QR, Way: p.bill.Way, Ways: p.bill.Ways, Number: p.bill.Number, Cash: p.bill.Cash, Until: p.bill.Expires, Confirming: confirming, Changed: p.changed})
 		came(nil)
 		polling.Wait()
 		p.bill = last
@@ -354,9 +365,12 @@ func (p *payment) show(ctx context.Context) error {
 		case err != nil && !errors.Is(err, ErrBack):
 			return err // nobody is there; the screen is wiped, and the bill is asked about later
 		case err == nil:
-			switch a.(type) {
+			switch a := a.(type) {
 			case Next:
 				confirming = true
+				continue
+			case Chosen:
+				p.over(ctx, a.ID)
 				continue
 			case Cancelled:
 			default:
@@ -372,6 +386,44 @@ func (p *payment) show(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// over asks for the code of another channel. Without an answer the one on the screen stays: whichever is paid pays the bill.
+func (p *payment) over(ctx context.Context, way string) {
+	c, can := p.j.e.cfg.Cashier.(WayChooser)
+	if !can || !slices.ContainsFunc(p.bill.Ways, func(o Option) bool { return o.ID == way }) {
+		return
+	}
+	b, err := await(ctx, p.j, p.j.e.t.Cancel, T("svc.wait.bill"), func(ctx context.Context) (Bill, error) {
+		b, err := c.PayWay(ctx, p.bill.Number, way)
+		for err == nil && b.State == BillOpen && b.QR == "" && pause(ctx, p.j.e.t.PayPoll) {
+			b, err = p.j.e.cfg.Cashier.BillNow(ctx, b.Number)
+		}
+		return b, err
+	})
+	if err == nil && (b.State != BillOpen || b.QR != "") {
+		p.bill = b
+	}
+}
+
+// askBack asks whether something of what the citizen paid for this bill goes back: it was paid twice, at two channels or after a code
+// had ended. Whoever stands there is told; the platform pays back by itself.
+func (j *Journey) askBack(ctx context.Context) {
+	if j.e.cfg.Cashier == nil || j.print.bill.Number == "" || j.print.bill.Amount == 0 {
+		return
+	}
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+	defer stop()
+	b, err := j.e.cfg.Cashier.BillNow(ctx, j.print.bill.Number)
+	if err != nil {
+		return
+	}
+	j.print.back = 0
+	for _, f := range b.Refunds {
+		if f.Why == "twice" || f.Why == "late" {
+			j.print.back += f.Amount
+		}
+	}
 }
 
 // follow asks until the bill is not open any more, its time is over, or ctx ends, and returns the last that was heard.
@@ -558,15 +610,16 @@ func (e *Engine) freeOld() {
 	}
 }
 
-// giveBack orders the money back of cards that were paid for and that nobody came for: the platform pays when it hears of it. A
-// case that went on at another terminal is that terminal's.
+// giveBack ends the cards that nobody came for: the money of a paid one goes back (the platform pays when it hears of it), and what
+// was approved and not paid ends. A case that went on at another terminal is that terminal's.
 func (e *Engine) giveBack(ctx context.Context) {
 	if e.cfg.Office == nil || e.cfg.Platform.Link() != LinkUp || e.cfg.Journal.ClockUnsure() || e.now().Sub(e.owing.given) < owingEvery {
 		return
 	}
 	e.owing.given = e.now()
 	late, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
-		return c.State == journal.Paid && e.now().Sub(c.Updated) >= e.t.Unclaimed
+		_, waits := e.waitsFor(c.State)
+		return waits && e.now().Sub(c.Updated) >= e.t.Unclaimed
 	})
 	if err != nil {
 		e.log.Error("unclaimed", "err", err)
@@ -576,15 +629,26 @@ func (e *Engine) giveBack(ctx context.Context) {
 		if it, known := e.Items().Item(c.Item); !known || !it.makesCard() {
 			continue
 		}
-		if st, err := e.cfg.Office.Standing(ctx, c.ID); err != nil || st.State != StandingApproved {
-			continue // another terminal's, or a card is being made
+		st, err := e.cfg.Office.Standing(ctx, c.ID)
+		if err != nil {
+			continue // another terminal's
 		}
-		err := e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		path, why := e.endOf(c, st.State)
+		if len(path) == 0 {
+			continue
+		}
+		err = e.cfg.Journal.Update(func(tx *journal.Tx) error {
 			now, err := tx.Case(c.ID)
-			if err != nil || now.State != journal.Paid || now.Updated != c.Updated {
+			if err != nil || now.State != c.State || now.Updated != c.Updated {
 				return err // its citizen came in this moment
 			}
-			return tx.SetState(c.ID, journal.RefundDue, "paid, and nobody came for the card")
+			for _, to := range path {
+				if err := tx.SetState(c.ID, to, why); err != nil {
+					return err
+				}
+			}
+			_, err = tx.FreeStock(c.ID)
+			return err
 		})
 		if err != nil {
 			e.log.Error("unclaimed", "case", c.ID, "err", err)
@@ -592,6 +656,38 @@ func (e *Engine) giveBack(ctx context.Context) {
 		}
 		e.owing.add(c.ID)
 	}
+}
+
+// waitsFor is how long a case waits for its citizen where it stands.
+func (e *Engine) waitsFor(s journal.State) (time.Duration, bool) {
+	switch s {
+	case journal.Paid, journal.ReissueDue:
+		return e.t.Unclaimed, true
+	case journal.AuditWait, journal.Approved, journal.Reserved, journal.BillCreated:
+		return e.t.Unfetched, true
+	}
+	return 0, false
+}
+
+// endOf is how a case ends that nobody came for, by what the office says of its application; no way: it waits on.
+func (e *Engine) endOf(c journal.Case, st StandingState) (path []journal.State, why string) {
+	limit, _ := e.waitsFor(c.State)
+	if e.now().Sub(c.Updated) < limit || st != StandingApproved && st != StandingRejected && st != StandingEnded {
+		return nil, "" // an official looks at it, or a card is being made
+	}
+	var b billStep
+	_ = json.Unmarshal(c.Steps[kindPay], &b)
+	switch {
+	case c.State == journal.Paid && b.Amount > 0, c.State == journal.ReissueDue && b.Amount > 0:
+		return []journal.State{journal.RefundDue}, "paid, and nobody came for the card"
+	case c.State == journal.Paid:
+		return []journal.State{journal.ReissueDue, journal.Cancelled}, "nobody came for the card"
+	case c.State == journal.ReissueDue:
+		return []journal.State{journal.Cancelled}, "nobody came for the card"
+	case c.State == journal.AuditWait && st == StandingRejected:
+		return []journal.State{journal.Rejected}, "rejected, and nobody came"
+	}
+	return []journal.State{journal.Expired}, "nobody came for the card"
 }
 
 // AskBills asks once about every bill whose end matters and is not known, and writes down what it hears. It never pays, and

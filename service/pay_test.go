@@ -27,6 +27,7 @@ type fakeTill struct {
 	slow  bool // bills end a while after they are told to
 	asked int
 	made  map[string]int // bills by case
+	ways  []service.Option
 }
 
 func newTill() *fakeTill {
@@ -71,6 +72,9 @@ func (f *fakeTill) Bill(_ context.Context, caseID, _ string, _ service.Token) (s
 	if f.fee == 0 {
 		b.State, b.Reason, b.QR = service.BillPaid, "exempt", ""
 	}
+	if len(f.ways) > 0 {
+		b.Ways, b.Way = f.ways, f.ways[0].ID
+	}
 	f.bills = append(f.bills, b)
 	f.cases[caseID] = b.Number
 	f.made[caseID]++
@@ -107,6 +111,20 @@ func (f *fakeTill) CancelBill(_ context.Context, number string) (service.Bill, e
 		if f.slow {
 			b.State = service.BillClosing
 		}
+	}
+	return *b, nil
+}
+
+// PayWay implements service.WayChooser.
+func (f *fakeTill) PayWay(_ context.Context, number, way string) (service.Bill, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return service.Bill{}, service.ErrLinkDown
+	}
+	b := f.find(number)
+	if f.age(b); b.State == service.BillOpen {
+		b.Way, b.QR = way, "https://pay/"+way
 	}
 	return *b, nil
 }
@@ -298,6 +316,43 @@ func TestPay(t *testing.T) {
 		}
 		if e := w.payEffect(journal.EffectDone); e.Number != shown.Number {
 			t.Errorf("%+v", e)
+		}
+	})
+	paying(t, "changes the channel, pays at both, and is told", func(t *testing.T, w *world) {
+		w.till.ways = []service.Option{{ID: "wechat", Label: service.Text{}}, {ID: "alipay", Label: service.Text{}}}
+		var first, second service.Pay
+		w.play(lines(w.toPay(), []script.Line{
+			script.On("pay", script.Look(func(p service.Prompt) { first = p.(service.Pay) }, script.Reply(service.Chosen{ID: "cash"}))),
+			script.On("pay", script.Reply(service.Chosen{ID: "alipay"})),
+			script.On("pay", script.Look(func(p service.Prompt) { second = p.(service.Pay) }, after(40*time.Second, func() {
+				w.till.with(func(b *service.Bill) {
+					paidNow(b)
+					b.Refunds = []service.BillRefund{{Why: "twice", State: "asked", Amount: 1000}}
+				})
+			}))),
+			script.On("done", script.Rate("5")),
+		}, leave())...)
+		w.one(journal.Closed)
+		if first.Way != "wechat" || len(first.Ways) != 2 || second.Way != "alipay" || second.QR != "https://pay/alipay" || second.Number != first.Number {
+			t.Errorf("%+v, then %+v", first, second)
+		}
+		if slip := strings.Join(w.roll.texts(), "\n"); !strings.Contains(slip, "原路退回") {
+			t.Errorf("the receipt does not tell of it: %s", slip)
+		}
+	})
+	paying(t, "the link is down when the channel is changed: the code stays", func(t *testing.T, w *world) {
+		w.till.ways = []service.Option{{ID: "wechat"}, {ID: "alipay"}}
+		var last service.Pay
+		w.play(lines(w.toPay(), []script.Line{
+			script.On("pay", script.Then(func() { w.till.set(func() { w.till.dead = true }) }, script.Reply(service.Chosen{ID: "alipay"}))),
+			script.On("pay", script.Look(func(p service.Prompt) { last = p.(service.Pay) }, after(20*time.Second, func() {
+				w.till.set(func() { w.till.dead = false })
+				w.till.with(paidNow)
+			}))),
+			script.On("done", script.Rate("5")),
+		}, leave())...)
+		if w.one(journal.Closed); last.QR != "https://pay/1" || last.Way != "wechat" {
+			t.Errorf("%+v", last)
 		}
 	})
 	paying(t, "nothing to pay", func(t *testing.T, w *world) {

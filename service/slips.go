@@ -65,6 +65,9 @@ func (j *Journey) caseRows() []Row {
 	}
 	if b := j.print.bill; b.Number != "" {
 		rows = append(rows, Row{Label: T("svc.row.paid"), Plain: "¥ " + yuan(b.Amount)}, Row{Label: T("svc.row.bill"), Plain: b.Number})
+		if j.print.back > 0 {
+			rows = append(rows, Row{Label: T("svc.row.back"), Value: T("svc.pay.back", "amount", yuan(j.print.back))})
+		}
 	}
 	return rows
 }

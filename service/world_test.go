@@ -426,6 +426,7 @@ func (w *world) start() {
 	if w.booth != nil {
 		cfg.Office, cfg.TerminalID, cfg.CardCheck = w.booth.office, "T-TEST", w.booth.eye != nil
 		cfg.Timeouts.Hold = 200 * time.Millisecond // every picture looked at costs real time
+		cfg.Timeouts.Unfetched = 30 * time.Hour    // an idle terminal of a week costs real time too
 	}
 	if w.engine, err = service.New(cfg); err != nil {
 		w.t.Fatal(err)

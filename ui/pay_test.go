@@ -46,6 +46,24 @@ func TestPaying(t *testing.T) {
 			t.Errorf("answer %#v", got)
 		}
 	})
+	t.Run("chooses a channel", func(t *testing.T) {
+		for _, panel := range panels {
+			h := newHand(t, panel)
+			p := named(t, "pay").(service.Pay)
+			p.Way, p.Ways = "wechat", []service.Option{{ID: "wechat", Label: both("微信支付", "WeChat Pay")}, {ID: "alipay", Label: both("支付宝", "Alipay")}}
+			h.ask(p)
+			if h.lastPage.over {
+				t.Errorf("%dx%d: something does not fit", panel.Width, panel.Height)
+			}
+			if code := scanned(t, h); code != p.QR {
+				t.Errorf("%dx%d: %q", panel.Width, panel.Height, code)
+			}
+			h.tap("way.alipay")
+			if got := h.got(); got != (service.Chosen{ID: "alipay"}) {
+				t.Errorf("answer %#v", got)
+			}
+		}
+	})
 	t.Run("while it is being confirmed nobody can pay again", func(t *testing.T) {
 		h := newHand(t, portrait)
 		h.ask(named(t, "pay-confirming"))

@@ -33,6 +33,7 @@ func (p *page) pay(x service.Pay) {
 	if x.Changed && !x.Confirming {
 		p.box(p.t.ui("pay.changed"), p.pal.Warn, p.pal.WarnBg, true)
 	}
+	p.ways(x)
 	rows := []service.Row{{Label: service.T("ui.pay.number"), Plain: x.Number}}
 	if m.landscape() {
 		p.payBeside(x, rows)
@@ -44,6 +45,23 @@ func (p *page) pay(x service.Pay) {
 		f.nextID, f.next, f.nextDo = "next", p.t.ui("pay.paid"), p.t.next
 	}
 	p.footer(f)
+}
+
+// ways are the channels to choose from, beside each other; the one whose code is shown stands out.
+func (p *page) ways(x service.Pay) {
+	if len(x.Ways) < 2 || x.Confirming {
+		return
+	}
+	m := p.m
+	w := (p.w - m.gap()*float32(len(x.Ways)-1)) / float32(len(x.Ways))
+	for i, o := range x.Ways {
+		k := soft
+		if o.ID == x.Way {
+			k = primary
+		}
+		p.button("way."+o.ID, p.t.say(o.Label), k, p.x+(w+m.gap())*float32(i), p.y, w, m.button(), func() { p.t.answer(service.Chosen{ID: o.ID}) })
+	}
+	p.y += m.button() + m.gap()
 }
 
 // payBelow is for portrait screens: amount, code and time under each other in one card, the bill's number in another.

@@ -88,6 +88,7 @@ func (t *terminal) handlers() map[string]uplink.Handler {
 		wire.MessageItems:                  t.items,
 		wire.MessageNotices:                t.notices,
 		wire.MessageBackup:                 uplink.BackedUp(t.journal),
+		wire.MessageBlank:                  t.blank,
 		"command/" + wire.CommandPause:     command(t.pause),
 		"command/" + wire.CommandResume:    command(t.resume),
 		"command/" + wire.CommandRestart:   command(t.restart),

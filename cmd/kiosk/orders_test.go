@@ -16,6 +16,7 @@ import (
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/script"
+	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -160,4 +161,85 @@ func TestOrdersThatCannotBeDoneAreAnswered(t *testing.T) {
 	if slices.Contains(c.Seen(), "out-of-service") {
 		t.Error("an expired pause closed the terminal")
 	}
+}
+
+// TestAVerdictOfTheDeskFreesATerminal: a blank in doubt closes the item; two people at the platform say that it is spoiled, the terminal
+// moves its ledger and the case, and both are at the platform.
+func TestAVerdictOfTheDeskFreesATerminal(t *testing.T) {
+	t.Parallel()
+	h, c := newHall(t), script.New()
+	s := h.start(c, nil)
+	h.enrolled()
+	h.shows(c, "attract")
+	var k journal.Case
+	var blank string
+	if err := s.journal.Update(func(tx *journal.Tx) (err error) {
+		if k, err = tx.OpenCase(journal.NewCase{Item: "TID"}); err != nil {
+			return err
+		}
+		if _, err := tx.LoadStock("card", 5, "chen"); err != nil {
+			return err
+		}
+		return tx.ReserveStock(k.ID, map[string]int{"card": 1}, time.Now().Add(time.Hour))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.journal.Blanks(func(b journal.Blank) bool { return b.Case == k.ID })
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	blank = all[0].ID
+	if err := s.journal.Update(func(tx *journal.Tx) error {
+		for _, m := range []struct {
+			to     wire.BlankState
+			number string
+		}{{wire.BlankBound, "B-1"}, {wire.BlankSent, ""}, {wire.BlankDoubt, ""}} {
+			if _, err := tx.MoveBlank("card", blank, m.to, journal.BlankMove{Number: m.number}); err != nil {
+				return err
+			}
+		}
+		return tx.SetState(k.ID, journal.Manual, "test")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ref := h.cfg.Terminal.ID + "/card/" + blank
+	var id string
+	h.until("the doubt is on the desk", 40*time.Second, func() bool {
+		id, err = h.Platform.Propose(t.Context(), platform.VerdictRow{Kind: "blank", Ref: ref, Act: "spoiled", Money: wire.VerdictEnd}, platform.Operator{Who: "chen", Why: "found torn in the path"})
+		return err == nil
+	})
+	if err := h.Platform.Confirm(t.Context(), id, platform.Operator{Who: "chen"}); !errors.Is(err, platform.ErrSecond) {
+		t.Errorf("the same person: %v", err)
+	}
+	if err := h.Platform.Confirm(t.Context(), id, platform.Operator{Who: "bai"}); err != nil {
+		t.Fatal(err)
+	}
+	var o platform.OrderRow
+	h.until("the order", 10*time.Second, func() bool {
+		orders, err := h.Platform.Orders(t.Context(), h.cfg.Terminal.ID, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o = range orders {
+			if o.Type == wire.MessageBlank {
+				return true
+			}
+		}
+		return false
+	})
+	if o = h.answer(o.ID); o.Status != wire.OrderDone {
+		t.Fatalf("%+v", o)
+	}
+	if b, err := s.journal.StockBalance("card"); err != nil || b.InDoubt != 0 || b.Spoiled != 1 || b.Remaining != 4 {
+		t.Errorf("%+v %v", b, err)
+	}
+	if now, err := s.journal.Case(k.ID); err != nil || now.State != journal.Cancelled || len(now.Decisions) != 1 || now.Decisions[0].Second != "bai" {
+		t.Errorf("%+v %v", now, err)
+	}
+	h.until("the platform heard", 40*time.Second, func() bool {
+		_, err := h.Platform.Propose(t.Context(), platform.VerdictRow{Kind: "blank", Ref: ref, Act: "spoiled", Money: wire.VerdictEnd}, platform.Operator{Who: "chen", Why: "again and again"})
+		return errors.Is(err, platform.ErrDecision)
+	})
+	h.settled(s)
+	s.end()
 }

@@ -136,6 +136,11 @@ func (c city) CancelBill(ctx context.Context, number string) (service.Bill, erro
 	return c.billed(c.client.CancelBill(ctx, number))
 }
 
+// PayWay implements service.WayChooser.
+func (c city) PayWay(ctx context.Context, number, way string) (service.Bill, error) {
+	return c.billed(c.client.PayWay(ctx, number, way))
+}
+
 // billed puts a bill into the engine's words.
 func (c city) billed(b wire.Bill, err error) (service.Bill, error) {
 	if err != nil {
@@ -145,8 +150,12 @@ func (c city) billed(b wire.Bill, err error) (service.Bill, error) {
 	if len(b.Cash) > 0 {
 		out.Cash = service.Worded(b.Cash)
 	}
+	out.Way = b.Way
+	for _, w := range b.Ways {
+		out.Ways = append(out.Ways, service.Option{ID: w.Way, Label: service.Worded(w.Words)})
+	}
 	for _, f := range b.Refunds {
-		out.Refunds = append(out.Refunds, service.BillRefund{Why: f.Why, State: f.State})
+		out.Refunds = append(out.Refunds, service.BillRefund{Why: f.Why, State: f.State, Amount: f.Amount})
 	}
 	return out, nil
 }

@@ -62,7 +62,8 @@ func writeConfig(c config.Config) []byte {
 			key        string
 			is, unsaid config.Duration
 		}{{"warn", c.Visit.Warn, def.Visit.Warn}, {"end", c.Visit.End, def.Visit.End}, {"take_card", c.Visit.TakeCard, def.Visit.TakeCard},
-			{"take_output", c.Visit.TakeSlip, def.Visit.TakeSlip}, {"refill", c.Visit.Refill, def.Visit.Refill}} {
+			{"take_output", c.Visit.TakeSlip, def.Visit.TakeSlip}, {"refill", c.Visit.Refill, def.Visit.Refill},
+			{"unclaimed", c.Visit.Unclaimed, def.Visit.Unclaimed}, {"unfetched", c.Visit.Unfetched, def.Visit.Unfetched}} {
 			if text, err := v.is.MarshalText(); err == nil && v.is != v.unsaid {
 				str(v.key, string(text), "")
 			}

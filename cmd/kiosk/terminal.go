@@ -129,7 +129,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Office: t.office(), CardCheck: c.Device[devices.RoleCardCheck].Driver != "", TerminalID: c.Terminal.ID,
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
-			Paper: time.Duration(c.Visit.Refill)},
+			Paper: time.Duration(c.Visit.Refill), Unclaimed: time.Duration(c.Visit.Unclaimed), Unfetched: time.Duration(c.Visit.Unfetched)},
 		Now: t.journal.Now, Caretaker: t, Log: log, Reached: reached, Known: net.Know})
 	return t, err
 }

@@ -12,29 +12,81 @@ import (
 	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/platform/pay/alipay"
 	"github.com/budayang/kiosk/platform/pay/nontax"
+	"github.com/budayang/kiosk/platform/pay/wechat"
 )
 
 // payFile is the file of --pay. Paths in it are relative to its directory; keys are in files of their own, mode 0600.
 type payFile struct {
-	District string            `toml:"district"`
-	Minutes  int               `toml:"minutes"`
-	Use      string            `toml:"use"`
-	Cash     map[string]string `toml:"cash"`
-	Half     string            `toml:"half_file"`   // identity numbers of those who pay half, one a line, mode 0600
-	Exempt   string            `toml:"exempt_file"` // of those who pay nothing
-	Fee      []struct {
+	District string `toml:"district"`
+	Minutes  int    `toml:"minutes"`
+	Use      string `toml:"use"`
+	Offer    []struct {
+		Channel string `toml:"channel"`
+		ZH      string `toml:"zh"`
+		EN      string `toml:"en"`
+	} `toml:"offer"`
+	Cash   map[string]string `toml:"cash"`
+	Half   string            `toml:"half_file"`   // identity numbers of those who pay half, one a line, mode 0600
+	Exempt string            `toml:"exempt_file"` // of those who pay nothing
+	Fee    []struct {
 		Item string `toml:"item"`
 		Fen  int64  `toml:"fen"`
 	} `toml:"fee"`
-	Channel []struct {
-		Name    string `toml:"name"`
-		Kind    string `toml:"kind"`
-		URL     string `toml:"url"`
-		ID      string `toml:"id"`
-		KeyFile string `toml:"key_file"`
-		PeerKey string `toml:"peer_key_file"`
-	} `toml:"channel"`
+	Channel []payChannel `toml:"channel"`
+}
+
+// payChannel is one channel; which keys a kind has is told in docs/integrator.md.
+type payChannel struct {
+	Name      string `toml:"name"`
+	Kind      string `toml:"kind"`
+	URL       string `toml:"url"`
+	ID        string `toml:"id"`
+	AppID     string `toml:"app_id"`
+	Serial    string `toml:"serial"`
+	Notify    string `toml:"notify"`
+	KeyFile   string `toml:"key_file"`     // ours: a secret, mode 0600
+	APIKey    string `toml:"api_key_file"` // WeChat Pay's APIv3 key: a secret, mode 0600
+	PeerKeyID string `toml:"peer_key_id"`
+	PeerKey   string `toml:"peer_key_file"`
+	PeerCert  string `toml:"peer_cert_file"`
+	AppCert   string `toml:"app_cert_file"`
+	RootCert  string `toml:"root_cert_file"`
+
+	Shape nontax.Shape `toml:"shape"` // where a province's non-tax messages differ
+}
+
+// open reads the keys, which lie beside the file at path, and makes the channel. Nothing is asked of it.
+func (c payChannel) open(path string) (pay.Channel, error) {
+	var failed error
+	read := func(name string, by func(string) ([]byte, error)) []byte {
+		if name == "" {
+			return nil
+		}
+		b, err := by(beside(path, name))
+		failed = errors.Join(failed, err)
+		return b
+	}
+	key, api := read(c.KeyFile, readSecret), read(c.APIKey, readSecret)
+	peer, cert, app, root := read(c.PeerKey, os.ReadFile), read(c.PeerCert, os.ReadFile), read(c.AppCert, os.ReadFile), read(c.RootCert, os.ReadFile)
+	if failed != nil {
+		return nil, failed
+	}
+	switch c.Kind {
+	case "nontax":
+		return nontax.New(nontax.Config{URL: c.URL, ID: c.ID, Key: key, PeerKey: peer, Shape: c.Shape})
+	case "wechat":
+		if c.PeerKeyID == "" {
+			peer = cert
+		}
+		return wechat.New(wechat.Config{URL: c.URL, AppID: c.AppID, Merchant: c.ID, Serial: c.Serial, Key: key, APIKey: api,
+			PeerKeyID: c.PeerKeyID, PeerKey: peer, Notify: c.Notify})
+	case "alipay":
+		return alipay.New(alipay.Config{URL: c.URL, AppID: c.AppID, Seller: c.ID, Key: key, AppCert: app, RootCert: root, PeerCert: cert,
+			PeerKey: peer, Notify: c.Notify})
+	}
+	return nil, fmt.Errorf("kind %.20q is not known: nontax, wechat, alipay", c.Kind)
 }
 
 // readPay reads the file and the keys it names.
@@ -66,22 +118,15 @@ func readPay(path string) (p platform.PayConfig, err error) {
 		}
 	}
 	p.Tariff = prices
+	for _, o := range in.Offer {
+		p.Offer = append(p.Offer, platform.Way{Channel: o.Channel, Words: map[string]string{"zh": o.ZH, "en": o.EN}})
+	}
 	for _, c := range in.Channel {
-		if c.Kind != "nontax" {
-			return p, fmt.Errorf("%s: channel %.40q: kind %.20q is not known: nontax", path, c.Name, c.Kind)
-		}
 		if p.Channels[c.Name] != nil {
 			return p, fmt.Errorf("%s: channel %.40q stands there twice", path, c.Name)
 		}
-		cfg := nontax.Config{URL: c.URL, ID: c.ID}
-		if cfg.Key, err = readSecret(beside(path, c.KeyFile)); err != nil {
-			return p, fmt.Errorf("channel %s: %w", c.Name, err)
-		}
-		if cfg.PeerKey, err = os.ReadFile(beside(path, c.PeerKey)); err != nil {
-			return p, fmt.Errorf("channel %s: %w", c.Name, err)
-		}
-		if p.Channels[c.Name], err = nontax.New(cfg); err != nil {
-			return p, fmt.Errorf("channel %s: %w", c.Name, err)
+		if p.Channels[c.Name], err = c.open(path); err != nil {
+			return p, fmt.Errorf("%s: channel %s: %w", path, c.Name, err)
 		}
 	}
 	return p, nil
@@ -117,10 +162,49 @@ func beside(path, name string) string {
 
 // payCmd is `platform pay`.
 type payCmd struct {
+	Channels  payChannelsCmd  `cmd:"" help:"Show payment channels, and whether they answer."`
 	Desk      payDeskCmd      `cmd:"" help:"Show bills that a person must look at."`
 	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day differs from what is booked."`
 	Return    payReturnCmd    `cmd:"" help:"Order a payment back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
 	ByHand    payByHandCmd    `cmd:"" help:"Note that a refund that the channel refused was paid by hand."`
+}
+
+type payChannelsCmd struct {
+	Pay string `arg:"" type:"existingfile" help:"The file of serve --pay."`
+	Ask bool   `help:"Ask each channel about an order that does not exist: a signed no says that keys, clock and line are right."`
+}
+
+// Run prints one line for each channel. With --ask one that does not answer as it must is an error.
+func (c payChannelsCmd) Run(ctx context.Context, io stdio) error {
+	var in payFile
+	if err := readTOML(c.Pay, &in); err != nil {
+		return err
+	}
+	p, err := readPay(c.Pay)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, x := range in.Channel {
+		use := ""
+		if x.Name == p.Use {
+			use = "  for new bills"
+		}
+		fmt.Fprintf(io.out, "%-16s %-8s %s%s", x.Name, x.Kind, x.ID, use)
+		if c.Ask {
+			limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+			_, err := p.Channels[x.Name].Query(limit, pay.BillNumber("000000", time.Now(), 0)+"00")
+			cancel()
+			if errors.Is(err, pay.ErrAbsent) {
+				fmt.Fprint(io.out, "  answers")
+			} else {
+				fmt.Fprintf(io.out, "  does not: %v", err)
+				failed = errors.Join(failed, fmt.Errorf("channel %s does not answer as it must", x.Name))
+			}
+		}
+		fmt.Fprintln(io.out)
+	}
+	return failed
 }
 
 type payDeskCmd struct{ theStore }

@@ -169,7 +169,7 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 		if !due(f.Due) {
 			continue
 		}
-		p := a.Payment(f.Transaction)
+		p := a.paymentAt(f.Attempt, f.Transaction)
 		task := &Task{Act: ActQueryRefund, Bill: a.Bill.Number, Channel: a.ChannelOf(f.Attempt), Number: f.Number,
 			Refund: RefundOrder{f.Number, f.Attempt, f.Transaction, f.Amount, p.Amount, f.Why}}
 		if f.State == RefundDue && !f.Doubt {
@@ -392,7 +392,7 @@ func (r Rules) Receive(a *Account, number string, p Received, now time.Time) {
 	if t == nil {
 		return
 	}
-	if was := a.Payment(p.Transaction); was != nil {
+	if was := a.paymentAt(number, p.Transaction); was != nil {
 		if was.Amount != p.Amount || was.Attempt != number {
 			a.matter(MatterAgainst, p.Transaction, now)
 		}
@@ -431,7 +431,7 @@ func (r Rules) Receive(a *Account, number string, p Received, now time.Time) {
 func (r Rules) refund(a *Account, p Payment, why string, now time.Time) {
 	try := 1
 	for _, f := range a.Refunds {
-		if f.Transaction == p.Transaction {
+		if f.Transaction == p.Transaction && a.ChannelOf(f.Attempt) == a.ChannelOf(p.Attempt) {
 			if f.State != RefundRefused {
 				return
 			}
@@ -446,6 +446,9 @@ func (r Rules) refund(a *Account, p Payment, why string, now time.Time) {
 // operator, or "" when the rules of the case say so.
 func (r Rules) Return(a *Account, transaction, why, by string, now time.Time) error {
 	p := a.Payment(transaction)
+	if k := a.Kept(); k != nil && k.Transaction == transaction {
+		p = k
+	}
 	if p == nil {
 		return fmt.Errorf("payment %.32q: %w", transaction, ErrMove)
 	}
@@ -483,7 +486,7 @@ func (r Rules) PaidByHand(a *Account, number, how, by string, now time.Time) err
 }
 
 func (r Rules) back(a *Account, f *Refund) {
-	if k := a.Kept(); k != nil && k.Transaction == f.Transaction {
+	if k := a.Kept(); k != nil && k == a.paymentAt(f.Attempt, f.Transaction) {
 		if to, ok := r.bills.move(a.Bill.State, eventBack); ok {
 			a.Bill.State = to
 		}

@@ -243,10 +243,20 @@ func (a *Account) Refund(number string) *Refund {
 	return nil
 }
 
-// Payment finds a payment by the channel's number.
+// Payment finds a payment by the channel's number; the first, if two channels gave the same.
 func (a *Account) Payment(transaction string) *Payment {
 	for i := range a.Payments {
 		if a.Payments[i].Transaction == transaction {
+			return &a.Payments[i]
+		}
+	}
+	return nil
+}
+
+// paymentAt finds a payment by the number that the channel of an attempt gave it: another channel may give the same.
+func (a *Account) paymentAt(attempt, transaction string) *Payment {
+	for i, p := range a.Payments {
+		if p.Transaction == transaction && a.ChannelOf(p.Attempt) == a.ChannelOf(attempt) {
 			return &a.Payments[i]
 		}
 	}

@@ -46,6 +46,9 @@ func (a *Account) Lines(day string) (all []Line) {
 func (a *Account) Booked(l Line) (Line, bool) {
 	if l.Refund == "" {
 		p := a.Payment(l.Transaction)
+		if a.Attempt(l.Attempt) != nil {
+			p = a.paymentAt(l.Attempt, l.Transaction)
+		}
 		if p == nil {
 			return Line{}, false
 		}

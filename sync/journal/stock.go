@@ -225,13 +225,9 @@ func (tx *Tx) ReserveStock(caseID string, want map[string]int, until time.Time) 
 // MoveBlank moves one of a case's blanks. Call it before the motor: drawn before the dispenser is told to give one out, sent before
 // the printer is told to print, presented before the card is pushed out. Moves by which people say what became of a blank need two of them.
 func (tx *Tx) MoveBlank(kind, id string, to wire.BlankState, m BlankMove) (Blank, error) {
-	raw := tx.tx.Bucket(bucketMeta).Get(stockBlank(kind, id))
-	if raw == nil {
-		return Blank{}, fmt.Errorf("blank: %w", ErrNotFound)
-	}
-	var b Blank
-	if err := json.Unmarshal(raw, &b); err != nil {
-		return b, fmt.Errorf("blank: %w", errors.Join(ErrDamaged, err))
+	b, err := tx.Blank(kind, id)
+	if err != nil {
+		return b, err
 	}
 	if b.State == to && m.Number == "" {
 		return b, nil
@@ -259,9 +255,21 @@ func (tx *Tx) MoveBlank(kind, id string, to wire.BlankState, m BlankMove) (Blank
 		}
 		b.Number = m.Number
 	}
-	err := tx.move(b, to, m)
+	err = tx.move(b, to, m)
 	b.State = to
 	return b, err
+}
+
+// Blank is one piece of counted stock that a case has or had. [ErrNotFound].
+func (tx *Tx) Blank(kind, id string) (b Blank, err error) {
+	raw := tx.tx.Bucket(bucketMeta).Get(stockBlank(kind, id))
+	if raw == nil {
+		return b, fmt.Errorf("blank: %w", ErrNotFound)
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return b, fmt.Errorf("blank: %w", errors.Join(ErrDamaged, err))
+	}
+	return b, nil
 }
 
 // sumOf is the part of a balance that a state belongs to; nil for what is free.

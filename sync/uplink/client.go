@@ -467,6 +467,11 @@ func (c *Client) CancelBill(ctx context.Context, number string) (wire.Bill, erro
 	return c.bill(ctx, http.MethodPost, "/"+url.PathEscape(number)+"/cancel", nil, struct{}{}, func(b wire.Bill) bool { return b.Number == number })
 }
 
+// PayWay asks for a bill's code at another channel.
+func (c *Client) PayWay(ctx context.Context, number, way string) (wire.Bill, error) {
+	return c.bill(ctx, http.MethodPost, "/"+url.PathEscape(number)+"/way", nil, wire.BillWay{Way: way}, func(b wire.Bill) bool { return b.Number == number })
+}
+
 // bill believes an answer only when it is about what was asked and can be shown.
 func (c *Client) bill(ctx context.Context, method, path string, query url.Values, in any, about func(wire.Bill) bool) (b wire.Bill, err error) {
 	if err := c.call(ctx, method, wire.PathBills+path, query, in, &b, false); err != nil {
@@ -477,7 +482,7 @@ func (c *Client) bill(ctx context.Context, method, path string, query url.Values
 	default:
 		return wire.Bill{}, fmt.Errorf("%w: bill in state %.20q", ErrGarbled, b.State)
 	}
-	if b.Number == "" || len(b.Number) > 32 || b.Amount < 0 || len(b.QR) > 1024 || !about(b) {
+	if b.Number == "" || len(b.Number) > 32 || b.Amount < 0 || len(b.QR) > 1024 || len(b.Ways) > 8 || !about(b) {
 		return wire.Bill{}, fmt.Errorf("%w: another bill than asked for, or one that cannot be shown", ErrGarbled)
 	}
 	return b, nil

@@ -132,7 +132,7 @@ type Inbox struct {
 type Message struct {
 	No        uint64          `json:"no"`
 	ID        string          `json:"id"`
-	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand, MessageBackup
+	Type      string          `json:"type"` // MessageConfig, MessageItems, MessageNotices, MessageCommand, MessageBackup, MessageBlank
 	Expires   time.Time       `json:"expires"`
 	Body      json.RawMessage `json:"body"`
 	Signature []byte          `json:"signature"`

@@ -11,6 +11,7 @@ const (
 	MessageNotices = "notices" // NoticesRelease
 	MessageCommand = "command" // Command
 	MessageBackup  = "backup"  // BackedUp
+	MessageBlank   = "blank"   // BlankVerdict
 )
 
 // Commands that a terminal knows. There is no other, and no remote shell.
@@ -112,3 +113,25 @@ type OrderResult struct {
 	At       time.Time   `json:"at"`
 	Again    bool        `json:"again,omitempty"` // the message came again; this is what became of it the first time
 }
+
+// BlankVerdict is what two people say became of a blank of which nobody knew, or which is kept in the bin. The terminal moves its
+// ledger and the case in one change; a blank that stands elsewhere meanwhile refuses it.
+type BlankVerdict struct {
+	Kind   string     `json:"kind"`
+	ID     string     `json:"id"` // at the terminal
+	Number string     `json:"number,omitempty"`
+	Case   string     `json:"case"`
+	To     BlankState `json:"to"` // taken, spoiled, retained or back
+	// Money is "" but for spoiled and back: then it says what becomes of the case.
+	Money  string `json:"money,omitempty"`
+	By     string `json:"by"`
+	Second string `json:"second"`
+	Why    string `json:"why"` // in words; names nobody
+}
+
+// What becomes of a case whose blank carries no card.
+const (
+	VerdictAgain  = "again"  // another card is made when its citizen comes back
+	VerdictReturn = "return" // it ends, and its payment goes back
+	VerdictEnd    = "end"    // it ends; nothing was paid
+)

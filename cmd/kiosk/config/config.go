@@ -78,6 +78,10 @@ type Visit struct {
 	TakeCard Duration `toml:"take_card"` // until a forgotten card is announced urgently
 	TakeSlip Duration `toml:"take_output"`
 	Refill   Duration `toml:"refill"` // how long a print waits for paper
+	// For how long a card that is paid waits for its citizen until the money goes back, and one that was approved and not paid
+	// until its application ends.
+	Unclaimed Duration `toml:"unclaimed"`
+	Unfetched Duration `toml:"unfetched"`
 }
 
 // Platform is the city's platform.
@@ -239,6 +243,7 @@ func Default() Config {
 		Visit: Visit{
 			Warn: Duration(40 * time.Second), End: Duration(60 * time.Second), TakeCard: Duration(10 * time.Second),
 			TakeSlip: Duration(30 * time.Second), Refill: Duration(5 * time.Minute),
+			Unclaimed: Duration(24 * time.Hour), Unfetched: Duration(7 * 24 * time.Hour),
 		},
 	}
 }
@@ -310,7 +315,7 @@ func syntax(path string, err error, at map[string]int) error {
 var known = []string{
 	"terminal.id", "terminal.no", "terminal.site", "terminal.name", "terminal.data", "terminal.items",
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
-	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill",
+	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill", "visit.unclaimed", "visit.unfetched",
 	"platform.url", "platform.ca", "platform.proxy", "platform.code_file", "platform.profile",
 	"seal.vault", "seal.tpm", "seal.cipher", "technicians.card_key", "technicians.person",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",

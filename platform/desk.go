@@ -1,0 +1,306 @@
+package platform
+
+// The desk: what no program can know, two people say. One proposes what became of a blank or of money, another confirms it. A verdict
+// about a blank goes to its terminal as an order; the terminal's ledger moves, and its record moves the application on. A terminal
+// that was revoked cannot do it: its blank is settled here.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// What a verdict is about; its Ref.
+const (
+	aboutBlank = "blank" // TERMINAL/KIND/ID
+	aboutMoney = "money" // BILL/KIND/REF of a matter
+)
+
+// Acts about money.
+const (
+	actReturn = "return"  // the payment, or one whose refund was refused, goes back through the channel
+	actByHand = "by-hand" // it was paid back by hand
+	actNoted  = "noted"   // a contradiction or a missing line was cleared up
+)
+
+// States of a verdict.
+const (
+	verdictOpen      = "open"
+	verdictConfirmed = "confirmed"
+	verdictRefused   = "refused"
+	verdictOvertaken = "overtaken" // what it was about changed before the second person came
+)
+
+// ErrSecond: whoever proposed cannot confirm.
+var ErrSecond = fmt.Errorf("%w: 须由另一人确认 somebody else must confirm it", ErrDecision)
+
+// blankActs are what may have become of a blank, by where it stands. One whose number nobody read carries no card.
+func blankActs(d DoubtRow) []wire.BlankState {
+	switch {
+	case d.State == string(wire.BlankRetained):
+		return []wire.BlankState{wire.BlankTaken, wire.BlankSpoiled}
+	case d.State != string(wire.BlankDoubt):
+		return nil
+	case d.Number == "":
+		return []wire.BlankState{wire.BlankSpoiled, wire.BlankBack}
+	}
+	return []wire.BlankState{wire.BlankTaken, wire.BlankRetained, wire.BlankSpoiled}
+}
+
+// moneyActs are what may be done about a matter of a bill.
+func moneyActs(kind string) []string {
+	switch kind {
+	case pay.MatterAmount:
+		return []string{actReturn}
+	case pay.MatterRefund:
+		return []string{actReturn, actByHand}
+	case pay.MatterAgainst, pay.MatterStatement:
+		return []string{actNoted}
+	}
+	return nil // unknown: it ends by itself when the channel says
+}
+
+func doubtRef(d DoubtRow) string                 { return d.Terminal + "/" + d.Kind + "/" + d.ID }
+func matterRef(bill string, m pay.Matter) string { return bill + "/" + m.Kind + "/" + m.Ref }
+
+func doubtOf(tx Tx, ref string) (DoubtRow, error) {
+	part := strings.Split(ref, "/")
+	if len(part) != 3 {
+		return DoubtRow{}, ErrNoRow
+	}
+	return tx.Doubt(part[0], part[1], part[2])
+}
+
+// matterOf finds a bill's open matter.
+func matterOf(tx Tx, ref string) (*pay.Account, pay.Matter, error) {
+	part := strings.SplitN(ref, "/", 3)
+	if len(part) != 3 {
+		return nil, pay.Matter{}, ErrNoRow
+	}
+	a, err := tx.Bill(part[0])
+	if err != nil {
+		return nil, pay.Matter{}, err
+	}
+	for _, m := range a.Matters {
+		if m.Kind == part[1] && m.Ref == part[2] && m.Ended.IsZero() {
+			return a, m, nil
+		}
+	}
+	return nil, pay.Matter{}, ErrNoRow
+}
+
+// seenDoubt is what the first person saw: the second decides about the same, or about nothing.
+func seenDoubt(d DoubtRow) string { return d.State + " " + d.Number + " " + when(d.Since) }
+
+// paidFor says what happens to money when a blank carries no card: "again" leaves the case as it is, for a card that is made once
+// more; "return" pays back; "end" ends a case that nobody paid for.
+func paidFor(tx Tx, caseID string) (paid bool, err error) {
+	bills, err := tx.BillsOf(caseID)
+	for _, b := range bills {
+		paid = paid || b.State == pay.BillPaid && b.Amount > 0
+	}
+	return paid, err
+}
+
+// Propose notes what one person says of a blank or of money; nothing moves. Money is "" but where a blank carries no card.
+func (s *Server) Propose(ctx context.Context, v VerdictRow, by Operator) (id string, err error) {
+	if strings.TrimSpace(by.Why) == "" {
+		return "", fmt.Errorf("%w: 须写明理由 it needs a reason", ErrDecision)
+	}
+	made, err := uuid.NewV7()
+	if err != nil {
+		return "", err
+	}
+	v.ID, v.By, v.Why, v.Made, v.State = made.String(), by.Who, clip(by.Why, 200), s.now(), verdictOpen
+	err = s.store.Update(ctx, func(tx Tx) error {
+		seen, err := s.mayVerdict(tx, v)
+		if err != nil {
+			return err
+		}
+		v.Seen = seen
+		if err := tx.AddVerdict(v); errors.Is(err, ErrHeld) {
+			return ErrDecided
+		} else if err != nil {
+			return err
+		}
+		return addEvent(tx, SecurityEvent{At: v.Made, Event: "desk.proposed", Code: v.Act, Who: v.By, Why: clip(about(v.Ref, v.Why), 200)})
+	})
+	return v.ID, err
+}
+
+// mayVerdict says what the verdict is about as it stands, if it may be given.
+func (s *Server) mayVerdict(tx Tx, v VerdictRow) (seen string, err error) {
+	switch v.Kind {
+	case aboutBlank:
+		d, err := doubtOf(tx, v.Ref)
+		if err != nil {
+			return "", err
+		}
+		act := wire.BlankState(v.Act)
+		if !slices.Contains(blankActs(d), act) {
+			return "", fmt.Errorf("%w: blank is %s", ErrDecision, d.State)
+		}
+		free := act == wire.BlankSpoiled || act == wire.BlankBack
+		paid, err := paidFor(tx, d.Case)
+		switch {
+		case err != nil:
+			return "", err
+		case free != (v.Money != ""),
+			v.Money != "" && v.Money != wire.VerdictAgain && v.Money != map[bool]string{true: wire.VerdictReturn, false: wire.VerdictEnd}[paid]:
+			return "", fmt.Errorf("%w: 请选择是否退款 say what becomes of the money", ErrDecision)
+		}
+		return seenDoubt(d), nil
+	case aboutMoney:
+		_, m, err := matterOf(tx, v.Ref)
+		if err != nil {
+			return "", err
+		}
+		if v.Money != "" || !slices.Contains(moneyActs(m.Kind), v.Act) {
+			return "", ErrDecision
+		}
+		return m.Kind + " " + when(m.Opened), nil
+	}
+	return "", ErrDecision
+}
+
+// Confirm carries out what another person proposed. [ErrSecond]: the same person. [ErrDecided]: somebody was first, or what it is about
+// has changed since.
+func (s *Server) Confirm(ctx context.Context, id string, by Operator) error {
+	overtaken := false
+	err := s.telling(ctx, func(tx Tx) error {
+		overtaken = false
+		v, err := tx.Verdict(id)
+		if err != nil {
+			return err
+		}
+		if v.State != verdictOpen {
+			return ErrDecided
+		}
+		if v.By == by.Who {
+			return ErrSecond
+		}
+		seen, err := s.mayVerdict(tx, v)
+		if errors.Is(err, ErrNoRow) || errors.Is(err, ErrDecision) || err == nil && seen != v.Seen {
+			overtaken = true
+			v.State, v.Second, v.Ended = verdictOvertaken, by.Who, s.now()
+			return tx.PutVerdict(v)
+		}
+		if err != nil {
+			return err
+		}
+		v.State, v.Second, v.Ended = verdictConfirmed, by.Who, s.now()
+		if v.Kind == aboutBlank {
+			v.Message, err = s.settleBlank(tx, v)
+		} else {
+			err = s.settleMoney(tx, v)
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.confirmed", Code: v.Act, Who: v.Second, Why: clip(about(v.Ref, "with "+v.By+": "+v.Why), 200)}))
+	})
+	if err == nil && overtaken {
+		return ErrDecided
+	}
+	return err
+}
+
+// Refuse ends a proposal; whoever proposed may take it back.
+func (s *Server) Refuse(ctx context.Context, id string, by Operator) error {
+	return s.store.Update(ctx, func(tx Tx) error {
+		v, err := tx.Verdict(id)
+		if err != nil {
+			return err
+		}
+		if v.State != verdictOpen {
+			return ErrDecided
+		}
+		v.State, v.Second, v.Ended = verdictRefused, by.Who, s.now()
+		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.refused", Code: v.Act, Who: by.Who, Why: clip(about(v.Ref, by.Why), 200)}))
+	})
+}
+
+// settleBlank orders the terminal to move its ledger; message is the order's id.
+func (s *Server) settleBlank(tx Tx, v VerdictRow) (message string, err error) {
+	d, err := doubtOf(tx, v.Ref)
+	if err != nil {
+		return "", err
+	}
+	is, err := standing(tx, d.Terminal)
+	if err != nil {
+		return "", err
+	}
+	order := wire.BlankVerdict{Kind: d.Kind, ID: d.ID, Number: d.Number, Case: d.Case, To: wire.BlankState(v.Act), Money: v.Money, By: v.By, Second: v.Second, Why: v.Why}
+	if is.State != Revoked {
+		return s.send(tx, OrderRow{Terminal: d.Terminal, Type: wire.MessageBlank, Name: v.Act, By: v.By + "+" + v.Second}, order)
+	}
+	now := s.now()
+	d.State, d.Since = v.Act, now
+	if err := tx.FollowDoubt(d); err != nil {
+		return "", err
+	}
+	if d.Number != "" {
+		b := BlankRow{Kind: d.Kind, Number: d.Number, Terminal: d.Terminal, ID: d.ID, Case: d.Case, State: v.Act, At: now}
+		if err := errors.Join(tx.PutBlank(b), followBlank(tx, b)); err != nil {
+			return "", err
+		}
+	}
+	if v.Money == wire.VerdictReturn || v.Money == wire.VerdictEnd {
+		ended := CaseRow{ID: d.Case, State: wire.CaseRefundDue, Updated: now}
+		if err := endCards(tx, []CaseRow{ended}); err != nil {
+			return "", err
+		}
+		if v.Money == wire.VerdictReturn {
+			return "", s.returnMoney(tx, []CaseRow{ended})
+		}
+	}
+	return "", nil
+}
+
+// settleMoney does what was decided about a bill.
+func (s *Server) settleMoney(tx Tx, v VerdictRow) error {
+	a, m, err := matterOf(tx, v.Ref)
+	if err != nil {
+		return err
+	}
+	who, now := v.By+"+"+v.Second, s.now()
+	switch v.Act {
+	case actReturn:
+		transaction := m.Ref
+		if f := a.Refund(m.Ref); f != nil {
+			transaction = f.Transaction
+		}
+		err = s.settler.Rules.Return(a, transaction, "desk", who, now)
+	case actByHand:
+		err = s.settler.Rules.PaidByHand(a, m.Ref, "by hand", who, now)
+	case actNoted:
+		err = s.settler.Rules.Noted(a, m.Kind, m.Ref, "cleared up", who, now)
+	}
+	if errors.Is(err, pay.ErrMove) {
+		return ErrDecided
+	}
+	if err != nil {
+		return err
+	}
+	return tx.PutBill(a, s.settler.Rules.Wake(a))
+}
+
+// followDoubt keeps what the record says of a blank that somebody must look for.
+func followDoubt(tx Tx, b BlankRow) error {
+	return tx.FollowDoubt(DoubtRow{Terminal: b.Terminal, Kind: b.Kind, ID: b.ID, Number: b.Number, Case: b.Case, State: b.State, Since: b.At.UTC().Truncate(time.Millisecond)})
+}
+
+func ignoreNoRow(err error) error {
+	if errors.Is(err, ErrNoRow) {
+		return nil
+	}
+	return err
+}

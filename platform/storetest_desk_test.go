@@ -1,0 +1,89 @@
+package platform
+
+// What every store promises of the desk.
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func deskSuite(t *testing.T, e anEngine) {
+	ctx := context.Background()
+	place := e.place(t)
+	a, b := e.open(t, place), e.open(t, place) // two servers
+	t.Cleanup(func() { _ = errors.Join(a.Close(), b.Close()) })
+	update := func(t *testing.T, s Store, fn func(Tx) error) {
+		t.Helper()
+		if err := s.Update(ctx, fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("doubts come and go by time", func(t *testing.T) {
+		at := func(n int) time.Time { return moment.Add(time.Duration(n) * time.Second) }
+		row := func(state string, n int) DoubtRow {
+			return DoubtRow{Terminal: "T1", Kind: "card", ID: "1", Number: "B1", Case: "'; DROP TABLE blank_doubts;--", State: state, Since: at(n)}
+		}
+		open := func(want int) {
+			t.Helper()
+			update(t, b, func(tx Tx) error {
+				all, err := tx.Doubts(9)
+				if err != nil || len(all) != want {
+					t.Errorf("%+v %v", all, err)
+				}
+				return nil
+			})
+		}
+		update(t, a, func(tx Tx) error { return tx.FollowDoubt(row("sent", 1)) })
+		open(0)
+		update(t, a, func(tx Tx) error { return tx.FollowDoubt(row("in-doubt", 2)) })
+		open(1)
+		update(t, b, func(tx Tx) error { return tx.FollowDoubt(row("retained", 4)) })
+		update(t, b, func(tx Tx) error { return tx.FollowDoubt(row("in-doubt", 3)) }) // comes late
+		update(t, a, func(tx Tx) error {
+			d, err := tx.Doubt("T1", "card", "1")
+			if err != nil || d != row("retained", 4) {
+				t.Errorf("%+v %v", d, err)
+			}
+			_, err = tx.Doubt("T1", "card", "2")
+			if !errors.Is(err, ErrNoRow) {
+				t.Error(err)
+			}
+			return nil
+		})
+		update(t, a, func(tx Tx) error { return tx.FollowDoubt(row("taken", 5)) })
+		update(t, a, func(tx Tx) error { return tx.FollowDoubt(row("retained", 4)) })
+		open(0)
+	})
+	t.Run("one proposal about a thing at a time", func(t *testing.T) {
+		v := VerdictRow{ID: "1", Kind: "blank", Ref: "T1/card/1", Seen: "s", Act: "taken", Why: "w", By: "chen", Made: moment, State: verdictOpen}
+		update(t, a, func(tx Tx) error { return tx.AddVerdict(v) })
+		v2 := v
+		v2.ID = "2"
+		if err := b.Update(ctx, func(tx Tx) error { return tx.AddVerdict(v2) }); !errors.Is(err, ErrHeld) {
+			t.Errorf("%v", err)
+		}
+		v.State, v.Second, v.Ended, v.Message = verdictConfirmed, "bai", moment.Add(time.Minute), "m"
+		update(t, b, func(tx Tx) error { return tx.PutVerdict(v) })
+		update(t, a, func(tx Tx) error {
+			got, err := tx.Verdict("1")
+			if err != nil || got != v {
+				t.Errorf("%+v %v", got, err)
+			}
+			return tx.AddVerdict(v2) // now it may
+		})
+		update(t, b, func(tx Tx) error {
+			open, e1 := tx.OpenVerdicts(9)
+			done, e2 := tx.Verdicts(9)
+			if e1 != nil || e2 != nil || len(open) != 1 || open[0].ID != "2" || len(done) != 1 || done[0].ID != "1" {
+				t.Errorf("%+v %+v %v %v", open, done, e1, e2)
+			}
+			_, e3 := tx.Verdict("9")
+			if !errors.Is(e3, ErrNoRow) || !errors.Is(tx.PutVerdict(VerdictRow{ID: "9"}), ErrNoRow) {
+				t.Error(e3)
+			}
+			return nil
+		})
+	})
+}
