@@ -56,6 +56,10 @@ type Client struct {
 
 	mu   sync.Mutex
 	line *line
+
+	// certifying is held from asking for a certificate to having it: of two that are asked for at once the platform keeps the one that it
+	// gave last, and the other one is worth nothing.
+	certifying sync.Mutex
 }
 
 // line is connections that are spoken over with one certificate.
@@ -290,6 +294,22 @@ func (c *Client) EnrollAnew(ctx context.Context, site, name, code string) error 
 
 // Renew has the same keys certified anew; a rotation that was begun is finished instead.
 func (c *Client) Renew(ctx context.Context) error {
+	c.certifying.Lock()
+	defer c.certifying.Unlock()
+	return c.renew(ctx)
+}
+
+// renewDue is Renew where it is due, also when whoever had the certificate under way has ended.
+func (c *Client) renewDue(ctx context.Context) (renewed bool, err error) {
+	c.certifying.Lock()
+	defer c.certifying.Unlock()
+	if !c.id.renewalDue(c.Now()) {
+		return false, nil
+	}
+	return true, c.renew(ctx)
+}
+
+func (c *Client) renew(ctx context.Context) error {
 	who := c.id.now.Load()
 	if who.cert == nil {
 		return ErrNotEnrolled
@@ -304,12 +324,14 @@ func (c *Client) Renew(ctx context.Context) error {
 // Rotate replaces the terminal's keys. The new ones are on disk before the platform hears of them, and the old ones are good
 // until the first request that the new ones sign: whatever is cut short in between can be finished by [Client.Renew].
 func (c *Client) Rotate(ctx context.Context) error {
+	c.certifying.Lock()
+	defer c.certifying.Unlock()
 	who := c.id.now.Load()
 	if who.cert == nil {
 		return ErrNotEnrolled
 	}
 	if who.next != nil {
-		return c.Renew(ctx)
+		return c.renew(ctx)
 	}
 	next, err := newKeys(c.id.Terminal, who.profile)
 	if err != nil {

@@ -315,7 +315,14 @@ func (u *Uplink) renew(ctx context.Context) error {
 	if !u.opt.Client.id.renewalDue(u.opt.Client.Now()) {
 		return u.until(ctx, u.Changed(), renewLook)
 	}
-	err := u.bounded(ctx, callTime, u.opt.Client.Renew)
+	renewed := false
+	err := u.bounded(ctx, callTime, func(ctx context.Context) (err error) {
+		renewed, err = u.opt.Client.renewDue(ctx)
+		return err
+	})
+	if err == nil && !renewed {
+		return nil
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			u.opt.Log.Warn("certificate could not be renewed", "error", err)

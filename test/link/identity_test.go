@@ -101,6 +101,32 @@ func TestRevokedTerminalLosesNothing(t *testing.T) {
 	}
 }
 
+// A certificate that is renewed while keys are rotated leaves the terminal with one that the platform does not know.
+func TestRenewalAndRotationTakeTurns(t *testing.T) {
+	c := newCity(t)
+	x := newTerminal(t, c, t.TempDir(), "990000-0003").enrolled(t, c)
+	x.run(t)
+	for range 12 {
+		rotated := make(chan error, 1)
+		go func() { rotated <- x.link.Rotate(t.Context()) }()
+		for going := true; going; {
+			select {
+			case err := <-rotated:
+				if err != nil {
+					t.Fatal(err)
+				}
+				going = false
+			default:
+				if err := x.client.Renew(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		x.open(t, "x")
+		eventually(t, "outbox empty", x.drained)
+	}
+}
+
 func TestKeysAreRotatedUnderLoad(t *testing.T) {
 	c := newCity(t)
 	dir := t.TempDir()
