@@ -155,13 +155,13 @@ type Device struct {
 	QuietVolume int    `toml:"quiet_volume"` // 0 to 100, in the quiet hours
 }
 
-// Duration is written "40s" or "5m".
+// Duration is written "40s" or "5m"; 31 days at most.
 type Duration time.Duration
 
 // UnmarshalText reads "40s".
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
-	if err != nil || v <= 0 || v > 24*time.Hour {
+	if err != nil || v <= 0 || v > 31*24*time.Hour {
 		return errors.New(`a time such as "40s" or "5m"`)
 	}
 	*d = Duration(v)

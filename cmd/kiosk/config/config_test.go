@@ -128,3 +128,22 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// Whatever a time is when nothing is said can be written down and read again.
+func TestDefaultTimesAreRead(t *testing.T) {
+	v := Default().Visit
+	for name, d := range map[string]Duration{"warn": v.Warn, "end": v.End, "unclaimed": v.Unclaimed, "unfetched": v.Unfetched} {
+		b, err := d.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again Duration
+		if err := again.UnmarshalText(b); err != nil || again != d {
+			t.Errorf("%s: %s becomes %v, %v", name, b, again, err)
+		}
+	}
+	var long Duration
+	if long.UnmarshalText([]byte("745h")) == nil {
+		t.Error("a time of more than 31 days was taken")
+	}
+}
