@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -922,10 +923,9 @@ var flaws = []flaw{
 		}}
 	}},
 	{name: "a refund without an answer gets a new number", channel: func(c pay.Channel) pay.Channel {
-		n := 0
+		var n atomic.Int64 // the settler asks from several goroutines
 		return hand{Channel: c, refund: func(c pay.Channel, ctx context.Context, r pay.RefundOrder) (pay.RefundStanding, error) {
-			n++
-			r.Number = fmt.Sprintf("%s%d", r.Number, n)
+			r.Number = fmt.Sprintf("%s%d", r.Number, n.Add(1))
 			s, err := c.Refund(ctx, r)
 			if err != nil && !errors.Is(err, pay.ErrRefused) {
 				err = pay.ErrAbsent
