@@ -764,7 +764,7 @@ func seeded(seed uint64) chance {
 }
 
 // TestRandomHistories: nobody pays twice, no payment is forgotten, what is unknown becomes known or lies on the desk.
-// PAY_HISTORIES says how many of each kind (10,000 take an hour); PAY_SEED repeats one.
+// PAY_HISTORIES says how many of each kind; PAY_SEED repeats one.
 func TestRandomHistories(t *testing.T) {
 	n, from := uint64(600), uint64(0)
 	if testing.Short() {
