@@ -13,7 +13,7 @@ tags=ci
 skip() { echo "govulncheck: $1 cannot be reached from here; skipped"; exit 0; }
 
 toolchain=$(sed -n 's/^toolchain //p' go.mod)
-GOTOOLCHAIN=$toolchain timeout 300 go version >/dev/null 2>&1 || skip "the toolchain $toolchain"
+GOTOOLCHAIN=$toolchain timeout 90 go version >/dev/null 2>&1 || skip "the toolchain $toolchain"
 export GOTOOLCHAIN=$toolchain
 
 if [ "${1:-}" = --latest ]; then
@@ -22,10 +22,10 @@ if [ "${1:-}" = --latest ]; then
 fi
 db=${XDG_CACHE_HOME:-$HOME/.cache}/budayang-peers/vulndb-$reports
 if [ ! -e "$db/index/db.json" ]; then
-	found=$(cd / && timeout 300 go mod download -json "golang.org/x/vulndb@$reports") || skip "its database"
+	found=$(cd / && timeout 90 go mod download -json "golang.org/x/vulndb@$reports") || skip "its database"
 	reports_dir=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found")
 	rm -rf "$db.new"
-	timeout 600 go run "golang.org/x/vulndb/cmd/indexdb@$reports" -vulns "$reports_dir/data/osv" -out "$db.new" || skip "what indexes its database"
+	timeout 300 go run "golang.org/x/vulndb/cmd/indexdb@$reports" -vulns "$reports_dir/data/osv" -out "$db.new" || skip "what indexes its database"
 	rm -rf "$db" && mv "$db.new" "$db"
 fi
 echo "govulncheck with $toolchain, vulnerability reports $reports"
