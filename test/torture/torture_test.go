@@ -99,7 +99,7 @@ func TestABrokenAckRuleIsCaught(t *testing.T) {
 	}
 	broken := build(t, "torture", "./test/torture", "brokenack")
 	city := build(t, "platform", "./cmd/platform", "brokenack")
-	for seed := range 3 {
+	for seed := range 6 {
 		cmd := exec.Command(broken, "-t", "25s", "-terminals", "16", "-workers", "1", "-every", "800ms", "-drain", "60s", "-restore=false", "-lies", "0",
 			"-only", "image,rollback", "-seed", fmt.Sprint(seed+1), "-platform", city, "-dir", t.TempDir())
 		out, err := cmd.CombinedOutput()
@@ -110,5 +110,5 @@ func TestABrokenAckRuleIsCaught(t *testing.T) {
 			return
 		}
 	}
-	t.Error("nothing was noticed in three runs")
+	t.Error("nothing was noticed in six runs")
 }
