@@ -1,0 +1,311 @@
+package service
+
+// Bills after the visit: those that may still be paid or must go back, and cards that nobody comes for, in the background.
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
+)
+
+// owing are the cases whose bills are asked about though nobody waits for them here.
+type owing struct {
+	mu   sync.Mutex
+	ids  map[string]bool
+	read time.Time // when the journal was last read for them
+	// given is when it was last read for cards that nobody came for.
+	given time.Time
+}
+
+func (o *owing) add(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ids == nil {
+		o.ids = map[string]bool{}
+	}
+	o.ids[id] = true
+}
+
+func (o *owing) drop(id string) { o.mu.Lock(); defer o.mu.Unlock(); delete(o.ids, id) }
+
+func (o *owing) all() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(maps.Keys(o.ids))
+}
+
+// owingEvery is how often the journal is read for bills to ask about: people at the desk change cases too.
+const owingEvery = 10 * time.Minute
+
+// askBills asks about bills that nobody waits for, until ctx ends.
+func (e *Engine) askBills(ctx context.Context) {
+	for {
+		e.AskBills(ctx)
+		e.freeOld()
+		e.giveBack(ctx)
+		if !pause(ctx, e.t.PayAgain) {
+			return
+		}
+	}
+}
+
+// freeOld gives back what was set aside for cases that did not come that far. Most of the time there is nothing.
+func (e *Engine) freeOld() {
+	now := e.now()
+	old, err := e.cfg.Journal.Blanks(func(b journal.Blank) bool { return b.State == "reserved" && b.Until.Before(now) })
+	if err == nil && len(old) > 0 {
+		err = e.cfg.Journal.Update(func(tx *journal.Tx) error { _, err := tx.FreeStock(""); return err })
+	}
+	if err != nil {
+		e.log.Error("stock", "err", err)
+	}
+}
+
+// giveBack ends the cards that nobody came for: the money of a paid one goes back (the platform pays when it hears of it), and what
+// was approved and not paid ends. A case that went on at another terminal is that terminal's.
+func (e *Engine) giveBack(ctx context.Context) {
+	if e.cfg.Office == nil || e.cfg.Platform.Link() != LinkUp || e.cfg.Journal.ClockUnsure() || e.now().Sub(e.owing.given) < owingEvery {
+		return
+	}
+	e.owing.given = e.now()
+	late, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
+		_, waits := e.waitsFor(c.State)
+		return waits && e.now().Sub(c.Updated) >= e.t.Unclaimed
+	})
+	if err != nil {
+		e.log.Error("unclaimed", "err", err)
+		return
+	}
+	for _, c := range late {
+		if it, known := e.Items().Item(c.Item); !known || !it.makesCard() {
+			continue
+		}
+		st, err := e.cfg.Office.Standing(ctx, c.ID)
+		if err != nil {
+			continue // another terminal's
+		}
+		path, why := e.endOf(c, st.State)
+		if len(path) == 0 {
+			continue
+		}
+		err = e.cfg.Journal.Update(func(tx *journal.Tx) error {
+			now, err := tx.Case(c.ID)
+			if err != nil || now.State != c.State || now.Updated != c.Updated {
+				return err // its citizen came in this moment
+			}
+			for _, to := range path {
+				if err := tx.SetState(c.ID, to, why); err != nil {
+					return err
+				}
+			}
+			_, err = tx.FreeStock(c.ID)
+			return err
+		})
+		if err != nil {
+			e.log.Error("unclaimed", "case", c.ID, "err", err)
+			continue
+		}
+		e.owing.add(c.ID)
+	}
+}
+
+// waitsFor is how long a case waits for its citizen where it stands.
+func (e *Engine) waitsFor(s journal.State) (time.Duration, bool) {
+	switch s {
+	case journal.Paid, journal.ReissueDue:
+		return e.t.Unclaimed, true
+	case journal.AuditWait, journal.Approved, journal.Reserved, journal.BillCreated:
+		return e.t.Unfetched, true
+	}
+	return 0, false
+}
+
+// endOf is how a case ends that nobody came for, by what the office says of its application; no way: it waits on.
+func (e *Engine) endOf(c journal.Case, st StandingState) (path []journal.State, why string) {
+	limit, _ := e.waitsFor(c.State)
+	if e.now().Sub(c.Updated) < limit || st != StandingApproved && st != StandingRejected && st != StandingEnded {
+		return nil, "" // an official looks at it, or a card is being made
+	}
+	var b billStep
+	_ = json.Unmarshal(c.Steps[kindPay], &b)
+	switch {
+	case c.State == journal.Paid && b.Amount > 0, c.State == journal.ReissueDue && b.Amount > 0:
+		return []journal.State{journal.RefundDue}, "paid, and nobody came for the card"
+	case c.State == journal.Paid:
+		return []journal.State{journal.ReissueDue, journal.Cancelled}, "nobody came for the card"
+	case c.State == journal.ReissueDue:
+		return []journal.State{journal.Cancelled}, "nobody came for the card"
+	case c.State == journal.AuditWait && st == StandingRejected:
+		return []journal.State{journal.Rejected}, "rejected, and nobody came"
+	}
+	return []journal.State{journal.Expired}, "nobody came for the card"
+}
+
+// AskBills asks once about every bill whose end matters and is not known, and writes down what it hears. It never pays, and
+// moves no money: the platform does.
+func (e *Engine) AskBills(ctx context.Context) {
+	if e.cfg.Platform.Link() != LinkUp {
+		return
+	}
+	if now := e.now(); now.Sub(e.owing.read) >= owingEvery {
+		all, err := e.cfg.Journal.Cases(func(c journal.Case) bool { _, owes := e.owes(c); return owes })
+		if err != nil {
+			e.log.Error("bills", "err", err)
+			return
+		}
+		for _, c := range all {
+			e.owing.add(c.ID)
+		}
+		e.owing.read = now
+	}
+	ids := e.owing.all()
+	if len(ids) == 0 {
+		return
+	}
+	settled, err := e.cfg.Journal.Resettle(ctx, kindPay, func(ctx context.Context, ef journal.Effect) journal.Outcome {
+		if c, err := e.cfg.Journal.Case(ef.Case); err != nil || c.State != journal.PayUnknown {
+			return journal.Outcome{} // a person decided
+		}
+		return e.settlePay(ctx, ef)
+	})
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("bills", "err", err)
+	}
+	for _, s := range settled {
+		if err := e.paidAlone(s); err != nil {
+			e.log.Error("bill", "case", s.Effect.Case, "err", err)
+		}
+	}
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return
+		}
+		c, err := e.cfg.Journal.Case(id)
+		if err != nil {
+			e.owing.drop(id)
+			continue
+		}
+		b, owes := e.owes(c)
+		if !owes {
+			e.owing.drop(id)
+			continue
+		}
+		now, err := e.cfg.Cashier.BillNow(ctx, b.Number)
+		if err != nil {
+			continue
+		}
+		if err := e.heard(c, now); err != nil {
+			e.log.Error("bill", "case", c.ID, "err", err)
+		}
+	}
+}
+
+// paidAlone puts a case where it belongs whose payment was found when nobody was there: done, or with a person.
+func (e *Engine) paidAlone(s journal.Settled) error {
+	if s.Case != journal.Paid {
+		return nil
+	}
+	return e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		c, err := tx.Case(s.Effect.Case)
+		if err != nil || c.State != journal.Paid {
+			return err
+		}
+		switch it, known := e.Items().Item(c.Item); {
+		case known && it.makesCard():
+			return nil // they come back with the code
+		case known && !it.makes():
+			return tx.SetState(c.ID, journal.Closed, "paid after the citizen had left")
+		}
+		return tx.SetState(c.ID, journal.Manual, "paid after the citizen had left")
+	})
+}
+
+// owes says whether the end of a case's bill still matters here.
+func (e *Engine) owes(c journal.Case) (b billStep, owes bool) {
+	raw, has := c.Steps[kindPay]
+	if !has || json.Unmarshal(raw, &b) != nil || b.Number == "" || b.Amount == 0 {
+		return b, false
+	}
+	switch c.State {
+	case journal.PayUnknown, journal.PayFailed, journal.PaidLate, journal.RefundDue, journal.Refunding:
+		return b, true
+	case journal.Cancelled, journal.Expired:
+		return b, e.now().Before(b.Expires.Add(e.t.PayLate))
+	}
+	return b, false
+}
+
+// moved is a state that a case comes to, and why.
+type moved struct {
+	to  journal.State
+	why string
+}
+
+// after are the states that follow one by what is known of the bill.
+func (b Bill) after(at journal.State) []moved {
+	back := func(why ...string) (state string) {
+		for _, f := range b.Refunds {
+			if slices.Contains(why, f.Why) {
+				state = f.State
+			}
+		}
+		return state
+	}
+	switch at {
+	case journal.PayFailed:
+		return []moved{{journal.Expired, "not paid"}}
+	case journal.Cancelled, journal.Expired:
+		if back("late") != "" {
+			return []moved{{journal.PaidLate, "paid after the case had ended"}}
+		}
+	case journal.PaidLate:
+		if back("late") != "" {
+			return []moved{{journal.RefundDue, "paid late"}}
+		}
+	case journal.RefundDue:
+		// The platform has heard of it by the case's own record, or ordered it itself.
+		if back("late", "unissued") != "" {
+			return []moved{{journal.Refunding, "the platform pays back"}}
+		}
+	case journal.Refunding:
+		switch back("late", "unissued") {
+		case "done", "by-hand":
+			return []moved{{journal.Refunded, "paid back"}, {journal.Closed, "paid back"}}
+		case "refused":
+			return []moved{{journal.RefundFailed, "the channel does not pay back"}}
+		}
+	}
+	return nil
+}
+
+// heard writes down what the platform says of the bill of a case that nobody waits for, as far as it goes.
+func (e *Engine) heard(c journal.Case, b Bill) error {
+	var way []moved
+	for at := c.State; ; {
+		next := b.after(at)
+		if way = append(way, next...); len(next) == 0 {
+			break
+		}
+		at = next[len(next)-1].to
+	}
+	if len(way) == 0 {
+		return nil
+	}
+	return e.cfg.Journal.Update(func(tx *journal.Tx) error {
+		now, err := tx.Case(c.ID)
+		if err != nil || now.State != c.State {
+			return err // somebody else moved it
+		}
+		for _, m := range way {
+			if err := tx.SetState(c.ID, m.to, m.why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
