@@ -28,7 +28,7 @@ type CardPrinterOptions struct {
 	Ribbon     int         // faces that the ribbon prints at the start; 0 means 250, negative none
 	Bare       bool        // a model without tray sensors and without a counter of faces
 	Dir        string      // receives every printed card as card-NN.png
-	OnPrint    func(Paper) // called for every card, from the printer's goroutine
+	OnPrint    func(Paper) // called for every card, from the printer's goroutine, before its job is over
 	Now        func() time.Time
 }
 

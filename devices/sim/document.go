@@ -22,7 +22,7 @@ type DocumentOptions struct {
 	// JobTimeout is multiple-operation-time-out: how long a job waits for its document. 0 means 60 s.
 	JobTimeout time.Duration
 	Dir        string      // receives every printed document as certificate-NN.pdf
-	OnPrint    func(Paper) // called for every complete document, from the printer's goroutine
+	OnPrint    func(Paper) // called for every complete document, from the printer's goroutine, before its job is over
 	Now        func() time.Time
 }
 
@@ -291,7 +291,7 @@ func (p *DocumentPrinter) finish(j *job) {
 		if err != nil {
 			p.trouble = err.Error()
 		}
-		if p.works == nil { // a card lies at the exit before the job is over
+		if p.works == nil { // a card was counted as it was made
 			p.tray++
 		}
 		p.papers = append(p.papers, paper)

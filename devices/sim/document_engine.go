@@ -82,8 +82,10 @@ func (p *DocumentPrinter) print(ctx context.Context, j *job) {
 		if !p.clearWay(ctx, j) {
 			return
 		}
-		if p.complete(j) {
-			break
+		if p.made(j) {
+			p.finish(j) // the paper lies there, and was looked at, before anybody hears that the job is over
+			p.complete(j)
+			return
 		}
 		if p.works != nil && p.faults.once("says-done") {
 			p.change(func() {
@@ -101,9 +103,6 @@ func (p *DocumentPrinter) print(ctx context.Context, j *job) {
 		if !p.impress(j) {
 			return
 		}
-	}
-	if !broken {
-		p.finish(j)
 	}
 }
 
@@ -131,14 +130,20 @@ func (p *DocumentPrinter) clearWay(ctx context.Context, j *job) bool {
 	}
 }
 
-// complete ends the job when all its sheets are out.
-func (p *DocumentPrinter) complete(j *job) (done bool) {
+// made tells whether all sheets of a job are out.
+func (p *DocumentPrinter) made(j *job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return j.impressions >= j.pages
+}
+
+// complete ends a job of which all sheets are out.
+func (p *DocumentPrinter) complete(j *job) {
 	p.change(func() {
-		if done = j.impressions >= j.pages; done {
+		if !j.over() {
 			p.endLocked(j, jobCompleted, "job-completed-successfully")
 		}
 	})
-	return done
 }
 
 // impress makes one sheet; false means that the job ended meanwhile.

@@ -117,10 +117,11 @@ func (p *DocumentPrinter) hindrancesLocked() []string {
 	return all
 }
 
-// busyLocked reports whether a job is on the engine: what happens in the middle of a job does not happen before.
+// busyLocked reports whether a job is on the engine and not all of it is out: what happens in the middle of a job does not happen
+// before it, or after.
 func (p *DocumentPrinter) busyLocked() bool {
 	for _, j := range p.jobs {
-		if j.state == jobProcessing || j.state == jobStopped {
+		if (j.state == jobProcessing || j.state == jobStopped) && (j.pages == 0 || j.impressions < j.pages) {
 			return true
 		}
 	}

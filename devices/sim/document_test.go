@@ -117,10 +117,17 @@ func jobIn(p *DocumentPrinter, id int) JobState {
 
 func TestADocumentIsPrintedAndCounted(t *testing.T) {
 	dir := t.TempDir()
-	got := make(chan Paper, 1)
-	p := quickDocument(t, DocumentOptions{Dir: dir, OnPrint: func(d Paper) { got <- d }})
+	got, looked := make(chan Paper, 1), make(chan struct{})
+	p := quickDocument(t, DocumentOptions{Dir: dir, OnPrint: func(d Paper) { got <- d; <-looked }})
 	id := printIt(t, p, "case-1", 3)
 	d := <-got
+	if state := jobIn(p, id).State; state != "processing" {
+		t.Errorf("the job is %s before its paper was looked at", state)
+	}
+	close(looked)
+	for end := time.Now().Add(10 * time.Second); jobIn(p, id).State == "processing" && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	if d.Pages != 3 || d.File != "certificate-01.pdf" || !bytes.Equal(d.Data, pdf(3)) {
 		t.Errorf("%d pages in %s", d.Pages, d.File)
 	}

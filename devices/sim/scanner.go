@@ -17,8 +17,8 @@ type ScannerOptions struct {
 	Prefix, Suffix string
 	// Triggered engines look only when they are told to.
 	Triggered bool
-	// Lies is what lies before an engine that is built into a machine; it is asked a moment after the engine was told to look, and ""
-	// is nothing that can be read. Nil: codes come by Show only.
+	// Lies is what lies before an engine that is built into a machine; it is asked again and again while the engine looks, and "" is
+	// nothing that can be read. Nil: codes come by Show only.
 	Lies func() string
 }
 
@@ -84,12 +84,22 @@ func (s *CodeScanner) look(on bool) {
 		s.looks++
 	}
 	if on && s.opt.Lies != nil {
-		time.AfterFunc(lookTime, func() {
-			if code := s.opt.Lies(); code != "" {
-				s.Show(code)
-			}
-		})
+		s.peer(s.looks)
 	}
+}
+
+// peer looks again until there is something to be read, or the look ends.
+func (s *CodeScanner) peer(look int) {
+	time.AfterFunc(lookTime, func() {
+		if on, looks := s.Looking(); !on || looks != look {
+			return
+		}
+		if code := s.opt.Lies(); code != "" {
+			s.Show(code)
+			return
+		}
+		s.peer(look)
+	})
 }
 
 // Looking tells whether the engine looks, and how often it was told to.
