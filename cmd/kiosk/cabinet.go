@@ -33,7 +33,9 @@ type cabinet struct {
 	// attended tells whether a technician is in the console; nil means never.
 	attended func() bool
 
-	written []time.Time // of the last events; the supervisor's goroutine only
+	// Of the last events, and whether some were not kept since; the supervisor's goroutine only.
+	written []time.Time
+	dropped bool
 }
 
 // noted hears of every change of the door's status, in the order of the changes.
@@ -73,9 +75,13 @@ func (c *cabinet) write(t *terminal, event journal.Event, fields map[string]stri
 	now := time.Now()
 	c.written = slices.DeleteFunc(c.written, func(at time.Time) bool { return now.Sub(at) > cabinetWithin })
 	if len(c.written) >= cabinetEvents {
-		t.log.Warn("the cabinet's switches chatter; the event is not kept", "event", string(event))
+		if !c.dropped {
+			t.log.Warn("the cabinet's switches chatter; events are not kept for a while", "event", string(event), "kept", cabinetEvents, "within", cabinetWithin)
+		}
+		c.dropped = true
 		return
 	}
+	c.dropped = false
 	c.written = append(c.written, now)
 	if err := t.journal.Update(func(tx *journal.Tx) error { return tx.Audit(event, wire.WhoSystem, fields) }); err != nil {
 		t.log.Error("the cabinet's state could not be recorded", "error", err)
