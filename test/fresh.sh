@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
 	case "$1" in
 	--dir) dir=$2; shift ;;
 	--keep) keep=1 ;;
-	--warm) warm=1 ;; # keep the build cache that an earlier run with --keep left
+	--warm) warm=1 ;; # keep the build cache and the clone that an earlier run with --keep left: what did not change is not tested again
 	*) targets+=("$1") ;;
 	esac
 	shift
@@ -65,9 +65,8 @@ mountpoint -q "$dir/dev/shm" || mount -t tmpfs tmpfs "$dir/dev/shm"
 mountpoint -q "$dir/usr/local/go" || { mount --bind "$(go env GOROOT)" "$dir/usr/local/go"; mount -o remount,ro,bind "$dir/usr/local/go"; }
 mountpoint -q "$dir/gomod" || mount --bind "$(go env GOMODCACHE)" "$dir/gomod"
 
-rm -rf "$dir/src"
-[ -n "$warm" ] || rm -rf "$dir/root/.cache"
-git clone -q . "$dir/src"
+[ -n "$warm" ] || rm -rf "$dir/src" "$dir/root/.cache"
+if [ -e "$dir/src" ]; then git -C "$dir/src" fetch -q "$PWD" HEAD; else git clone -q . "$dir/src"; fi
 git -C "$dir/src" checkout -q "$(git rev-parse HEAD)"
 for t in "${targets[@]}"; do
 	start=$(date +%s)
