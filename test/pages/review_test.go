@@ -28,8 +28,8 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// playwright is the version that the script was written with.
-const playwright = "playwright-core@1.65.1"
+// playwright is the last version that runs on the Node.js of Debian 12 (18).
+const playwright = "playwright-core@1.60.0"
 
 // tools are browser and driver; the driver is installed once and kept. On a developer's machine what is missing skips the test.
 func tools(t *testing.T) (chromium, from string) {
