@@ -22,7 +22,7 @@ lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
 # Patroni alone brings the client of another store.
 cluster=(postgresql patroni python3-etcd etcd-server haproxy iproute2)
 
-package=(lintian debootstrap qemu-system-x86 e2fsprogs)
+package=(lintian debootstrap qemu-system-x86 e2fsprogs x11-apps)
 cross_arm64=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross libgl1-mesa-dev:arm64 libx11-dev:arm64 libxcursor-dev:arm64 libxrandr-dev:arm64 libxinerama-dev:arm64
 	libxi-dev:arm64 libxxf86vm-dev:arm64 libusb-1.0-0-dev:arm64)
 

@@ -4,6 +4,7 @@ set -euo pipefail
 exec > >(tee -a /prove/log) 2>&1
 phase=$(cat /prove/phase 2>/dev/null || echo 0)
 id=990000-0003
+export DISPLAY=:0 XAUTHORITY=/run/budayang-x/auth
 
 finish() {
 	code=$?
@@ -37,11 +38,43 @@ began() { # pid before, cause
 	until_ 10 "cause $2" sh -c "journalctl -b -u budayang -o cat | grep -o 'msg=serving .*' | tail -1 | grep -q 'cause=$2\$'"
 	echo "  started anew: $(cause)"
 }
-# A picture of the screen; the host takes it, and waits until it is more than a few colours.
-picture() {
-	touch "/prove/wait-$1"
-	until_ 90 "a picture of more than a few colours ($1)" test -e "/prove/go-$1"
-	rm -f "/prove/go-$1"
+# Is the panel showing what the X server has, turned as said? The host looks at its display device, and at the root window from here.
+picture() { # name, turn
+	local turn=${2:-normal} why=
+	for _ in $(seq 12); do
+		rm -f "/prove/no-$1"
+		if why=$(/prove/xwd -root -silent -out "/prove/$1.xwd" 2>&1); then
+			echo "$turn" >"/prove/ask"
+			mv /prove/ask "/prove/wait-$1"
+			for _ in $(seq 100); do
+				if [ -e "/prove/go-$1" ]; then
+					rm -f "/prove/go-$1"
+					return 0
+				fi
+				[ ! -e "/prove/no-$1" ] || break
+				sleep 0.2
+			done
+			why=$(cat "/prove/no-$1" || true)
+		fi
+		sleep 3
+	done
+	echo "no picture as it should be ($1): $why"
+	return 1
+}
+# The touch panel: a device that the kernel makes, beside the real path through udev, libinput and X.
+panel="ILITEK ILITEK-TP"
+plug() {
+	[ -e /run/finger ] || mkfifo /run/finger
+	perl /prove/touch.pl "$panel" /run/finger &
+	touch_panel=$!
+	until_ 20 "the touch panel in X" xinput list-props "$panel"
+}
+pull() {
+	kill "$touch_panel"
+	until_ 20 "the touch panel gone from X" sh -c "! xinput list-props '$panel'"
+}
+turns() { # the first six numbers of the matrix
+	until_ 10 "the touch panel's matrix ($1)" sh -c "xinput list-props '$panel' | tr -d , | grep -F 'Coordinate Transformation Matrix' | grep -qF '$1'"
 }
 stopped() { # command: with the terminal stopped
 	systemctl stop budayang
@@ -77,7 +110,7 @@ site = "示例区市民之家"
 name = "03 号终端"
 data = "/var/lib/budayang"
 [screen]
-width = 540
+width = 544
 height = 960
 diagonal_mm = 546
 language = "zh"
@@ -113,7 +146,9 @@ TOML
 	sleep 2
 	picture x-server
 	echo "== picture off and on, and turned"
-	export DISPLAY=:0 XAUTHORITY=/run/budayang-x/auth
+	modprobe uinput
+	plug
+	turns "1.000000 0.000000 0.000000 0.000000 1.000000 0.000000"
 	out=$(xrandr --query | sed -n 's/^\([^ ]*\) connected.*/\1/p' | head -n 1)
 	xrandr --output "$out" --off
 	sleep 2
@@ -121,13 +156,42 @@ TOML
 	sleep 3
 	picture off-on
 	echo ROTATE=left >>/etc/default/budayang
-	systemctl restart budayang-wm
-	sleep 3
+	was=$(pid)
+	systemctl restart budayang-x
+	until_ 60 "the terminal on a new X server" fresh "$was"
 	xrandr --query | grep -q "^$out connected.* left "
-	picture left
+	picture left left
+	turns "0.000000 -1.000000 1.000000 1.000000 0.000000 0.000000"
+	pull
+	plug
+	turns "0.000000 -1.000000 1.000000 1.000000 0.000000 0.000000"
+	echo "  the picture is turned, and the touch panel with it, after it was pulled and put back too"
+	# A finger on what stands at 226, 513 of the turned picture (the button to the other language): there on the panel.
+	sleep 1
+	echo "$(awk 'BEGIN { print 513 / 544, 1 - 226 / 960 }')" >/run/finger
+	sleep 3
+	picture left-touched left
+	changed=$({ cmp -l /prove/left.xwd /prove/left-touched.xwd || true; } | wc -l)
+	echo "  the finger changed $changed bytes of the picture"
+	[ "$changed" -gt 20000 ]
 	sed -i '/^ROTATE=/d' /etc/default/budayang
 	systemctl restart budayang-wm
 	sleep 2
+	turns "1.000000 0.000000 0.000000 0.000000 1.000000 0.000000"
+	picture turned-back
+	pull
+	echo "== a screen that is switched on later than the machine"
+	connector=$(echo /sys/class/drm/card*-*/status)
+	echo off >"$connector"
+	was=$(pid)
+	systemctl restart budayang-x
+	sleep 15
+	systemctl is-active --quiet budayang-wm
+	! systemctl is-active --quiet budayang || { echo "the terminal serves without a screen"; exit 1; }
+	echo detect >"$connector"
+	udevadm trigger --action=change --subsystem-match=drm # what most drivers' kernel says by itself
+	until_ 60 "the terminal on a screen that came" fresh "$was"
+	picture came
 	echo "== upgrade"
 	chain
 	stopped kiosk outbox -c /etc/budayang/terminal.toml
@@ -145,16 +209,24 @@ TOML
 	cause | grep -q 'version=0.1.0~r1'
 	chain
 	systemctl start budayang
-	echo "== reboot"
+	echo "== reboot; the X server fails at its first start"
+	mkdir -p /etc/systemd/system/budayang-x.service.d
+	cat >/etc/systemd/system/budayang-x.service.d/prove.conf <<'UNIT'
+[Service]
+ExecStartPre=/bin/sh -c '[ -e /run/prove-x ] || { touch /run/prove-x; exit 1; }'
+UNIT
 	echo 1 >/prove/phase
 	sync
 	systemctl reboot
 	sleep infinity
 	;;
 1)
-	until_ 60 "the terminal after a reboot" systemctl is-active --quiet budayang
+	until_ 120 "the terminal after a reboot" systemctl is-active --quiet budayang
+	journalctl -b -u budayang-x -o cat | grep -q 'Failed with result'
 	cause | grep -q 'cause=rebooted'
 	echo "  started anew: $(cause)"
+	picture rebooted
+	rm -r /etc/systemd/system/budayang-x.service.d
 	echo "== power cut"
 	echo 2 >/prove/phase
 	sync /prove/phase

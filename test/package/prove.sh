@@ -2,19 +2,23 @@
 # Proves the Debian packages: they install on a clean Debian 12, and start there under systemd in a machine of its own (QEMU),
 # where the terminal survives kill -9, standing still, reboots and a power cut, and an upgrade and a roll-back keep its journal.
 #
-#   test/package/prove.sh [--dir DIR] [--keep] [--boot]
+#   test/package/prove.sh [--dir DIR] [--keep] [--boot] [--gpu DEVICE]
+#
+# The display device is QEMU's plain VGA, which scans out of memory as most real ones do; --gpu virtio-vga has to be told of every
+# change, and Debian 12's X server does not do that for a turned picture (docs/technician.md).
 #
 # Must be root. The last line is "package: proved", or the exit code is not 0. DIR takes some 4 GB; pictures of the screen
 # are put into out/package.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=bookworm mirror=${MIRROR:-http://deb.debian.org/debian}
-dir= keep= boot=
+dir= keep= boot= gpu=VGA
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--dir) dir=$2; shift ;;
 	--keep) keep=1 ;;
 	--boot) boot=1 ;; # the disk that an earlier run with --keep left
+	--gpu) gpu=$2; shift ;;
 	*) echo "prove.sh: no option $1" >&2; exit 2 ;;
 	esac
 	shift
@@ -81,7 +85,7 @@ TTYPath=/dev/ttyS0
 WantedBy=graphical.target
 UNIT
 chroot "$root" systemctl enable --quiet prove.service
-chroot "$root" sh -c 'printf "9p\n9pnet_virtio\nvirtio_pci\nvirtio_blk\nvirtio_gpu\next4\n" >>/etc/initramfs-tools/modules; update-initramfs -u' >/dev/null 2>&1
+chroot "$root" sh -c 'printf "9p\n9pnet_virtio\nvirtio_pci\nvirtio_blk\nbochs\next4\n" >>/etc/initramfs-tools/modules; update-initramfs -u' >/dev/null 2>&1
 for m in proc sys dev; do umount -l "$root/$m"; done
 echo "prove.sh: the disk"
 rm -f "$dir/clean"
@@ -89,8 +93,8 @@ truncate -s 4G "$dir/clean"
 mkfs.ext4 -q -F -d "$root" "$dir/clean"
 fi
 # What happens inside is in inside.sh, which the machine reads from here at every start.
-cp test/package/inside.sh "$dir"/old/*r1*.deb "$dir"/new/*r2*.deb "$dir/share/"
-rm -f "$dir"/share/{phase,result,wait-*,go-*}
+cp test/package/inside.sh test/package/touch.pl "$(command -v xwd)" "$dir"/old/*r1*.deb "$dir"/new/*r2*.deb "$dir/share/"
+rm -f "$dir"/share/{phase,result,log,wait-*,go-*,no-*,*.xwd}
 cp --sparse=always "$dir/clean" "$dir/disk"
 
 # KVM only where the processor says so itself: a /dev/kvm that opens may be one that ordinary kernels hang in.
@@ -102,7 +106,7 @@ kernel=$(ls "$root"/boot/vmlinuz-* | tail -1) initrd=$(ls "$root"/boot/initrd.im
 echo "prove.sh: a machine with $(basename "$kernel"), ${accel[1]}"
 qemu-system-x86_64 "${accel[@]}" -M q35 -smp 2 -m 2048 -kernel "$kernel" -initrd "$initrd" \
 	-append "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=0" \
-	-drive "file=$dir/disk,format=raw,if=virtio,cache=unsafe" -device virtio-vga,xres=540,yres=960 -display none \
+	-drive "file=$dir/disk,format=raw,if=virtio,cache=unsafe" -device "$gpu,xres=544,yres=960" -display none \
 	-fsdev "local,id=share,path=$dir/share,security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=prove \
 	-nic user,restrict=on -serial "file:$dir/serial" -monitor "unix:$dir/monitor,server,nowait" &
 vm=$!
@@ -114,20 +118,21 @@ time.sleep(0.2); s.recv(65536)
 s.sendall((sys.argv[2] + "\n").encode()); time.sleep(1.0)
 PY
 }
-# The machine asks for a picture by making wait-NAME, and goes on when go-NAME is there.
+# The machine asks about a picture by making wait-NAME, and goes on when go-NAME is there; no-NAME says what is wrong with it.
 end=$((SECONDS + 1500))
 while kill -0 "$vm" 2>/dev/null; do
 	for w in "$dir"/share/wait-*; do
-		[ -e "$w" ] || continue
+		[ -e "$w" ] && [ ! -e "$dir/share/result" ] || continue
 		name=${w##*/wait-}
 		case "$name" in
 		reset) rm -f "$w"; monitor system_reset; continue ;;
 		esac
 		monitor "screendump $dir/$name.ppm"
-		python3 -c 'import sys; d = open(sys.argv[1], "rb").read()[20:]; sys.exit(len({d[i:i+3] for i in range(0, len(d) - 2, 3)}) < 50)' "$dir/$name.ppm" || continue
+		if why=$(python3 test/package/picture.py "$dir/$name.ppm" "$dir/share/$name.xwd" "$(cat "$w")" 2>&1); then answer=go; else answer=no; fi
 		if command -v convert >/dev/null; then convert "$dir/$name.ppm" "out/package/$name.png" || true; fi
 		rm -f "$w"
-		touch "$dir/share/go-$name"
+		echo "$why" >"$dir/share/$answer.new"
+		mv "$dir/share/$answer.new" "$dir/share/$answer-$name"
 	done
 	[ "$SECONDS" -lt "$end" ] || { echo "prove.sh: the machine did not come to an end" >&2; tail -30 "$dir/serial" >&2; exit 1; }
 	sleep 0.5
