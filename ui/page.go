@@ -227,7 +227,6 @@ func (p *page) personal(s string, x, y, w, size float32, a align) {
 			return
 		}
 	}
-	p.t.private = append(p.t.private, img)
 	b := img.Bounds()
 	tx := x
 	switch a {
@@ -238,6 +237,7 @@ func (p *page) personal(s string, x, y, w, size float32, a align) {
 	}
 	c := canvas.NewImageFromImage(img)
 	c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
+	p.t.private = append(p.t.private, c)
 	p.add(c, roundPx(tx), roundPx(y), float32(b.Dx()), float32(b.Dy()))
 }
 

@@ -64,7 +64,6 @@ type inkPad struct {
 
 func newInkPad(t *Terminal, w, h float32) *inkPad {
 	p := &inkPad{t: t, img: image.NewRGBA(image.Rect(0, 0, int(w), int(h)))}
-	t.private = append(t.private, p.img)
 	for _, s := range t.state.strokes {
 		for i := 1; i < len(s); i++ {
 			p.segment(s[i-1], s[i])
@@ -72,6 +71,7 @@ func newInkPad(t *Terminal, w, h float32) *inkPad {
 	}
 	p.picture = canvas.NewImageFromImage(p.img)
 	p.picture.ScaleMode = canvas.ImageScaleFastest
+	t.private = append(t.private, p.picture)
 	p.ExtendBaseWidget(p)
 	return p
 }

@@ -106,9 +106,9 @@ func (p *page) pose(x service.Pose) {
 	// Half as many pixels each way: they change many times a second, and a camera has no more of so small a part.
 	img := image.NewRGBA(image.Rect(0, 0, int(w)/2, int(h)/2))
 	draw.Draw(img, img.Rect, image.NewUniform(p.pal.Line), image.Point{}, draw.Src)
-	p.t.private = append(p.t.private, img)
 	c := canvas.NewImageFromImage(img)
 	c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
+	p.t.private = append(p.t.private, c)
 	p.add(c, px, py, float32(2*img.Rect.Dx()), float32(2*img.Rect.Dy()))
 	p.t.preview = &preview{img: img, picture: c, advice: p.t.say(p.t.state.advice), good: p.t.state.good}
 	// Where the head belongs.
@@ -156,9 +156,9 @@ func (p *page) pickPhoto(x service.PickPhoto) {
 	for i, jpg := range x.Photos {
 		cx := x0 + float32(i)*(w+gap)
 		if img := greyPhoto(jpg, int(pw), int(ph)); img != nil {
-			p.t.private = append(p.t.private, img)
 			c := canvas.NewImageFromImage(img)
 			c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
+			p.t.private = append(p.t.private, c)
 			p.add(c, roundPx(cx+(w-pw)/2), roundPx(p.y), float32(img.Rect.Dx()), float32(img.Rect.Dy()))
 		}
 		id := fmt.Sprint(i)

@@ -15,10 +15,8 @@ import (
 
 // build draws everything anew from what stands.
 func (t *Terminal) build() {
-	for _, p := range t.private {
-		wipe(p)
-	}
-	t.private, t.countdown, t.expiry, t.stay, t.pressed, t.glowing, t.pad, t.preview = nil, nil, nil, nil, nil, nil, nil, nil
+	t.forgetPictures()
+	t.countdown, t.expiry, t.stay, t.pressed, t.glowing, t.pad, t.preview = nil, nil, nil, nil, nil, nil, nil
 	p := &page{t: t, m: t.m, pal: t.palette(), bg: t.palette().Bg}
 	// The window clears itself to the theme's background; a rectangle of that colour would be drawn over all of it in every
 	// frame once more, which takes longer than all the rest where OpenGL is software.
@@ -315,7 +313,7 @@ type Probe struct {
 	Controls []Control `json:"controls"`
 	Pictures uint64    `json:"pictures,omitempty"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked,omitempty"`   // how many of this page's were looked at
-	Preview  []int     `json:"preview,omitempty"`  // the preview's width and height, in pixels of its picture
+	Preview  []int     `json:"preview,omitempty"`  // of the camera: its picture's width and height, and where in the window it begins, x and y; pixels
 }
 
 // Control is something that can be touched, in pixels of the window.
@@ -338,7 +336,8 @@ func (t *Terminal) Probe() (out Probe) {
 func (t *Terminal) probe() Probe {
 	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures}
 	if v := t.preview; v != nil {
-		out.Looked, out.Preview = v.looked, []int{v.img.Rect.Dx(), v.img.Rect.Dy()}
+		at := v.picture.Position()
+		out.Looked, out.Preview = v.looked, []int{v.img.Rect.Dx(), v.img.Rect.Dy(), int(at.X), int(at.Y)}
 	}
 	if t.warning {
 		out.Screen, out.Seq = "warning", t.seq

@@ -452,9 +452,9 @@ func TestNothingOfTheCitizenStays(t *testing.T) {
 	}
 }
 
-func inked(pictures []image.Image) bool {
+func inked(pictures []*canvas.Image) bool {
 	for _, p := range pictures {
-		if slices.ContainsFunc(p.(*image.RGBA).Pix, func(b byte) bool { return b != 0 }) {
+		if slices.ContainsFunc(p.Image.(*image.RGBA).Pix, func(b byte) bool { return b != 0 }) {
 			return true
 		}
 	}

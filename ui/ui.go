@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -72,9 +74,9 @@ type Terminal struct {
 	state    state  // what was typed and chosen since the prompt came
 	seq      uint64 // grows with every prompt and view
 	buttons  []*Button
-	private  []image.Image // pictures of personal values on the screen
-	pad      *inkPad       // the drawing surface, when it is on the screen
-	lastPage *page         // for the rules that tests hold pages to
+	private  []*canvas.Image // pictures of personal values on the screen
+	pad      *inkPad         // the drawing surface, when it is on the screen
+	lastPage *page           // for the rules that tests hold pages to
 
 	pressed   *Button
 	glowing   *Button // tapped, and drawn as pressed until the page that its answer brings
@@ -256,11 +258,18 @@ func (t *Terminal) touched() { t.touchedAt = t.opt.Now() }
 
 // forget drops what is personal on the screen.
 func (t *Terminal) forget() {
-	for _, p := range t.private {
-		wipe(p)
+	t.forgetPictures()
+	t.state.wipe()
+}
+
+// forgetPictures wipes what is personal in pictures, and has Fyne let go of what OpenGL has of them when it draws next, not when they have
+// lain in its cache long enough.
+func (t *Terminal) forgetPictures() {
+	for _, c := range t.private {
+		wipe(c.Image)
+		c.Refresh()
 	}
 	t.private = nil
-	t.state.wipe()
 }
 
 // wipe ends a visit: nothing of the citizen stays, settings go back.
@@ -271,6 +280,14 @@ func (t *Terminal) wipe() {
 	t.extended = 0
 	t.opt.App.Clipboard().SetContent("")
 	t.apply(settings{t.opt.Language, false, "normal"})
+	time.AfterFunc(time.Second, collect) // when the engine and the next picture have let go as well
+}
+
+// collect has Go take back what nobody uses any more, and give it to the system; with GODEBUG=clobberfree=1 the rest of it is overwritten.
+// Twice, as what a sync.Pool keeps survives one collection.
+func collect() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // apply changes language, size or colours while a prompt stands.

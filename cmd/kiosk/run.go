@@ -20,20 +20,23 @@ type runCmd struct {
 	Log    string `enum:"debug,info,warn,error" default:"info" help:"How much to log: debug, info, warn, error."`
 }
 
-// fyneEnvironment is what Fyne reads before main begins: one pixel is one unit, sizes come from our theme alone; the
+// environment is what Fyne, Go and the C library read before main begins: one pixel is one unit, sizes come from our theme alone; the
 // texture cache lives eleven seconds, the shortest life that does not walk every object at every tick, so that drawn
-// strings are soon forgotten.
-var fyneEnvironment = map[string]string{
+// strings are soon forgotten. What Go's collector or the C library's free takes back is overwritten, whoever used it: OpenGL in
+// software has its textures there, decoders and the HTTP client their buffers.
+var environment = map[string]string{
 	"FYNE_DISABLE_DPI_DETECTION": "1",
 	"FYNE_SCALE":                 "1",
 	"FYNE_CACHE":                 "11s",
 	"GOMEMLIMIT":                 "400MiB",
+	"GODEBUG":                    "clobberfree=1",
+	"GLIBC_TUNABLES":             "glibc.malloc.perturb=165",
 }
 
-// withEnvironment replaces this process by itself when the environment is not as Fyne needs it.
+// withEnvironment replaces this process by itself when the environment is not as it must be.
 func withEnvironment() error {
 	changed := false
-	for k, v := range fyneEnvironment {
+	for k, v := range environment {
 		if os.Getenv(k) == "" {
 			changed = true
 			if err := os.Setenv(k, v); err != nil {

@@ -14,8 +14,8 @@
 // fails) or need a C compiler and unmap before they stop (go4vl v0.0.5).
 //
 // Everything that comes is bounded: a picture in bytes and pixels before it is decoded, a stream without a good picture by
-// three seconds. Pictures are wiped when the stream is closed; what the garbage collector has not yet taken of the JPEG
-// decoder's and the HTTP client's inner buffers (some kilobytes of compressed data) is not in our hands.
+// three seconds. Pictures are wiped when the stream is closed; the JPEG decoder's and the HTTP client's inner buffers (some
+// kilobytes of compressed data) are the garbage collector's, which overwrites them in the terminal (cmd/kiosk).
 package camera
 
 import (

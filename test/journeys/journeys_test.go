@@ -4,15 +4,17 @@ package journeys
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// program is built by make build, or here.
+// program is the terminal's, built here.
 func program(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"Xvfb", "matchbox-window-manager", "xdotool", "import"} {
@@ -23,12 +25,34 @@ func program(t *testing.T) string {
 			t.Skipf("%v (deploy/setup/install.sh run installs it)", err)
 		}
 	}
-	path := filepath.Join(t.TempDir(), "kiosk")
-	out, err := exec.Command("go", "build", "-tags", "x11,migrated_fynedo", "-o", path, "github.com/budayang/kiosk/cmd/kiosk").CombinedOutput()
+	path, err := built()
 	if err != nil {
-		t.Fatalf("build: %v: %s", err, out)
+		t.Fatal(err)
 	}
 	return path
+}
+
+// folder is for what all tests need.
+var folder string
+
+// built builds the program once.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(folder, "kiosk")
+	if out, err := exec.Command("go", "build", "-tags", "x11,migrated_fynedo", "-o", path, "github.com/budayang/kiosk/cmd/kiosk").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "journeys"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
 }
 
 // summary is what the test reads of summary.json.

@@ -31,7 +31,7 @@ type Screen struct {
 	Controls []Control `json:"controls"`
 	Pictures uint64    `json:"pictures"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked"`   // how many of this page's were looked at
-	Preview  []int     `json:"preview"`  // the preview's width and height, in pixels of its picture
+	Preview  []int     `json:"preview"`  // see ui.Probe
 }
 
 // Control is something that can be touched, in window pixels.

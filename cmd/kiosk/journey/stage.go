@@ -30,11 +30,14 @@ type Options struct {
 	Width, Height int    // pixels; 0 is 1080 by 1920
 	Language      string // "" is "zh"
 	NoPictures    bool
+	Pictures      [][]byte // JPEGs; a camera on the network shows them. nil: a file does, which the terminal has in memory
 	// USB hangs ID reader and slip printer on USB, where the kernel lets a program offer devices (test/lab). "split" and "joined"
 	// are the reader's two framings; "" leaves both on serial lines.
 	USB string
 	// Camera is what the configuration says of the camera, as TOML; "" shows somebody who sits well before a white wall.
 	Camera string
+	// PageTime is how long a sheet and a card take in the printers; 0 is what such printers take.
+	PageTime time.Duration
 	// Slow is how many times longer than usual everything may take, on a machine that is emulated; 0 is 1.
 	Slow int
 	Log  io.Writer // the terminal's own words; nil keeps them in Dir/terminal.log only
@@ -93,7 +96,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary, beside *Wor
 	if err != nil {
 		return s, fmt.Errorf("stage: %w", err)
 	}
-	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera, Beside: beside, Fee: j.Fee}
+	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera, Pictures: opt.Pictures, NetCamera: opt.Pictures != nil, PageTime: opt.PageTime, Beside: beside, Fee: j.Fee}
 	if opt.USB != "" {
 		world.ReaderUSB = &sim.USBOptions{Split: opt.USB == "split", Port: 1}
 		world.ReceiptUSB = &sim.USBOptions{Serial: "P-1", Port: 2}
@@ -167,6 +170,11 @@ func (s *Stage) start(crash string) error {
 
 // Look asks the terminal what is on its screen.
 func (s *Stage) Look() (Screen, error) { return Look(s.probe) }
+
+// Photograph writes what is on the screen as a PNG file.
+func (s *Stage) Photograph(ctx context.Context, file string) error {
+	return s.display.Photograph(ctx, file)
+}
 
 // Process is the number of the terminal's process.
 func (s *Stage) Process() int {

@@ -43,6 +43,7 @@ type WorldOptions struct {
 	Crowd, Blanks int
 	Motion        time.Duration
 	NetCamera     bool
+	Pictures      [][]byte // what it shows; nil: somebody who sits well
 	// Beside is the world of another terminal of the same hall, whose platform, citizens and channel this one shares; it must be
 	// closed after this one.
 	Beside *World
@@ -194,7 +195,11 @@ func (w *World) startDevices() (err error) {
 		return err
 	}
 	if w.opt.NetCamera {
-		if w.Camera, err = sim.StartCamera(sim.CameraOptions{Pictures: [][]byte{boothPicture}}); err != nil {
+		pictures := w.opt.Pictures
+		if pictures == nil {
+			pictures = [][]byte{boothPicture}
+		}
+		if w.Camera, err = sim.StartCamera(sim.CameraOptions{Pictures: pictures}); err != nil {
 			return err
 		}
 	}

@@ -282,7 +282,8 @@ func (m *Mesh) region() region {
 	r := region{angle: math.Atan2(b.Y-a.Y, b.X-a.X)}
 	s, c := math.Sincos(-r.angle)
 	minX, minY, maxX, maxY := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
-	for _, p := range m.Points {
+	for i := range m.Points { // by value it would copy the array, to a stack where nobody wipes it
+		p := &m.Points[i]
 		x, y := c*p.X-s*p.Y, s*p.X+c*p.Y
 		minX, maxX, minY, maxY = min(minX, x), max(maxX, x), min(minY, y), max(maxY, y)
 	}
