@@ -271,6 +271,7 @@ type Pay struct {
 	Until      time.Time
 	Confirming bool // the payment is being confirmed: nobody should pay again
 	Changed    bool // the amount is another than the one shown before
+	Reserved   bool // what the item uses up is set aside
 }
 
 // Pose shows the person what the camera sees of them, with what they should do. It ends through ctx when the picture has been good

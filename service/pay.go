@@ -352,7 +352,8 @@ func (p *payment) show(ctx context.Context) error {
 		page := j.page()
 		page.Back = false
 		a, err := j.c.Ask(askCtx, Pay{Page: page, Title: p.step.Title.Text(), Amount: yuan(p.bill.Amount), Reason: reasonText(p.bill.Reason),
-			QR: p.bill.QR, Way: p.bill.Way, Ways: p.bill.Ways, Number: p.bill.Number, Cash: p.bill.Cash, Until: p.bill.Expires, Confirming: confirming, Changed: p.changed})
+			QR: p.bill.QR, Way: p.bill.Way, Ways: p.bill.Ways, Number: p.bill.Number, Cash: p.bill.Cash, Until: p.bill.Expires, Confirming: confirming, Changed: p.changed,
+			Reserved: len(p.step.Reserve) > 0})
 		came(nil)
 		polling.Wait()
 		p.bill = last

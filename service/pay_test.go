@@ -220,12 +220,13 @@ func TestCardsAreSetAsideBeforeTheBill(t *testing.T) {
 	})
 	payingCards(t, "set aside, and kept when paid", 1, func(t *testing.T, w *world) {
 		var free uint64
+		told := false
 		w.play(lines(w.toPay(), []script.Line{
-			script.On("pay", script.Look(func(service.Prompt) { free = w.cardsFree() }, after(10*time.Second, func() { w.till.with(paidNow) }))),
+			script.On("pay", script.Look(func(p service.Prompt) { free, told = w.cardsFree(), p.(service.Pay).Reserved }, after(10*time.Second, func() { w.till.with(paidNow) }))),
 			script.On("done", script.Rate("5")),
 		}, leave())...)
-		if free != 0 || w.cardsFree() != 0 {
-			t.Errorf("%d free while paying, %d after", free, w.cardsFree())
+		if free != 0 || w.cardsFree() != 0 || !told {
+			t.Errorf("%d free while paying, %d after; the citizen is told: %v", free, w.cardsFree(), told)
 		}
 		if !slices.Contains(w.states(), journal.Reserved) {
 			t.Errorf("states %v", w.states())

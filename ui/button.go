@@ -77,6 +77,23 @@ func (b *Button) paint(pressed bool) {
 	}
 }
 
+// tick draws the sign of what is chosen beside a label of this width, or in the corner when there is no room.
+func (b *Button) tick(w, h, label float32) {
+	m := b.term.m
+	size := m.mm(5)
+	x, y := (w-label)/2-size-m.mm(2), (h-size)/2
+	if x < m.mm(2) {
+		size = m.mm(4)
+		x, y = w-size-m.mm(2), m.mm(1.6)
+	}
+	for _, l := range [][4]float32{{0, 0.55, 0.38, 0.9}, {0.38, 0.9, 1, 0.15}} {
+		o := canvas.NewLine(b.term.palette().Primary)
+		o.StrokeWidth = max(3, m.mm(0.9))
+		o.Position1, o.Position2 = fyne.NewPos(x+l[0]*size, y+l[1]*size), fyne.NewPos(x+l[2]*size, y+l[3]*size)
+		b.content = append(b.content, o)
+	}
+}
+
 // CreateRenderer implements fyne.Widget.
 func (b *Button) CreateRenderer() fyne.WidgetRenderer { return &buttonRenderer{b} }
 

@@ -158,10 +158,22 @@ func (p *page) button(id, label string, k kind, x, y, w, h float32, do func()) *
 	return b
 }
 
+// oneOf places a button of which one among several is chosen; that one has a sign and not a colour alone.
+func (p *page) oneOf(id, label string, chosen bool, x, y, w, h float32, do func()) {
+	if !chosen {
+		p.button(id, label, plain, x, y, w, h, do)
+		return
+	}
+	p.button(id, label, soft, x, y, w, h, do).tick(w, h, measure(label, p.m.body(), true))
+}
+
 func (p *page) place(b *Button, x, y, w, h float32) {
 	p.add(b, x, y, w, h)
 	p.buttons = append(p.buttons, b)
 }
+
+// labelRise lifts a label so that its characters, and not the face's line, are in the middle; in em.
+const labelRise = 0.07
 
 // label writes on a button.
 func (p *page) label(b *Button, s string, w, h float32) {
@@ -184,7 +196,7 @@ func (p *page) label(b *Button, s string, w, h float32) {
 		lines = wrap(s, size, true, w-2*pad)
 	}
 	lh := roundPx(size * lineHeight)
-	y := (h - lh*float32(len(lines))) / 2
+	y := (h-lh*float32(len(lines)))/2 - size*labelRise
 	was := p.bg
 	p.bg = bg
 	for _, l := range lines {
@@ -213,7 +225,7 @@ func (p *page) disable(b *Button) {
 	}
 }
 
-// personal draws a value as a picture, aligned in a box, no wider than it.
+// personal draws a value as a picture, aligned in a box, no wider than it; a smaller one stands on the same line.
 func (p *page) personal(s string, x, y, w, size float32, a align) {
 	img, err := picture(s, size, p.pal.Ink)
 	if err != nil {
@@ -223,6 +235,7 @@ func (p *page) personal(s string, x, y, w, size float32, a align) {
 	for float32(img.Bounds().Dx()) > w && size > p.m.caption()*0.8 {
 		wipe(img)
 		size--
+		y += pictureLine
 		if img, err = picture(s, size, p.pal.Ink); err != nil {
 			return
 		}

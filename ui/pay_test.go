@@ -49,8 +49,7 @@ func TestPaying(t *testing.T) {
 	t.Run("chooses a channel", func(t *testing.T) {
 		for _, panel := range panels {
 			h := newHand(t, panel)
-			p := named(t, "pay").(service.Pay)
-			p.Way, p.Ways = "wechat", []service.Option{{ID: "wechat", Label: both("微信支付", "WeChat Pay")}, {ID: "alipay", Label: both("支付宝", "Alipay")}}
+			p := named(t, "pay-ways").(service.Pay)
 			h.ask(p)
 			if h.lastPage.over {
 				t.Errorf("%dx%d: something does not fit", panel.Width, panel.Height)
@@ -58,8 +57,8 @@ func TestPaying(t *testing.T) {
 			if code := scanned(t, h); code != p.QR {
 				t.Errorf("%dx%d: %q", panel.Width, panel.Height, code)
 			}
-			h.tap("way.alipay")
-			if got := h.got(); got != (service.Chosen{ID: "alipay"}) {
+			h.tap("way.wechat")
+			if got := h.got(); got != (service.Chosen{ID: "wechat"}) {
 				t.Errorf("answer %#v", got)
 			}
 		}

@@ -19,6 +19,12 @@ import (
 // wide is parsed at the first personal value.
 var wide = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(assets.Font("wide-regular.ttf")) })
 
+// Where a text's line is below the top, in em: of a picture, and of what Fyne draws in the same face.
+const (
+	pictureLine = 1.06
+	textLine    = 1.16
+)
+
 // picture draws a text in one line; its bounds are as wide as the text and 1.4 em high.
 //
 // Everything personal is an image.RGBA: Fyne sends its pixels to OpenGL as they are, of any other kind it makes a copy that nobody
@@ -37,7 +43,7 @@ func picture(s string, size float32, col color.NRGBA) (*image.RGBA, error) {
 	h := int(size*1.4 + 0.5)
 	img := image.NewRGBA(image.Rect(0, 0, max(1, w), h))
 	d := font.Drawer{Dst: img, Src: image.NewUniform(col), Face: face,
-		Dot: fixed.Point26_6{X: fixed.I(1), Y: fixed.I(int(size * 1.06))}}
+		Dot: fixed.Point26_6{X: fixed.I(1), Y: fixed.I(int(size * pictureLine))}}
 	d.DrawString(s)
 	return img, nil
 }

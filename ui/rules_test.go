@@ -88,6 +88,14 @@ func TestNothingIsCutOffOrOverlaps(t *testing.T) {
 				}
 			}
 		}
+		for _, b := range x.buttons {
+			if b.ID == "emblem" {
+				continue // it is larger than the sign that is seen
+			}
+			if at, size := b.Position(), b.Size(); at.Y < x.m.header() && at.X+size.Width > x.m.w-x.m.margin()+1 {
+				t.Errorf("control %s of the header stands in the margin", b.ID)
+			}
+		}
 		for i, a := range x.buttons {
 			ap, as := a.Position(), a.Size()
 			if p.end > 0 && ap.Y < p.end && ap.Y+as.Height > p.end+1 {
@@ -243,6 +251,68 @@ func TestLanguagesHaveTheSameMessages(t *testing.T) {
 					t.Errorf("%s is in %s and not in %s", id, lang, other)
 				}
 			}
+		}
+	}
+}
+
+// A personal value is a picture, and stands on the line that its label is written on.
+func TestAValueStandsOnItsLabelsLine(t *testing.T) {
+	for _, name := range []string{"review", "decision", "pay", "progress", "done"} {
+		x := newTest(t, portrait, "zh", false)
+		for _, s := range samples() {
+			if s.name == name {
+				x.put(s)
+			}
+		}
+		rows := 0
+		for _, o := range x.lastPage.objs {
+			value, is := o.(*canvas.Image)
+			if !is || value.Size().Height > 2*x.m.body() || value.Position().X < x.m.w/2 {
+				continue // a code to scan, or a sign
+			}
+			for _, o := range x.lastPage.objs {
+				label, is := o.(*canvas.Text)
+				if !is || label.Position().X > x.m.w/2 || label.Position().Y > value.Position().Y+value.Size().Height || label.Position().Y+label.Size().Height < value.Position().Y {
+					continue
+				}
+				rows++
+				if off := value.Position().Y + x.m.body()*pictureLine - label.Position().Y - label.TextSize*textLine; off < -1.5 || off > 1.5 {
+					t.Errorf("%s: the value of %q stands %.1f px off its line", name, label.Text, off)
+				}
+			}
+		}
+		if rows == 0 {
+			t.Errorf("%s has no personal value", name)
+		}
+	}
+}
+
+// What is chosen has a sign: a colour alone does not say it.
+func TestTheChosenHasASign(t *testing.T) {
+	for name, chosen := range map[string]string{"form-choice": "option.school", "pay-ways": "way.alipay"} {
+		x := newTest(t, portrait, "zh", false)
+		for _, s := range samples() {
+			if s.name == name {
+				x.put(s)
+			}
+		}
+		found := false
+		for _, b := range x.buttons {
+			signs := 0
+			for _, o := range b.content {
+				if _, is := o.(*canvas.Line); is {
+					signs++
+				}
+			}
+			if b.ID == chosen {
+				found = true
+			}
+			if (strings.HasPrefix(b.ID, "option.") || strings.HasPrefix(b.ID, "way.")) && (b.kind == soft) != (signs > 0) || b.ID == chosen && signs == 0 {
+				t.Errorf("%s: control %s has %d lines", name, b.ID, signs)
+			}
+		}
+		if !found {
+			t.Errorf("%s: no control %s", name, chosen)
 		}
 	}
 }

@@ -206,7 +206,7 @@ func (p *page) take(id string, urgent bool, picture string) {
 	if id == "take-output.card" {
 		p.madeCard(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.6)
 	} else if picture == "card" {
-		p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62)
+		p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62, true)
 	} else {
 		w := p.w * 0.3
 		x, y := p.x+p.w/2-w/2, p.y+h*0.2

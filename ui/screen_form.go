@@ -91,11 +91,7 @@ func (p *page) choiceField(x service.Field) {
 	}
 	w, h := size(cols)
 	for i, o := range x.Options {
-		k := plain
-		if p.t.state.values[x.ID] == o.ID {
-			k = soft
-		}
-		p.button("option."+o.ID, p.t.say(o.Label), k, p.x+float32(i%cols)*(w+gap), p.y+float32(i/cols)*(h+gap), w, h, func() {
+		p.oneOf("option."+o.ID, p.t.say(o.Label), p.t.state.values[x.ID] == o.ID, p.x+float32(i%cols)*(w+gap), p.y+float32(i/cols)*(h+gap), w, h, func() {
 			p.t.state.values[x.ID] = o.ID
 			p.t.build()
 		})

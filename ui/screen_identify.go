@@ -54,7 +54,12 @@ func (p *page) placeCard(c service.PlaceCard) {
 	oh := p.height(other, p.w-m.mm(10), m.body(), false) + m.mm(10)
 	h := min(p.end-p.y-oh-m.gap()*3, p.w*0.78)
 	p.rect(p.x, p.y, p.w, h, fill, p.pal.Line, m.radius())
-	p.cardPicture(p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62)
+	cx, cy, w := p.x+p.w/2, p.y+h/2, min(p.w, h*1.25)*0.62
+	if p.t.state.note == service.NotVoucher {
+		p.voucherPicture(cx, cy, w)
+	} else {
+		p.cardPicture(cx, cy, w, false)
+	}
 	p.y += h + m.gap()
 	p.card(func() { p.y += p.para(other, p.x, p.y, p.w, m.body(), false, p.pal.Ink, left) })
 	f := foot{back: c.Back}
@@ -64,42 +69,87 @@ func (p *page) placeCard(c service.PlaceCard) {
 	p.footer(f)
 }
 
-// cardPicture draws a card above a reader, around a centre.
-func (p *page) cardPicture(cx, cy, w float32) {
+// sketch draws with lines of one width.
+type sketch struct {
+	p      *page
+	stroke float32
+}
+
+func (s sketch) box(x, y, w, h float32, line color.NRGBA, r float32) {
+	o := canvas.NewRectangle(s.p.pal.Card)
+	o.StrokeColor, o.StrokeWidth, o.CornerRadius = line, s.stroke, r
+	s.p.add(o, x, y, w, h)
+}
+
+func (s sketch) line(x1, y1, x2, y2 float32, c color.NRGBA) {
+	o := canvas.NewLine(c)
+	o.StrokeWidth = s.stroke
+	o.Position1, o.Position2 = fyne.NewPos(x1, y1), fyne.NewPos(x2, y2)
+	s.p.objs = append(s.p.objs, o)
+}
+
+func (s sketch) ring(x, y, w, h float32, c color.NRGBA) {
+	o := canvas.NewCircle(color.Transparent)
+	o.StrokeColor, o.StrokeWidth = c, s.stroke
+	s.p.add(o, x, y, w, h)
+}
+
+// arrow points down from y, or up to it.
+func (s sketch) arrow(x, y, h float32, up bool, c color.NRGBA) {
+	tip, barb := y+h, y+h*0.62
+	if up {
+		tip, barb = y, y+h*0.38
+	}
+	s.line(x, y, x, y+h, c)
+	s.line(x-h*0.31, barb, x, tip, c)
+	s.line(x+h*0.31, barb, x, tip, c)
+}
+
+// cardPicture draws a card above a reader, around a centre: to be laid down, or taken up.
+func (p *page) cardPicture(cx, cy, w float32, up bool) {
 	ink, blue := p.pal.Ink, p.pal.Primary
-	stroke := max(3, w*0.012)
-	box := func(x, y, w, h float32, fill, line color.NRGBA, r float32) {
-		o := canvas.NewRectangle(fill)
-		o.StrokeColor, o.StrokeWidth, o.CornerRadius = line, stroke, r
-		p.add(o, x, y, w, h)
-	}
-	line := func(x1, y1, x2, y2 float32, c color.NRGBA) {
-		o := canvas.NewLine(c)
-		o.StrokeWidth = stroke
-		o.Position1, o.Position2 = fyne.NewPos(x1, y1), fyne.NewPos(x2, y2)
-		p.objs = append(p.objs, o)
-	}
+	s := sketch{p, max(3, w*0.012)}
 	cw, ch := w*0.64, w*0.4
 	x, y := cx-cw/2, cy-ch-w*0.06
-	box(x, y, cw, ch, p.pal.Card, ink, w*0.03)
+	s.box(x, y, cw, ch, ink, w*0.03)
 	for i, l := range []float32{0.34, 0.4, 0.34} {
 		ly := y + ch*(0.26+0.24*float32(i))
-		line(x+cw*0.1, ly, x+cw*(0.1+l), ly, ink)
+		s.line(x+cw*0.1, ly, x+cw*(0.1+l), ly, ink)
 	}
-	head := canvas.NewCircle(color.Transparent)
-	head.StrokeColor, head.StrokeWidth = ink, stroke
-	p.add(head, x+cw*0.68, y+ch*0.2, cw*0.18, cw*0.18)
-	box(x+cw*0.62, y+ch*0.6, cw*0.3, ch*0.22, p.pal.Card, ink, w*0.05)
-	line(cx, y+ch+w*0.02, cx, y+ch+w*0.1, blue)
-	line(cx-w*0.025, y+ch+w*0.07, cx, y+ch+w*0.1, blue)
-	line(cx+w*0.025, y+ch+w*0.07, cx, y+ch+w*0.1, blue)
+	s.ring(x+cw*0.68, y+ch*0.2, cw*0.18, cw*0.18, ink)
+	s.box(x+cw*0.62, y+ch*0.6, cw*0.3, ch*0.22, ink, w*0.05)
+	s.arrow(cx, y+ch+w*0.02, w*0.08, up, blue)
 	ry := cy + w*0.08
-	box(cx-w*0.5, ry, w, w*0.3, p.pal.Card, blue, w*0.03)
+	s.box(cx-w*0.5, ry, w, w*0.3, blue, w*0.03)
 	for _, r := range []float32{0.05, 0.1, 0.15} {
-		c := canvas.NewCircle(color.Transparent)
-		c.StrokeColor, c.StrokeWidth = blue, stroke
-		p.add(c, cx-w*r, ry+w*0.15-w*r*0.8, 2*w*r, 1.6*w*r)
+		s.ring(cx-w*r, ry+w*0.15-w*r*0.8, 2*w*r, 1.6*w*r, blue)
 	}
+}
+
+// voucherPicture draws a sheet with a bar code above a scanner, around a centre.
+func (p *page) voucherPicture(cx, cy, w float32) {
+	ink, blue := p.pal.Ink, p.pal.Primary
+	s := sketch{p, max(3, w*0.012)}
+	cw, ch := w*0.56, w*0.46
+	x, y := cx-cw/2, cy-ch-w*0.04
+	s.box(x, y, cw, ch, ink, w*0.02)
+	for i, l := range []float32{0.5, 0.8, 0.66} {
+		ly := y + ch*(0.16+0.14*float32(i))
+		s.line(x+cw*0.1, ly, x+cw*(0.1+l), ly, ink)
+	}
+	at := x + cw*0.14
+	for i, bar := range []float32{2, 1, 1, 3, 1, 2, 1, 1, 2, 3, 1, 1, 2, 1, 3, 1, 1, 2, 1, 2} {
+		bw := bar * cw * 0.0225
+		if i%2 == 0 {
+			p.rect(at, y+ch*0.6, bw, ch*0.28, ink, color.NRGBA{}, 0)
+		}
+		at += bw
+	}
+	s.arrow(cx, y+ch+w*0.02, w*0.08, false, blue)
+	ry := cy + w*0.1
+	s.box(cx-w*0.36, ry, w*0.72, w*0.24, blue, w*0.03)
+	s.box(cx-w*0.26, ry+w*0.06, w*0.52, w*0.12, blue, w*0.02)
+	s.line(cx-w*0.22, ry+w*0.12, cx+w*0.22, ry+w*0.12, blue)
 }
 
 func (p *page) enterCode(c service.EnterCode) {

@@ -77,7 +77,7 @@ func (p *page) row(r service.Row, key string) {
 	lh := p.height(label, lw, m.body(), false)
 	p.para(label, p.x, p.y+(h-lh)/2, lw, m.body(), false, p.pal.Sub, left)
 	vx := p.x + p.w - vw
-	mid := p.y + (h-m.body()*lineHeight)/2
+	mid := p.y + (h-m.body()*lineHeight)/2 + m.body()*(textLine-pictureLine) // on the label's line
 	switch {
 	case r.Private:
 		bw := max(m.mm(24), measure(p.t.ui("show"), m.body(), true)+m.mm(6))

@@ -35,6 +35,9 @@ func (p *page) pay(x service.Pay) {
 	}
 	p.ways(x)
 	rows := []service.Row{{Label: service.T("ui.pay.number"), Plain: x.Number}}
+	if x.Reserved {
+		rows = append([]service.Row{{Label: service.T("ui.pay.stock"), Value: service.T("ui.pay.reserved")}}, rows...)
+	}
 	if m.landscape() {
 		p.payBeside(x, rows)
 	} else {
@@ -55,11 +58,7 @@ func (p *page) ways(x service.Pay) {
 	m := p.m
 	w := (p.w - m.gap()*float32(len(x.Ways)-1)) / float32(len(x.Ways))
 	for i, o := range x.Ways {
-		k := soft
-		if o.ID == x.Way {
-			k = primary
-		}
-		p.button("way."+o.ID, p.t.say(o.Label), k, p.x+(w+m.gap())*float32(i), p.y, w, m.button(), func() { p.t.answer(service.Chosen{ID: o.ID}) })
+		p.oneOf("way."+o.ID, p.t.say(o.Label), o.ID == x.Way, p.x+(w+m.gap())*float32(i), p.y, w, m.button(), func() { p.t.answer(service.Chosen{ID: o.ID}) })
 	}
 	p.y += m.button() + m.gap()
 }
@@ -68,8 +67,11 @@ func (p *page) ways(x service.Pay) {
 func (p *page) payBelow(x service.Pay, rows []service.Row) {
 	m := p.m
 	pad := m.mm(10)
+	below := pad + m.gap()*2
 	p.w -= pad
-	below := p.rowHeight(rows[0]) + m.mm(1) + pad + m.gap()*2
+	for _, r := range rows {
+		below += p.rowHeight(r) + m.mm(1)
+	}
 	p.w += pad
 	p.card(func() {
 		p.amount(x)
@@ -98,14 +100,22 @@ func (p *page) payBeside(x service.Pay, rows []service.Row) {
 			p.pill(x, p.x, p.w)
 		}
 	})
+	rows = p.lastRows(rows)
 	p.card(func() { p.rows(rows, "b") })
 	p.x, p.w = left0, whole
 }
 
+// emAmount is the amount's size on a portrait screen, in millimetres of em at normal size.
+const emAmount = 18
+
 func (p *page) amount(x service.Pay) {
 	m := p.m
 	p.y += p.para(p.t.ui("pay.amount"), p.x, p.y, p.w, m.body(), false, p.pal.Sub, center)
-	p.y += p.para("¥ "+x.Amount, p.x, p.y, p.w, m.title(), true, p.pal.Ink, center) + m.mm(2)
+	size := m.title()
+	if !m.landscape() {
+		size = m.em(emAmount)
+	}
+	p.y += p.para("¥ "+x.Amount, p.x, p.y, p.w, size, true, p.pal.Ink, center) + m.mm(2)
 }
 
 // code draws the code as large as room allows; nobody is to pay again while a payment is being confirmed.

@@ -153,6 +153,7 @@ func (p *page) pickPhoto(x service.PickPhoto) {
 	ph := min(room, w*441/358, m.mm(150))
 	pw := ph * 358 / 441
 	x0 := p.x + (p.w-float32(n)*w-gap*float32(n-1))/2
+	use := func(i int) func() { return func() { p.t.answer(service.Chosen{ID: fmt.Sprint(i)}) } }
 	for i, jpg := range x.Photos {
 		cx := x0 + float32(i)*(w+gap)
 		if img := greyPhoto(jpg, int(pw), int(ph)); img != nil {
@@ -161,11 +162,14 @@ func (p *page) pickPhoto(x service.PickPhoto) {
 			p.t.private = append(p.t.private, c)
 			p.add(c, roundPx(cx+(w-pw)/2), roundPx(p.y), float32(img.Rect.Dx()), float32(img.Rect.Dy()))
 		}
-		id := fmt.Sprint(i)
-		p.button("pick."+id, p.t.ui("pick.use", "n", fmt.Sprint(i+1)), plain, cx, p.y+ph+m.gap(), w, m.button(), func() { p.t.answer(service.Chosen{ID: id}) })
+		if n > 1 {
+			p.button(fmt.Sprintf("pick.%d", i), p.t.ui("pick.use", "n", fmt.Sprint(i+1)), plain, cx, p.y+ph+m.gap(), w, m.button(), use(i))
+		}
 	}
-	p.y += ph + m.gap() + m.button()
 	f := foot{back: x.Back}
+	if n == 1 { // no choice: the one button that goes on stands where it always does
+		f.nextID, f.next, f.nextDo = "pick.0", p.t.ui("pick.use.only"), use(0)
+	}
 	if x.Left > 0 {
 		f.extraID, f.extra, f.extraDo = "again", p.t.ui("pick.again"), func() { p.t.answer(service.Again{}) }
 	}

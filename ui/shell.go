@@ -105,7 +105,7 @@ func (t *Terminal) header(p *page) {
 	if tall {
 		bh = m.mm(20)
 		bw, by = (m.w-2*m.margin()-2*m.gap())/3, row+m.mm(2)
-		bx = m.margin() + 3*bw + 3*m.gap()
+		bx = m.w - m.margin()
 	}
 	for i := len(row2) - 1; i >= 0; i-- {
 		if !tall {
@@ -235,8 +235,15 @@ func (p *page) footer(f foot) {
 	p.bg = p.pal.Card
 	defer func() { p.bg = was }()
 	by, bh := y+(h-m.button())/2, m.button()
+	n := float32(0)
+	for _, is := range []bool{f.back, f.left != "", f.next != "", f.extra != ""} {
+		if is {
+			n++
+		}
+	}
 	width := func(s string) float32 {
-		return min(m.mm(78), max(m.mm(41), measure(s, m.body(), true)+m.mm(12)))
+		most := min(m.mm(110), (p.w-m.gap()*(n-1))/n)
+		return min(most, max(m.mm(41), measure(s, m.body(), true)+m.mm(12)))
 	}
 	lx, rx := p.x, p.x+p.w
 	if f.back {
