@@ -1,34 +1,10 @@
-// Drives the desk's page. Arguments: address, folder for pictures, name=password of two clerks. Prints one JSON line for each thing seen.
-import { createRequire } from 'node:module';
-const { chromium } = createRequire(process.env.PLAYWRIGHT_FROM)('playwright-core');
-const [base, out, first, second] = process.argv.slice(2);
-const say = (what, is) => console.log(JSON.stringify({ what, is }));
-
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
-
-async function person(word) {
-  const [name, password] = word.split('=');
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 1000 }, locale: 'zh-CN' });
-  const page = await context.newPage();
-  page.on('dialog', d => { say('dialog', d.message()); d.dismiss(); });
-  page.on('pageerror', e => say('script error', String(e)));
-  await page.goto(base + '/login');
-  await page.fill('input[name=name]', name);
-  await page.fill('input[name=password]', password);
-  await page.click('main button');
-  await page.waitForURL(base + '/account');
-  await page.fill('input[name=old]', password);
-  await page.fill('input[name=new]', password + '2');
-  await page.fill('input[name=again]', password + '2');
-  await page.click('main button');
-  await page.waitForURL(base + '/');
-  return page;
-}
+// Drives the desk's page: two clerks, one blank.
+import { base, out, people, say, browser, person, forged } from './rig.mjs';
 
 const blanks = page => page.$$eval('#blanks tbody tr[id]', all => all.map(r => [...r.cells].slice(0, 2).map(c => c.textContent)));
 
 try {
-  const a = await person(first), b = await person(second);
+  const a = await person(people[0]), b = await person(people[1]);
   await a.goto(base + '/desk');
   say('doubts', await blanks(a));
   say('choices', await a.$$eval('#blanks select option', all => all.map(o => o.value).filter(v => v)));
@@ -51,13 +27,7 @@ try {
   await b.screenshot({ path: out + '/desk-confirm.png', fullPage: true });
 
   // Another site's page that confirms on the second's behalf.
-  const evil = await b.context().newPage();
-  const action = await b.$eval('#blanks .confirm', e => e.form.action);
-  await evil.route('https://evil.example/**', r => r.fulfill({ contentType: 'text/html', body:
-    `<form id=f method=post action="${action}"><input name=act value=confirm></form><script>f.submit()</script>` }));
-  const answered = evil.waitForResponse(r => r.url().includes('/desk/'));
-  await evil.goto('https://evil.example/');
-  say('another site', (await answered).status());
+  say('another site', await forged(b, await b.$eval('#blanks .confirm', e => e.form.action), { act: 'confirm' }));
 
   await b.click('#blanks .confirm');
   await b.waitForURL(base + '/desk');

@@ -1,22 +1,14 @@
 package pages
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/budayang/kiosk/platform"
-	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/journal/journaltest"
@@ -24,84 +16,11 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-// city is a platform with two clerks, on a name.
-func city(t *testing.T, dir string, cfg platform.Config) (*platform.Server, string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := "https://localhost:" + l.Addr().String()[strings.LastIndexByte(l.Addr().String(), ':')+1:]
-	store, err := platform.OpenSQLite(t.Context(), filepath.Join(dir, "platform.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Dir, cfg.Store = filepath.Join(dir, "platform"), store
-	s, err := platform.New(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() { cancel(); <-done; _ = s.Close() })
-	for _, name := range []string{"chen", "wang"} {
-		if err := platform.AddAccount(ctx, store, platform.NewAccount{Name: name, Role: staff.Clerk, Password: password}, time.Now(), platform.Operator{Who: "shell:test"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s, base
-}
-
-// drive runs a script in Chromium and returns what it saw.
-func drive(t *testing.T, script, base string, env ...string) map[string][]any {
-	t.Helper()
-	chromium, from := tools(t)
-	pictures := os.Getenv("BUDAYANG_PICTURES")
-	if pictures == "" {
-		pictures = t.TempDir()
-	}
-	run, stop := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer stop()
-	cmd := exec.CommandContext(run, "node", script, base, pictures, "chen="+password, "wang="+password)
-	cmd.Env = append(append(os.Environ(), "CHROMIUM="+chromium, "PLAYWRIGHT_FROM="+from+"/"), env...)
-	var trouble bytes.Buffer
-	cmd.Stderr = &trouble
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, trouble.Bytes())
-	}
-	seen := map[string][]any{}
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
-		var x struct {
-			What string
-			Is   any
-		}
-		if err := json.Unmarshal(lines.Bytes(), &x); err != nil {
-			t.Fatalf("%s", lines.Bytes())
-		}
-		seen[x.What] = append(seen[x.What], x.Is)
-	}
-	return seen
-}
-
 // doubtful is a terminal with a journal, an uplink and orders, and with a blank of which nobody knows.
 func doubtful(t *testing.T, s *platform.Server, base, dir string) (j *journal.Journal, caseID string) {
 	t.Helper()
 	const name = "990000-0001"
-	ca := filepath.Join(dir, "ca.pem")
-	code, _, err := s.IssueCode(t.Context(), name, 0, platform.Operator{Who: "test"})
-	if err = errors.Join(err, os.WriteFile(ca, s.CA(), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	id, err := uplink.LoadIdentity(dir, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := uplink.NewClient(base, ca, id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, code := terminal(t, s, base, dir, name)
 	j = journaltest.Open(t, journal.Options{Terminal: name}).Journal
 	orders := &uplink.Orders{Journal: j, Now: client.Now, Handle: map[string]uplink.Handler{wire.MessageBlank: func(_ context.Context, m wire.Message) (uplink.Doing, error) {
 		var v wire.BlankVerdict
@@ -133,7 +52,7 @@ func doubtful(t *testing.T, s *platform.Server, base, dir string) (j *journal.Jo
 		}
 	}()
 	t.Cleanup(func() { stop(); <-ended; <-doing; client.Close() })
-	err = j.Update(func(tx *journal.Tx) error {
+	err := j.Update(func(tx *journal.Tx) error {
 		c, err := tx.OpenCase(journal.NewCase{Item: "TID", Person: `<script>window.stolen=1</script><img src=x>`})
 		caseID = c.ID
 		if err == nil {
@@ -177,13 +96,8 @@ func TestTheDeskInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	s, base := city(t, dir, platform.Config{})
 	j, caseID := doubtful(t, s, base, dir)
-	seen := drive(t, "desk.mjs", base)
-	for _, what := range []string{"dialog", "script error"} {
-		if len(seen[what]) > 0 {
-			t.Errorf("%s: %v", what, seen[what])
-		}
-	}
-	for what, is := range map[string]any{
+	saw := drive(t, "desk.mjs", base)
+	saw.are(t, map[string]any{
 		"doubts":       []any{[]any{"B-0042", "去向不明 in doubt"}},
 		"choices":      []any{"taken", "retained", "spoiled again", "spoiled end"},
 		"markup":       []any{0.0, 0.0, true},
@@ -192,13 +106,9 @@ func TestTheDeskInABrowser(t *testing.T) {
 		"second":       []any{"confirm", "refuse"},
 		"another site": 401.0, // the browser does not even send the cookie
 		"left":         []any{},
-	} {
-		if len(seen[what]) != 1 || !reflect.DeepEqual(seen[what][0], is) {
-			t.Errorf("%s: %v, want %v", what, seen[what], is)
-		}
-	}
+	})
 	for what, has := range map[string]string{"told": "卡道中取出，已撕裂<script>", "decided": "chen · wang"} {
-		if text, _ := seen[what][0].(string); !strings.Contains(text, has) {
+		if text := saw.text(what); !strings.Contains(text, has) {
 			t.Errorf("%s: %q", what, text)
 		}
 	}

@@ -1,32 +1,5 @@
-// Drives the reviewer's page. Arguments: address, folder for pictures, name=password of two clerks. Prints one JSON line for each thing seen.
-import { createRequire } from 'node:module';
-const { chromium } = createRequire(process.env.PLAYWRIGHT_FROM)('playwright-core');
-const [base, out, first, second] = process.argv.slice(2);
-const say = (what, is) => console.log(JSON.stringify({ what, is }));
-
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
-
-// A person with a browser of its own. Any script of a foreigner that runs, any dialogue and any refused load is told.
-async function person(word) {
-  const [name, password] = word.split('=');
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 1000 }, locale: 'zh-CN' });
-  const page = await context.newPage();
-  page.on('dialog', d => { say('dialog', d.message()); d.dismiss(); });
-  page.on('console', m => { if (m.type() === 'error') say('console', m.text()); });
-  page.on('pageerror', e => say('script error', String(e)));
-  await page.goto(base + '/login');
-  await page.fill('input[name=name]', name);
-  await page.fill('input[name=password]', password);
-  await page.click('main button');
-  // Somebody else set the password: it is changed before anything else.
-  await page.waitForURL(base + '/account');
-  await page.fill('input[name=old]', password);
-  await page.fill('input[name=new]', password + '2');
-  await page.fill('input[name=again]', password + '2');
-  await page.click('main button');
-  await page.waitForURL(base + '/');
-  return page;
-}
+// Drives the reviewer's page: two clerks, three applications.
+import { base, out, people, say, browser, person, forged } from './rig.mjs';
 
 const numbers = async page => {
   await page.goto(base + '/cards');
@@ -39,7 +12,7 @@ const open = async (page, number) => {
 };
 
 try {
-  const a = await person(first), b = await person(second);
+  const a = await person(people[0]), b = await person(people[1]);
   const waiting = await numbers(a);
   say('waiting', waiting);
 
@@ -69,12 +42,7 @@ try {
   say('left', await numbers(b));
 
   // Another site's page that posts the form on a reviewer's behalf.
-  const evil = await a.context().newPage();
-  await evil.route('https://evil.example/**', r => r.fulfill({ contentType: 'text/html', body:
-    `<form id=f method=post action="${base}/cards/${process.env.KEY}/decide"><input name=act value=approve><input name=rev value=1></form><script>f.submit()</script>` }));
-  const answered = evil.waitForResponse(r => r.url().endsWith('/decide'));
-  await evil.goto('https://evil.example/');
-  say('another site', (await answered).status());
+  say('another site', await forged(a, `${base}/cards/${process.env.KEY}/decide`, { act: 'approve', rev: 1 }));
   say('still left', await numbers(b));
 } finally {
   await browser.close();
