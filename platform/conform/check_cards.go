@@ -25,6 +25,7 @@ var cardChecks = []Check{
 	{"card-pictures", "E-PICTURE for a photo that is no JPEG of 358 × 441 alone, and for a signature without ink", "Cards", checkCardPictures},
 	{"card-own", "E-NOT-FOUND to another terminal that asks about the application or for its permit", "Cards", checkCardOwn},
 	{"card-permit", "E-CARD-STATE for a permit before the application was approved, and after its case ended", "Cards", checkCardPermit},
+	{"card-held", "as bill-held, and an answer as soon as the application ends; or always at once", "Cards", checkCardHeld},
 }
 
 func (s *session) cards() error {

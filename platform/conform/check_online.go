@@ -258,6 +258,18 @@ var citizenChecks = []Check{
 var billChecks = []Check{
 	{"bill-refused", "E-NOT-FOUND for an item without a price and for a bill that there is not, E-MALFORMED for no case", "Bills", checkBillRefused},
 	{"bill", "one bill of a case however often it is asked for, shown to its terminal only; cancelled, it takes no more money", "Bills", checkBill},
+	{"bill-held", "E-MALFORMED for a wait that is no number of seconds; an answer at once when another state is known, and after the wait at the latest", "Bills", checkBillHeld},
+}
+
+// priced skips what needs an item with a price.
+func (s *session) priced() error {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if s.cfg.Priced == "" {
+		return skip("no item with a price was named")
+	}
+	return nil
 }
 
 func checkBillRefused(ctx context.Context, s *session) error {
@@ -277,11 +289,8 @@ func checkBillRefused(ctx context.Context, s *session) error {
 }
 
 func checkBill(ctx context.Context, s *session) error {
-	if err := s.ready(); err != nil {
+	if err := s.priced(); err != nil {
 		return err
-	}
-	if s.cfg.Priced == "" {
-		return skip("no item with a price was named")
 	}
 	ask := wire.BillRequest{Case: newID(), Item: s.cfg.Priced}
 	read := func(a answer, err error) (b wire.Bill, _ error) {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform"
@@ -183,6 +184,20 @@ func instead(path, code string) func(http.Handler) http.Handler {
 	})
 }
 
+// held changes answers that may be held back for longer than a moment.
+func held(change func(known string, w *httptest.ResponseRecorder)) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			if len(q.Get("wait")) < 2 || !q.Has("while") {
+				h.ServeHTTP(w, r)
+				return
+			}
+			answered(r.URL.Path, func(rec *httptest.ResponseRecorder) { change(q.Get("while"), rec) })(h).ServeHTTP(w, r)
+		})
+	}
+}
+
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	issued := map[any]bool{}
 	for _, c := range []struct {
@@ -252,7 +267,17 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"a second application is taken", instead(wire.PathCards, "E-CARD-OPEN"), []string{"card-application"}},
 		{"refused without words", answered(wire.PathCards+"/eligible", func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["refused"] = "no" })
-		}), []string{"card-chance", "card-application", "card-pictures", "card-own", "card-permit"}},
+		}), []string{"card-chance", "card-application", "card-pictures", "card-own", "card-permit", "card-held"}},
+		{"any wait for a bill will do", instead(wire.PathBills+"/", "E-MALFORMED"), []string{"bill-held"}},
+		{"any wait for a card will do", instead(wire.PathCards+"/", "E-MALFORMED"), []string{"card-held"}},
+		{"what is known is told again", held(func(known string, w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["state"] = known })
+		}), []string{"bill-held", "card-held"}},
+		{"what changed is told when the wait is over", held(func(_ string, w *httptest.ResponseRecorder) {
+			if w.Code == 200 {
+				time.Sleep(10 * time.Second)
+			}
+		}), []string{"bill-held", "card-held"}},
 		{"lost telemetry is not counted", answered(wire.PathTelemetry, func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["lost"] = 0 })
 		}), []string{"telemetry"}},

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -43,6 +44,7 @@ type session struct {
 
 // watch remembers what was wrong with answers of any kind, at most a few of each.
 type watch struct {
+	mu                sync.Mutex // one request may be held back while another is sent
 	answers, refusals int
 	badErrors         []string
 	badDates          []string
@@ -329,6 +331,8 @@ func noAnswer(err error) error {
 
 // note looks at what every answer must have, whatever was asked.
 func (w *watch) note(q request, a answer, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.answers++
 	what := q.method + " " + strings.SplitN(q.path, "?", 2)[0]
 	d, err := http.ParseTime(a.header.Get("Date"))
