@@ -42,30 +42,42 @@ const (
 // ErrSecond: whoever proposed cannot confirm.
 var ErrSecond = fmt.Errorf("%w: 须由另一人确认 somebody else must confirm it", ErrDecision)
 
-// blankActs are what may have become of a blank, by where it stands. One whose number nobody read carries no card.
-func blankActs(d DoubtRow) []wire.BlankState {
+// choice is what one may say of a blank or of money. Money is "" but where a blank carries no card.
+type choice struct{ Act, Money string }
+
+// blankChoices are what may have become of a blank, by where it stands, and of its case: one without a card is made once more, or the
+// money that was paid goes back, or a case that nobody paid for ends. A blank whose number nobody read carries no card.
+func blankChoices(d DoubtRow, paid bool) []choice {
+	cardless := func(to wire.BlankState) []choice {
+		ends := wire.VerdictEnd
+		if paid {
+			ends = wire.VerdictReturn
+		}
+		return []choice{{string(to), wire.VerdictAgain}, {string(to), ends}}
+	}
+	taken, retained := choice{Act: string(wire.BlankTaken)}, choice{Act: string(wire.BlankRetained)}
 	switch {
 	case d.State == string(wire.BlankRetained):
-		return []wire.BlankState{wire.BlankTaken, wire.BlankSpoiled}
+		return append([]choice{taken}, cardless(wire.BlankSpoiled)...)
 	case d.State != string(wire.BlankDoubt):
 		return nil
 	case d.Number == "":
-		return []wire.BlankState{wire.BlankSpoiled, wire.BlankBack}
+		return append(cardless(wire.BlankSpoiled), cardless(wire.BlankBack)...)
 	}
-	return []wire.BlankState{wire.BlankTaken, wire.BlankRetained, wire.BlankSpoiled}
+	return append([]choice{taken, retained}, cardless(wire.BlankSpoiled)...)
 }
 
-// moneyActs are what may be done about a matter of a bill.
-func moneyActs(kind string) []string {
+// moneyChoices are what may be done about a matter of a bill. One that is not known ends by itself when the channel says.
+func moneyChoices(kind string) []choice {
 	switch kind {
 	case pay.MatterAmount:
-		return []string{actReturn}
+		return []choice{{Act: actReturn}}
 	case pay.MatterRefund:
-		return []string{actReturn, actByHand}
+		return []choice{{Act: actReturn}, {Act: actByHand}}
 	case pay.MatterAgainst, pay.MatterStatement:
-		return []string{actNoted}
+		return []choice{{Act: actNoted}}
 	}
-	return nil // unknown: it ends by itself when the channel says
+	return nil
 }
 
 func doubtRef(d DoubtRow) string                 { return d.Terminal + "/" + d.Kind + "/" + d.ID }
@@ -100,14 +112,33 @@ func matterOf(tx Tx, ref string) (*pay.Account, pay.Matter, error) {
 // seenDoubt is what the first person saw: the second decides about the same, or about nothing.
 func seenDoubt(d DoubtRow) string { return d.State + " " + d.Number + " " + when(d.Since) }
 
-// paidFor says what happens to money when a blank carries no card: "again" leaves the case as it is, for a card that is made once
-// more; "return" pays back; "end" ends a case that nobody paid for.
+// paidFor says whether money is kept for a case.
 func paidFor(tx Tx, caseID string) (paid bool, err error) {
 	bills, err := tx.BillsOf(caseID)
 	for _, b := range bills {
 		paid = paid || b.State == pay.BillPaid && b.Amount > 0
 	}
 	return paid, err
+}
+
+// verdictsLooked is how many of the newest verdicts about a thing are looked at.
+const verdictsLooked = 20
+
+// orderOf is the order that went out about a blank as it still stands. ErrNoRow: none did. binds says that the terminal has done it, or
+// may do it yet, so that nobody says anything else of the blank meanwhile.
+func orderOf(tx Tx, d DoubtRow, all []VerdictRow) (o OrderRow, binds bool, err error) {
+	for _, v := range all {
+		if v.Message == "" || v.Seen != seenDoubt(d) {
+			continue
+		}
+		if o, err = tx.Order(d.Terminal, v.Message); err != nil {
+			return o, false, err
+		}
+		is, err := standing(tx, d.Terminal)
+		waits := o.Status == "" || wire.OrderStatus(o.Status) == wire.OrderDone
+		return o, waits && is.State != Revoked, err
+	}
+	return o, false, ErrNoRow
 }
 
 // Propose notes what one person says of a blank or of money; nothing moves. Money is "" but where a blank carries no card.
@@ -121,7 +152,7 @@ func (s *Server) Propose(ctx context.Context, v VerdictRow, by Operator) (id str
 	}
 	v.ID, v.By, v.Why, v.Made, v.State = made.String(), by.Who, clip(by.Why, 200), s.now(), verdictOpen
 	err = s.store.Update(ctx, func(tx Tx) error {
-		seen, err := s.mayVerdict(tx, v)
+		seen, err := mayVerdict(tx, v)
 		if err != nil {
 			return err
 		}
@@ -131,52 +162,100 @@ func (s *Server) Propose(ctx context.Context, v VerdictRow, by Operator) (id str
 		} else if err != nil {
 			return err
 		}
-		return addEvent(tx, SecurityEvent{At: v.Made, Event: "desk.proposed", Code: v.Act, Who: v.By, Why: clip(about(v.Ref, v.Why), 200)})
+		return addEvent(tx, SecurityEvent{At: v.Made, Event: "desk.proposed", Code: v.Act, Who: v.By, Why: about(v.Ref, v.Why)})
 	})
 	return v.ID, err
 }
 
 // mayVerdict says what the verdict is about as it stands, if it may be given.
-func (s *Server) mayVerdict(tx Tx, v VerdictRow) (seen string, err error) {
+func mayVerdict(tx Tx, v VerdictRow) (seen string, err error) {
+	var may []choice
 	switch v.Kind {
 	case aboutBlank:
 		d, err := doubtOf(tx, v.Ref)
 		if err != nil {
 			return "", err
 		}
-		act := wire.BlankState(v.Act)
-		if !slices.Contains(blankActs(d), act) {
-			return "", fmt.Errorf("%w: blank is %s", ErrDecision, d.State)
-		}
-		free := act == wire.BlankSpoiled || act == wire.BlankBack
 		paid, err := paidFor(tx, d.Case)
-		switch {
-		case err != nil:
+		if err != nil {
 			return "", err
-		case free != (v.Money != ""),
-			v.Money != "" && v.Money != wire.VerdictAgain && v.Money != map[bool]string{true: wire.VerdictReturn, false: wire.VerdictEnd}[paid]:
-			return "", fmt.Errorf("%w: 请选择是否退款 say what becomes of the money", ErrDecision)
 		}
-		return seenDoubt(d), nil
+		about, err := tx.VerdictsAbout(v.Kind, v.Ref, verdictsLooked)
+		if err != nil {
+			return "", err
+		}
+		if _, binds, err := orderOf(tx, d, about); ignoreNoRow(err) != nil {
+			return "", err
+		} else if binds {
+			return "", fmt.Errorf("%w: 已通知终端，请等待其答复 its terminal was told and has not answered yet", ErrDecision)
+		}
+		may, seen = blankChoices(d, paid), seenDoubt(d)
 	case aboutMoney:
 		_, m, err := matterOf(tx, v.Ref)
 		if err != nil {
 			return "", err
 		}
-		if v.Money != "" || !slices.Contains(moneyActs(m.Kind), v.Act) {
-			return "", ErrDecision
-		}
-		return m.Kind + " " + when(m.Opened), nil
+		may, seen = moneyChoices(m.Kind), m.Kind+" "+when(m.Opened)
 	}
-	return "", ErrDecision
+	if !slices.Contains(may, choice{v.Act, v.Money}) {
+		return "", fmt.Errorf("%w: 不能这样处理，请重新选择 choose again: this cannot be said of it as it stands", ErrDecision)
+	}
+	return seen, nil
+}
+
+// overtaken says whether what a proposal is about has changed since.
+func overtaken(tx Tx, v VerdictRow) (bool, error) {
+	seen, err := mayVerdict(tx, v)
+	if errors.Is(err, ErrNoRow) || errors.Is(err, ErrDecision) {
+		return true, nil
+	}
+	return seen != v.Seen, err
+}
+
+// overtake ends a proposal that was overtaken; second is who noticed, "" the platform.
+func (s *Server) overtake(tx Tx, v VerdictRow, second string) error {
+	v.State, v.Second, v.Ended = verdictOvertaken, second, s.now()
+	return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.overtaken", Code: v.Act, Who: second, Why: about(v.Ref, "of "+v.By+": "+v.Why)}))
+}
+
+// sweepVerdicts ends the proposals that were overtaken.
+func (s *Server) sweepVerdicts(ctx context.Context) error {
+	var over []VerdictRow
+	err := s.store.View(ctx, func(tx Tx) error {
+		over = nil
+		all, err := tx.OpenVerdicts(deskShown)
+		if err != nil {
+			return err
+		}
+		for _, v := range all {
+			if is, err := overtaken(tx, v); err != nil {
+				return err
+			} else if is {
+				over = append(over, v)
+			}
+		}
+		return nil
+	})
+	for _, v := range over {
+		err = errors.Join(err, s.store.Update(ctx, func(tx Tx) error {
+			v, err := tx.Verdict(v.ID)
+			if err != nil || v.State != verdictOpen {
+				return err
+			}
+			if is, err := overtaken(tx, v); err != nil || !is {
+				return err
+			}
+			return s.overtake(tx, v, "")
+		}))
+	}
+	return err
 }
 
 // Confirm carries out what another person proposed. [ErrSecond]: the same person. [ErrDecided]: somebody was first, or what it is about
 // has changed since.
 func (s *Server) Confirm(ctx context.Context, id string, by Operator) error {
-	overtaken := false
+	over := false
 	err := s.telling(ctx, func(tx Tx) error {
-		overtaken = false
 		v, err := tx.Verdict(id)
 		if err != nil {
 			return err
@@ -187,14 +266,11 @@ func (s *Server) Confirm(ctx context.Context, id string, by Operator) error {
 		if v.By == by.Who {
 			return ErrSecond
 		}
-		seen, err := s.mayVerdict(tx, v)
-		if errors.Is(err, ErrNoRow) || errors.Is(err, ErrDecision) || err == nil && seen != v.Seen {
-			overtaken = true
-			v.State, v.Second, v.Ended = verdictOvertaken, by.Who, s.now()
-			return tx.PutVerdict(v)
-		}
-		if err != nil {
+		if over, err = overtaken(tx, v); err != nil {
 			return err
+		}
+		if over {
+			return s.overtake(tx, v, by.Who)
 		}
 		v.State, v.Second, v.Ended = verdictConfirmed, by.Who, s.now()
 		if v.Kind == aboutBlank {
@@ -205,9 +281,9 @@ func (s *Server) Confirm(ctx context.Context, id string, by Operator) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.confirmed", Code: v.Act, Who: v.Second, Why: clip(about(v.Ref, "with "+v.By+": "+v.Why), 200)}))
+		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.confirmed", Code: v.Act, Who: v.Second, Why: about(v.Ref, "with "+v.By+": "+v.Why)}))
 	})
-	if err == nil && overtaken {
+	if err == nil && over {
 		return ErrDecided
 	}
 	return err
@@ -224,7 +300,7 @@ func (s *Server) Refuse(ctx context.Context, id string, by Operator) error {
 			return ErrDecided
 		}
 		v.State, v.Second, v.Ended = verdictRefused, by.Who, s.now()
-		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.refused", Code: v.Act, Who: by.Who, Why: clip(about(v.Ref, by.Why), 200)}))
+		return errors.Join(tx.PutVerdict(v), addEvent(tx, SecurityEvent{At: v.Ended, Event: "desk.refused", Code: v.Act, Who: by.Who, Why: about(v.Ref, by.Why)}))
 	})
 }
 

@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pay/paysim"
@@ -57,7 +59,7 @@ func TestTwoPeopleSayWhatBecameOfABlank(t *testing.T) {
 		t.Errorf("%d", w.Code)
 	}
 	list := chen.send("GET", "/desk", nil).Body.String()
-	for _, has := range []string{"B1", "去向不明", "10.00 paid", "MANUAL", `value="spoiled return"`, `value="spoiled again"`, `value="taken"`, `value="retained"`} {
+	for _, has := range []string{"B1", "去向不明", "¥ 10.00 已缴费 paid", "转人工 with a person", `value="spoiled return"`, `value="spoiled again"`, `value="taken"`, `value="retained"`} {
 		if !strings.Contains(list, has) {
 			t.Errorf("the page lacks %q", has)
 		}
@@ -121,6 +123,13 @@ func TestTwoPeopleSayWhatBecameOfABlank(t *testing.T) {
 	if order != want {
 		t.Errorf("%+v", order)
 	}
+	// Until the terminal has answered nobody says anything else of it.
+	if list := chen.send("GET", "/desk", nil).Body.String(); strings.Contains(list, `name="ref"`) || !strings.Contains(list, "等待其答复") {
+		t.Errorf("%s", list)
+	}
+	if w := chen.send("POST", "/desk", propose("taken")); w.Code != 400 || !strings.Contains(w.Body.String(), "已通知终端") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	// Nothing has moved: the terminal's ledger does, and says so.
 	if got, _ := p.card("GET", "/"+key, nil); got.State != wire.CardDoubt {
 		t.Errorf("%+v", got)
@@ -178,6 +187,9 @@ func TestAProposalIsTakenBackOrOvertaken(t *testing.T) {
 	if box := p.inbox(); len(box) != 0 {
 		t.Errorf("%+v", box)
 	}
+	if all := l.said("desk.overtaken", "retained"); len(all) != 1 || all[0].Who != "bai" {
+		t.Errorf("%+v", all)
+	}
 	if id, err = l.Propose(ctx, VerdictRow{Kind: aboutBlank, Ref: blankRef, Act: "taken"}, bai); err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +198,132 @@ func TestAProposalIsTakenBackOrOvertaken(t *testing.T) {
 	}
 	if box := p.inbox(); len(box) != 1 {
 		t.Errorf("%+v", box)
+	}
+}
+
+// TestAnOrderBindsUntilItsAnswer: what a terminal may still do is not said otherwise; what it did not do is.
+func TestAnOrderBindsUntilItsAnswer(t *testing.T) {
+	_, p, _, l := doubted(t)
+	chen, v := Operator{"chen", "看到在箱中"}, VerdictRow{Kind: aboutBlank, Ref: blankRef, Act: "taken"}
+	again := func(ok bool) (id string) {
+		t.Helper()
+		id, err := l.Propose(t.Context(), v, chen)
+		if ok != (err == nil) || err != nil && !errors.Is(err, ErrDecision) {
+			t.Errorf("%v", err)
+		}
+		return id
+	}
+	if err := l.Confirm(t.Context(), again(true), Operator{Who: "bai"}); err != nil {
+		t.Fatal(err)
+	}
+	answered := func(status wire.OrderStatus) {
+		t.Helper()
+		id := p.inbox()[0].ID
+		if err := l.store.Update(t.Context(), func(tx Tx) error {
+			o, err := tx.Order(p.id, id)
+			o.Status = status
+			return errors.Join(err, tx.PutOrder(o))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again(false)
+	answered(wire.OrderDone) // its record is under way
+	again(false)
+	answered(wire.OrderRefused)
+	if err := l.Refuse(t.Context(), again(true), chen); err != nil {
+		t.Fatal(err)
+	}
+	answered("")
+	if err := l.Revoke(t.Context(), p.id, Operator{"bai", "被盗"}); err != nil {
+		t.Fatal(err)
+	}
+	again(true)
+}
+
+// TestWhatIsOverIsNotLeftOpen: nobody looks at a proposal about a blank that was found.
+func TestWhatIsOverIsNotLeftOpen(t *testing.T) {
+	_, p, key, l := doubted(t)
+	v := VerdictRow{Kind: aboutBlank, Ref: blankRef, Act: "retained"}
+	if _, err := l.Propose(t.Context(), v, Operator{"chen", "看到在箱中"}); err != nil {
+		t.Fatal(err)
+	}
+	left := func(want int) {
+		t.Helper()
+		if err := l.sweepVerdicts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_ = l.store.View(t.Context(), func(tx Tx) error {
+			if all, err := tx.OpenVerdicts(9); err != nil || len(all) != want {
+				t.Errorf("%+v %v", all, err)
+			}
+			return nil
+		})
+	}
+	left(1)
+	p.blank(key, "B1", wire.BlankTaken)
+	left(0)
+	if all := l.said("desk.overtaken", "retained"); len(all) != 1 || all[0].Who != "" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestOneOfManySecondsDecides: they confirm and refuse at the same moment, and one order goes out at the most.
+func TestOneOfManySecondsDecides(t *testing.T) {
+	for _, seconds := range []struct{ confirm, refuse int }{{6, 0}, {3, 3}} {
+		_, p, _, l := doubted(t)
+		id, err := l.Propose(t.Context(), VerdictRow{Kind: aboutBlank, Ref: blankRef, Act: "taken"}, Operator{"chen", "办事人已取走"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		act := func(confirm bool, who string) {
+			by := Operator{who, "箱中没有"}
+			if confirm {
+				ended <- l.Confirm(t.Context(), id, by)
+			} else {
+				ended <- l.Refuse(t.Context(), id, by)
+			}
+		}
+		n := seconds.confirm + seconds.refuse
+		for i := range n {
+			go act(i < seconds.confirm, fmt.Sprintf("clerk%d", i))
+		}
+		done := 0
+		for range n {
+			if err := <-ended; err == nil {
+				done++
+			} else if !errors.Is(err, ErrDecided) {
+				t.Error(err)
+			}
+		}
+		box := p.inbox()
+		_ = l.store.View(t.Context(), func(tx Tx) error {
+			v, err := tx.Verdict(id)
+			want := map[string]int{verdictConfirmed: 1}[v.State]
+			if err != nil || done != 1 || len(box) != want || (v.Message != "") != (want == 1) {
+				t.Errorf("%d decided, %d ordered: %+v %v", done, len(box), v, err)
+			}
+			return nil
+		})
+	}
+}
+
+// TestNoCharacterIsCut: a reason of sixty characters is longer than what an event holds.
+func TestNoCharacterIsCut(t *testing.T) {
+	_, _, _, l := doubted(t)
+	f := propose("taken")
+	f.Set("why", strings.Repeat("证", 60))
+	if w := l.account("chen", staff.Clerk).send("POST", "/desk", f); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if all := l.said("desk.proposed", "taken"); len(all) != 1 || !utf8.ValidString(all[0].Why) || len(all[0].Why) < 190 {
+		t.Errorf("%+v", all)
+	}
+	for in, want := range map[string]string{"证件": "证", "abcd": "abcd", "abcdef": "abcde", "abc证": "abc", "": ""} {
+		if got := clip(in, 5); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
 	}
 }
 

@@ -281,6 +281,16 @@ func TestRolesAtThePages(t *testing.T) {
 		p.record(wire.TypeHotline, id, wire.Hotline{LocalNo: "L-1", Category: "<img src=x onerror=alert(1)>", Phone: "13800000009", At: time.Now()}))); w.Code != 200 {
 		t.Fatal(w.Body)
 	}
+	// A terminal of another maker sends a whole name: no page shows it.
+	whole := uuid.NewString()
+	if w := p.do("POST", wire.PathPush, p.batch(p.record(wire.TypeCaseOpened, whole, wire.CaseOpened{Item: "SB-P", ReceiptCode: "03-2", State: "SUBMITTED", At: time.Now(), Person: "李晓雯"}))); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	for _, path := range []string{"/cases", "/overview.json"} {
+		if list := people[staff.Clerk].send("GET", path, nil).Body.String(); strings.Contains(list, "李晓雯") || !strings.Contains(list, "李*雯") {
+			t.Errorf("%s: %s", path, list)
+		}
+	}
 	record := ""
 	if err := l.store.View(t.Context(), func(tx Tx) error {
 		all, err := tx.Hotlines(1)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -37,11 +38,11 @@ async function load(){
   const o=await r.json();
   document.getElementById('counts').textContent=[sum(o.cases_total,'n_cases'),sum(o.records,'n_records'),sum(o.documents,'n_documents'),sum(o.ratings,'n_ratings'),sum(o.quarantined,'n_quarantined')].join(' · ');
   const t=document.querySelector('#terminals tbody');t.replaceChildren();
-  for(const x of o.terminals){const tr=document.createElement('tr');link(tr,x.id,'/terminals/'+encodeURIComponent(x.id));cell(tr,x.site+' '+x.name);cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
-   cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad':'');
+  for(const x of o.terminals){const tr=document.createElement('tr');link(tr,x.id,'/terminals/'+encodeURIComponent(x.id));cell(tr,x.site+' '+x.name,'long');cell(tr,x.link?w('online'):w('offline'),x.link?'ok':'bad');cell(tr,x.seen);
+   cell(tr,x.devices.map(d=>word('role',d.role)+' '+word('unready',d.unready)).join(w('and'))||'—',x.devices.length?'bad long':'');
    const s=x.sample;cell(tr,s?s.waiting+' + '+s.pictures:'—');cell(tr,s?s.disk_mb+' MB':'—');cell(tr,s?s.time+(s.lost?' ('+sum(s.lost,'n_lost')+')':''):'—',s&&s.lost?'bad':'');t.append(tr)}
   const c=document.querySelector('#cases tbody');c.replaceChildren();
-  for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,word('item',x.item));cell(tr,x.person||'—');cell(tr,word('state',x.state));cell(tr,word('level',x.rating)||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
+  for(const x of o.cases){const tr=document.createElement('tr');cell(tr,x.receipt);cell(tr,word('item',x.item),'long');cell(tr,x.person||'—','long');cell(tr,word('state',x.state));cell(tr,word('level',x.rating)||'—');cell(tr,x.opened);cell(tr,x.terminal);c.append(tr)}
   document.body.className='';document.getElementById('stale').hidden=true;
  }catch(e){document.body.className='stale';document.getElementById('stale').hidden=false}
 }
@@ -57,9 +58,11 @@ nav{margin-top:8px}nav a{color:#fff;margin-right:20px}nav form{display:inline}na
 #lang{position:absolute;right:32px;top:24px}
 section{background:#fff;border:2px solid #D5DEEA;border-radius:16px;padding:16px 24px;margin-bottom:24px;overflow-x:auto}
 h2{font-size:18px;margin:4px 0 12px}table{border-collapse:collapse;width:100%}th{text-align:left;color:#4A5C78;font-weight:400}
-td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;white-space:nowrap}.ok{color:#0E7A4B}.bad{color:#B3261E}
+td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;vertical-align:top}td{white-space:nowrap}td.long{white-space:normal;overflow-wrap:anywhere}.about td{border-bottom:0;padding-bottom:0}.ok{color:#0E7A4B}.bad{color:#B3261E}
 section.narrow{max-width:480px;margin-left:auto;margin-right:auto}.narrow label{display:block;margin:12px 0}.narrow input,.narrow select{display:block;width:100%;box-sizing:border-box}
-input,select,section button{font:inherit;padding:6px 10px;border:2px solid #D5DEEA;border-radius:8px}section button{background:#0B57D0;color:#fff;border-color:#0B57D0;cursor:pointer}
+input,select,section button{font:inherit;padding:6px 10px;border:2px solid #D5DEEA;border-radius:8px}section button{background:#0B57D0;color:#fff;border-color:#0B57D0;cursor:pointer}section button.refuse{background:#fff;color:#B3261E;border-color:#B3261E}
+section:not(.narrow) form{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:4px 0 8px}#card{display:grid;grid-template-columns:auto 1fr;gap:0 32px}#card h2{grid-column:1/3}#card td,#card th{padding:5px 12px 5px 0}
+.faces{display:flex;flex-direction:column;gap:16px;margin:0}.faces img{border:1px solid #D5DEEA;border-radius:8px}img.ink{width:179px}
 .stale main{opacity:.5}#stale{background:#B3261E;color:#fff;padding:8px 32px}
 .check{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px;font-size:18px;line-height:1.6}dt{color:#4A5C78}dd{margin:0 0 12px;word-break:break-all}
 `
@@ -202,7 +205,7 @@ func (s *Server) look(ctx context.Context) (overview, error) {
 		}
 		cs, err := tx.Cases(50)
 		for _, c := range cs {
-			o.Cases = append(o.Cases, caseLine{c.ReceiptCode, c.Item, c.Person, c.State, c.Rating, c.Opened.Local().Format(time.DateTime), c.Terminal})
+			o.Cases = append(o.Cases, caseLine{c.ReceiptCode, c.Item, idnum.MaskName(c.Person), c.State, c.Rating, c.Opened.Local().Format(time.DateTime), c.Terminal})
 		}
 		return err
 	})

@@ -14,24 +14,24 @@ import (
 )
 
 var cardsPage = pageOf(`证件审核 Cards`, `<section><h2>待审核 Waiting</h2><table id="waiting"><thead><tr><th>申请编号 Number</th><th>姓名 Name</th><th>证件 Card</th><th>照片检查 Checks</th><th>申请时间 Made</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Waiting}}<tr><td><a href="/cards/{{.Key}}">{{.Number}}</a></td><td>{{.Masked}}</td><td>{{.Kind}}</td><td>{{.Passed}} / {{len .Checks}}</td><td>{{day .Made}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="6">—</td></tr>{{end}}</tbody></table></section>
+{{range .Is.Waiting}}<tr><td><a href="/cards/{{.Key}}">{{.Number}}</a></td><td class="long">{{.Masked}}</td><td class="long">{{words "item" .Kind}}</td><td>{{.Passed}} / {{len .Checks}}</td><td>{{day .Made}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="6">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>去向待查 In doubt</h2><table><thead><tr><th>申请编号 Number</th><th>姓名 Name</th><th>空白证 Blank</th><th>变动 Changed</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Doubt}}<tr><td><a href="/desk">{{.Number}}</a></td><td>{{.Masked}}</td><td>{{.Blank}}</td><td>{{day .Changed}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>
+{{range .Is.Doubt}}<tr><td><a href="/desk">{{.Number}}</a></td><td class="long">{{.Masked}}</td><td>{{.Blank}}</td><td>{{day .Changed}}</td><td>{{.Terminal}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>自动审核 Policy</h2><p>{{if .Is.Policy.Auto}}<b class="bad">照片检查全部合格的自动通过</b> What passes every check is approved without a person{{else}}全部由人工审核 A person looks at every application{{end}}{{with .Is.Policy.By}} · {{.}}{{end}}</p>
 {{if .May "administrator"}}<form method="post" action="/cards/policy"><select name="act"><option value="off">人工 off</option><option value="on">自动 on</option></select>
 <label>理由 Why <input name="why" required minlength="4" maxlength="60"></label><button>执行 Do</button></form>{{end}}</section>`)
 
-var cardPage = pageOf(`证件审核 Card`, `{{with .Is}}<section id="card"><h2>{{.Card.Number}} · {{.Card.Kind}} · <span id="state">{{.Card.State}}</span></h2>
+var cardPage = pageOf(`证件审核 Card`, `{{with .Is}}<section id="card"><h2>{{.Card.Number}} · {{words "item" .Card.Kind}} · <span id="state">{{words "card" .Card.State}}</span></h2>
 <p class="faces">{{if .Photo}}<img src="/cards/{{.Card.Key}}/photo" width="179" height="221" alt="照片 photo">{{else}}<span class="bad">照片已删除 erased</span>{{end}}
-{{if .Ink}}<img src="/cards/{{.Card.Key}}/ink" height="110" alt="签名 signature">{{end}}</p>
-<table><tbody>{{range .Rows}}<tr><th>{{index .Label "zh"}} {{index .Label "en"}}</th><td>{{.Value}}</td></tr>{{end}}
+{{if .Ink}}<img src="/cards/{{.Card.Key}}/ink" class="ink" alt="签名 signature">{{end}}</p>
+<table><tbody>{{range .Rows}}<tr><th>{{index .Label "zh"}} {{index .Label "en"}}</th><td class="long">{{.Value}}</td></tr>{{end}}
 {{if .NameImage}}<tr><th>姓名字形 Name as drawn</th><td><img src="/cards/{{.Card.Key}}/name" height="40" alt="姓名 name"></td></tr>{{end}}
 <tr><th>领取凭证 Voucher</th><td>{{.Voucher}}</td></tr><tr><th>代办 By a guardian</th><td>{{if .Guardian}}是 yes{{else}}否 no{{end}}</td></tr><tr><th>人脸同意 Face agreed</th><td>{{if .Card.Agreed}}是 yes{{else}}否 no{{end}}</td></tr>
 <tr><th>申请时间 Made</th><td>{{day .Card.Made}}</td></tr><tr><th>终端 Terminal</th><td>{{.Card.Terminal}}</td></tr></tbody></table></section>
 <section><h2>照片检查 Checks {{.Card.Profile}}</h2><table id="checks"><tbody>{{range .Card.Checks}}<tr><td>{{.Name}}</td><td>{{.Value}}</td><td class="{{if .OK}}ok{{else}}bad{{end}}">{{if .OK}}✓{{else}}✗{{end}}</td></tr>{{else}}<tr><td>无：登记机关的照片 none: the register's picture</td></tr>{{end}}</tbody></table></section>
-{{if eq .Card.State "waiting"}}<section><form method="post" action="/cards/{{.Card.Key}}/decide"><input type="hidden" name="rev" value="{{.Card.Rev}}"><input type="hidden" name="act" value="approve"><button id="approve">通过 Approve</button></form></section>
-<section><form method="post" action="/cards/{{.Card.Key}}/decide"><input type="hidden" name="rev" value="{{.Card.Rev}}"><input type="hidden" name="act" value="reject">
-<label>理由，办事人会看到 Reason, which the citizen reads <input id="why" name="why" required minlength="4" maxlength="60"></label><label>英文 In English <input name="why_en" maxlength="200"></label><button id="reject">不通过 Reject</button></form></section>
+{{if eq .Card.State "waiting"}}<section><form method="post" action="/cards/{{.Card.Key}}/decide"><input type="hidden" name="rev" value="{{.Card.Rev}}"><input type="hidden" name="act" value="approve"><button id="approve">通过 Approve</button></form>
+<form method="post" action="/cards/{{.Card.Key}}/decide"><input type="hidden" name="rev" value="{{.Card.Rev}}"><input type="hidden" name="act" value="reject">
+<label>理由，办事人会看到 Reason, which the citizen reads <input id="why" name="why" required minlength="4" maxlength="60"></label><label>英文 In English <input name="why_en" maxlength="200"></label><button id="reject" class="refuse">不通过 Reject</button></form></section>
 {{else}}<section><p>{{.Card.By}} · {{day .Card.Decided}} · {{index .Card.Why "zh"}}</p></section>{{end}}{{end}}<p><a href="/cards">返回 Back</a></p>`)
 
 // cardsShown bounds the lists.
@@ -151,25 +151,21 @@ func (s *Server) cardPicture(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) cardDecide(w http.ResponseWriter, r *http.Request) {
 	who, _ := staff.From(r.Context())
-	key, by, approve := r.PathValue("key"), Operator{Who: who.ID}, false
+	key, by, english := r.PathValue("key"), Operator{Who: who.ID}, ""
 	rev, err := strconv.ParseInt(r.PostFormValue("rev"), 10, 64)
 	act := r.PostFormValue("act")
 	if err != nil || act != "approve" && act != "reject" {
 		s.refusePage(w, r, errForm, "没有这个操作 There is no such act")
 		return
 	}
-	english := ""
-	switch act {
-	case "approve":
-		approve = true
-	default:
+	if act == "reject" {
 		var ok bool
 		if by, ok = s.reason(w, r); !ok {
 			return
 		}
 		english = clip(strings.TrimSpace(r.PostFormValue("why_en")), 200)
 	}
-	if err := s.decideCard(r.Context(), key, rev, approve, by, english); err != nil {
+	if err := s.decideCard(r.Context(), key, rev, act == "approve", by, english); err != nil {
 		if errors.Is(err, ErrDecided) {
 			err = s.whoDecided(r.Context(), key)
 		}
@@ -180,10 +176,13 @@ func (s *Server) cardDecide(w http.ResponseWriter, r *http.Request) {
 }
 
 // decidedError says who was first.
-type decidedError struct{ by, state string }
+type decidedError struct {
+	by    string
+	state wire.CardState
+}
 
 func (e decidedError) Error() string {
-	return "此申请已处理 Somebody else was first: " + e.by + " " + e.state
+	return "此申请已处理 Somebody else was first: " + e.by + " · " + words("card", e.state)
 }
 
 // Unwrap makes it an [ErrDecided].
@@ -194,7 +193,7 @@ func (s *Server) whoDecided(ctx context.Context, key string) error {
 	if err := s.store.View(ctx, func(tx Tx) (err error) { c, err = tx.Card(key); return err }); err != nil {
 		return err
 	}
-	return decidedError{c.By, string(c.State)}
+	return decidedError{c.By, c.State}
 }
 
 func (s *Server) cardPolicySet(w http.ResponseWriter, r *http.Request) {

@@ -4,7 +4,6 @@ package platform
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/budayang/kiosk/platform/pay"
@@ -12,74 +11,91 @@ import (
 	"github.com/budayang/kiosk/sync/wire"
 )
 
-var deskPage = pageOf(`待查 Desk`, `{{$may := .May "clerk"}}{{$me := .Who.ID}}<section><h2>去向待查的空白证 Blanks</h2><table id="blanks"><thead><tr><th>空白证 Blank</th><th>状态 State</th><th>申请 Application</th><th>办件 Case</th><th>款项 Money</th><th>自 Since</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Blanks}}<tr id="{{.Mark}}"><td>{{with .Number}}{{.}}{{else}}未读到 not read{{end}}</td><td>{{.StateWords}}</td><td>{{.Card.Number}} {{.Card.Masked}}</td><td>{{.Receipt}} {{.CaseState}}</td><td>{{.Money}}</td><td>{{day .Since}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>
-<tr><td colspan="7">{{with .Open}}{{template "open" .}}{{else}}<form class="propose" method="post" action="/desk"><input type="hidden" name="kind" value="blank"><input type="hidden" name="ref" value="{{.Ref}}">
-<label>查明 Found <select name="act" required><option value="">—</option>{{range .Acts}}<option value="{{.Act}}{{with .Money}} {{.}}{{end}}">{{.Words}}</option>{{end}}</select></label>
-<label>依据 How it was found out <input name="why" required minlength="4" maxlength="60"></label><button>提出 Propose</button></form>{{end}}{{with .Last}}<p>{{.}}</p>{{end}}</td></tr>{{else}}<tr><td colspan="7">—</td></tr>{{end}}</tbody></table></section>
+var deskPage = pageOf(`待查 Desk`, `<section><h2>去向待查的空白证 Blanks</h2><table id="blanks"><thead><tr><th>空白证 Blank</th><th>状态 State</th><th>申请 Application</th><th>办件 Case</th><th>款项 Money</th><th>自 Since</th><th>终端 Terminal</th></tr></thead><tbody>
+{{range .Is.Blanks}}<tr id="{{.Mark}}" class="about"><td>{{with .Number}}{{.}}{{else}}未读到 not read{{end}}</td><td>{{words "blank" .State}}</td><td class="long">{{.Card.Number}}<br>{{.Card.Masked}}</td><td>{{.Receipt}}<br>{{words "state" .CaseState}}</td><td>{{range .Bills}}¥ {{.Amount}} {{words "bill" .State}}<br>{{end}}</td><td>{{day .Since}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>
+<tr><td colspan="7" class="long">{{with .Told}}<p>{{.}}</p>{{end}}{{if .Binds}}{{else}}{{with .Open}}{{template "open" .}}{{else}}<form class="propose" method="post" action="/desk"><input type="hidden" name="kind" value="blank"><input type="hidden" name="ref" value="{{.Ref}}">
+<label>查明 Found <select name="act" required><option value="">—</option>{{range .Acts}}<option value="{{.}}">{{.Words}}</option>{{end}}</select></label>
+<label>依据 How it was found out <input name="why" required minlength="4" maxlength="60"></label><button>提出 Propose</button></form>{{end}}{{end}}</td></tr>{{else}}<tr><td colspan="7">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>待查的款项 Money</h2><table id="money"><thead><tr><th>缴款码 Bill</th><th>金额 Amount</th><th>状态 State</th><th>问题 Matter</th><th>渠道号 Number</th><th>自 Since</th></tr></thead><tbody>
-{{range .Is.Money}}<tr id="{{.Mark}}"><td>{{.Bill.Number}}</td><td>{{.Bill.Amount}}</td><td>{{.Bill.State}}</td><td>{{.Words}}</td><td>{{.Matter.Ref}}</td><td>{{day .Matter.Opened}}</td></tr>
-<tr><td colspan="6">{{with .Open}}{{template "open" .}}{{else}}{{if .Acts}}<form class="propose" method="post" action="/desk"><input type="hidden" name="kind" value="money"><input type="hidden" name="ref" value="{{.Ref}}">
-<label>处理 Decide <select name="act" required><option value="">—</option>{{range .Acts}}<option value="{{.Act}}">{{.Words}}</option>{{end}}</select></label>
+{{range .Is.Money}}<tr id="{{.Mark}}" class="about"><td>{{.Bill.Number}}</td><td>¥ {{.Bill.Amount}}</td><td>{{words "bill" .Bill.State}}</td><td>{{words "matter" .Matter.Kind}}</td><td>{{.Matter.Ref}}</td><td>{{day .Matter.Opened}}</td></tr>
+<tr><td colspan="6" class="long">{{with .Open}}{{template "open" .}}{{else}}{{if .Acts}}<form class="propose" method="post" action="/desk"><input type="hidden" name="kind" value="money"><input type="hidden" name="ref" value="{{.Ref}}">
+<label>处理 Decide <select name="act" required><option value="">—</option>{{range .Acts}}<option value="{{.}}">{{.Words}}</option>{{end}}</select></label>
 <label>依据 How it was found out <input name="why" required minlength="4" maxlength="60"></label><button>提出 Propose</button></form>{{else}}渠道答复后自行结束 Ends by itself when the channel says{{end}}{{end}}</td></tr>{{else}}<tr><td colspan="6">—</td></tr>{{end}}</tbody></table></section>
-<section><h2>已处理 Decided</h2><table id="decided"><tbody>{{range .Is.Decided}}<tr><td>{{day .Ended}}</td><td>{{.Act}} {{.Money}}</td><td>{{.Ref}}</td><td>{{.State}}</td><td>{{.By}} · {{.Second}}</td><td>{{.Why}}</td></tr>{{else}}<tr><td>—</td></tr>{{end}}</tbody></table></section>
-{{end}}{{define "open"}}<p class="open">{{.Words}} · {{.By}} · {{day .Made}} · {{.Why}}</p>
+<section><h2>已处理 Decided</h2><table id="decided"><thead><tr><th>时间 Time</th><th>结果 Outcome</th><th>对象 About</th><th>提出 · 复核 By</th><th>依据 Why</th></tr></thead><tbody>{{range .Is.Decided}}<tr><td>{{day .Ended}}</td><td class="long">{{words "verdict" .State}}<br>{{.Words}}</td><td class="long">{{.Ref}}</td><td>{{.By}} · {{with .Second}}{{.}}{{else}}—{{end}}</td><td class="long">{{.Why}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>
+{{end}}{{define "open"}}<p class="open long"><b>{{.Words}}</b> · {{.By}} · {{day .Made}} · {{.Why}}</p>
 {{if .Mine}}<form method="post" action="/desk/{{.ID}}"><input type="hidden" name="act" value="refuse"><span>须由另一人确认 Somebody else must confirm</span><input type="hidden" name="why" value="撤回 taken back"><button class="refuse">撤回 Take back</button></form>
 {{else}}<form method="post" action="/desk/{{.ID}}"><input type="hidden" name="act" value="confirm"><button class="confirm">确认 Confirm</button></form>
 <form method="post" action="/desk/{{.ID}}"><input type="hidden" name="act" value="refuse"><label>理由 Why not <input name="why" required minlength="4" maxlength="60"></label><button class="refuse">不同意 Refuse</button></form>{{end}}`)
 
-// deskShown bounds each list.
-const deskShown = 200
+// How much is listed.
+const (
+	deskShown   = 200 // of blanks and of money
+	deskDecided = 50
+)
 
-// deskWords are acts, states and matters in the two languages.
-var deskWords = map[string]string{
-	"taken":                         "证件已在本人手中 The citizen has the card",
-	"retained":                      "证件在回收箱中，存疑解除 The card is in the bin",
-	"spoiled " + wire.VerdictAgain:  "已作废，重新制证 Spoiled; another card is made",
-	"spoiled " + wire.VerdictReturn: "已作废，退款并结束 Spoiled; the money goes back",
-	"spoiled " + wire.VerdictEnd:    "已作废，结束 Spoiled; the case ends",
-	"back " + wire.VerdictAgain:     "未出卡，仍在库，重新制证 Never came out; another card is made",
-	"back " + wire.VerdictReturn:    "未出卡，仍在库，退款并结束 Never came out; the money goes back",
-	"back " + wire.VerdictEnd:       "未出卡，仍在库，结束 Never came out; the case ends",
-	actReturn:                       "原路退款 Pay back through the channel",
-	actByHand:                       "已线下退款 Was paid back by hand",
-	actNoted:                        "已查明，无需退款 Cleared up; nothing moves",
-	"in-doubt":                      "去向不明 in doubt",
-	"state retained":                "在回收箱中 in the bin",
-	pay.MatterAmount:                "金额不符 another amount",
-	pay.MatterRefund:                "渠道拒绝退款 refund refused",
-	pay.MatterUnknown:               "渠道未答复 not known",
-	pay.MatterAgainst:               "渠道前后矛盾 contradiction",
-	pay.MatterStatement:             "对账单中没有 not in the statement",
+// choiceWords are choices in the two languages.
+var choiceWords = map[choice]string{
+	{"taken", ""}:                   "证件已在本人手中 The citizen has the card",
+	{"retained", ""}:                "证件在回收箱中，存疑解除 The card is in the bin",
+	{"spoiled", wire.VerdictAgain}:  "已作废，重新制证 Spoiled; another card is made",
+	{"spoiled", wire.VerdictReturn}: "已作废，退款并结束 Spoiled; the money goes back",
+	{"spoiled", wire.VerdictEnd}:    "已作废，结束 Spoiled; the case ends",
+	{"back", wire.VerdictAgain}:     "未出卡，仍在库，重新制证 Never came out; another card is made",
+	{"back", wire.VerdictReturn}:    "未出卡，仍在库，退款并结束 Never came out; the money goes back",
+	{"back", wire.VerdictEnd}:       "未出卡，仍在库，结束 Never came out; the case ends",
+	{actReturn, ""}:                 "原路退款 Pay back through the channel",
+	{actByHand, ""}:                 "已线下退款 Was paid back by hand",
+	{actNoted, ""}:                  "已查明，无需退款 Cleared up; nothing moves",
 }
 
-type deskAct struct{ Act, Money, Words string }
+// String is a choice as a form sends it.
+func (c choice) String() string { return strings.TrimSpace(c.Act + " " + c.Money) }
+
+// Words are its words.
+func (c choice) Words() string { return choiceWords[c] }
+
+// Words are what was proposed.
+func (v VerdictRow) Words() string { return choice{v.Act, v.Money}.Words() }
 
 // openVerdict is a proposal as the person who looks sees it.
 type openVerdict struct {
 	VerdictRow
-	Words string
-	Mine  bool
+	Mine bool
+}
+
+// deskThing is what one says something of.
+type deskThing struct {
+	Ref, Mark string
+	Acts      []choice
+	Open      *openVerdict
 }
 
 type deskBlank struct {
 	DoubtRow
-	Ref, Mark, StateWords, Receipt, CaseState, Money, Last string
-	Card                                                   CardRow
-	Acts                                                   []deskAct
-	Open                                                   *openVerdict
+	deskThing
+	Receipt, CaseState string
+	Told               string // what became of the order that went out
+	Binds              bool
+	Card               CardRow
+	Bills              []pay.Bill
 }
 
 type deskMatter struct {
-	Bill             pay.Bill
-	Matter           pay.Matter
-	Ref, Mark, Words string
-	Acts             []deskAct
-	Open             *openVerdict
+	deskThing
+	Bill   pay.Bill
+	Matter pay.Matter
 }
 
-// mark is an element's name on the page.
-func mark(ref string) string { return strings.NewReplacer("/", "-", ".", "-").Replace(ref) }
+// thing is what is said of something so far; who looks at it.
+func thing(ref, who string, acts []choice, all []VerdictRow) deskThing {
+	x := deskThing{Ref: ref, Mark: strings.NewReplacer("/", "-", ".", "-").Replace(ref), Acts: acts}
+	for _, v := range all {
+		if v.State == verdictOpen {
+			x.Open = &openVerdict{v, v.By == who}
+		}
+	}
+	return x
+}
 
 func (s *Server) deskList(w http.ResponseWriter, r *http.Request) {
 	who, _ := staff.From(r.Context())
@@ -89,63 +105,21 @@ func (s *Server) deskList(w http.ResponseWriter, r *http.Request) {
 		Decided []VerdictRow
 	}{}
 	err := s.store.View(r.Context(), func(tx Tx) error {
-		is.Blanks, is.Money = nil, nil
-		waiting, err := tx.OpenVerdicts(2 * deskShown)
-		if err != nil {
-			return err
-		}
-		open := func(kind, ref string) *openVerdict {
-			for _, v := range waiting {
-				if v.Kind == kind && v.Ref == ref {
-					return &openVerdict{v, deskWords[strings.TrimSpace(v.Act+" "+v.Money)], v.By == who.ID}
-				}
-			}
-			return nil
-		}
-		if is.Decided, err = tx.Verdicts(deskShown / 4); err != nil {
-			return err
-		}
 		doubts, err := tx.Doubts(deskShown)
 		if err != nil {
 			return err
 		}
-		for _, d := range doubts {
-			x, err := s.deskBlank(tx, d)
-			if err != nil {
+		is.Blanks = make([]deskBlank, len(doubts))
+		for i, d := range doubts {
+			if is.Blanks[i], err = blankOnDesk(tx, d, who.ID); err != nil {
 				return err
 			}
-			x.Open = open(aboutBlank, x.Ref)
-			for _, v := range is.Decided {
-				if v.Kind == aboutBlank && v.Ref == x.Ref && v.Message != "" && x.Last == "" {
-					if x.Last, err = sentWords(tx, d.Terminal, v.Message); err != nil {
-						return err
-					}
-				}
-			}
-			is.Blanks = append(is.Blanks, x)
 		}
-		numbers, err := tx.BillsOnDesk(deskShown)
-		if err != nil {
+		if is.Money, err = moneyOnDesk(tx, who.ID); err != nil {
 			return err
 		}
-		for _, n := range numbers {
-			a, err := tx.Bill(n)
-			if err != nil {
-				return err
-			}
-			for _, m := range a.Matters {
-				if !m.Ended.IsZero() {
-					continue
-				}
-				x := deskMatter{Bill: a.Bill, Matter: m, Ref: matterRef(n, m), Words: deskWords[m.Kind]}
-				x.Mark, x.Open = mark(x.Ref), open(aboutMoney, x.Ref)
-				for _, act := range moneyActs(m.Kind) {
-					x.Acts = append(x.Acts, deskAct{Act: act, Words: deskWords[act]})
-				}
-				is.Money = append(is.Money, x)
-			}
-		}
-		return nil
+		is.Decided, err = tx.Verdicts(deskDecided)
+		return err
 	})
 	if err != nil {
 		s.failPage(w, r, err)
@@ -154,28 +128,32 @@ func (s *Server) deskList(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, deskPage, is)
 }
 
-// sentWords say what became of the order that carries a verdict out.
-func sentWords(tx Tx, terminal, message string) (string, error) {
-	o, err := tx.Order(terminal, message)
-	if err != nil {
-		return "", ignoreNoRow(err)
-	}
+// toldWords say what became of an order.
+func toldWords(o OrderRow) string {
 	switch wire.OrderStatus(o.Status) {
 	case "":
-		return "已通知终端，等待其答复 The terminal was told and has not answered", nil
+		return "已通知终端，等待其答复 The terminal was told and has not answered"
 	case wire.OrderDone:
-		return "终端已执行 The terminal did it", nil
+		return "终端已执行 The terminal did it"
 	}
-	return "终端未执行 The terminal did not: " + o.Detail, nil
+	return "终端未执行 The terminal did not: " + o.Detail
 }
 
-// deskBlank is what is known of a blank, and what may have become of it.
-func (s *Server) deskBlank(tx Tx, d DoubtRow) (x deskBlank, err error) {
-	x = deskBlank{DoubtRow: d, Ref: doubtRef(d), StateWords: deskWords[d.State]}
-	if d.State == string(wire.BlankRetained) {
-		x.StateWords = deskWords["state retained"]
+// blankOnDesk is what is known of a blank, and what may have become of it.
+func blankOnDesk(tx Tx, d DoubtRow, who string) (x deskBlank, err error) {
+	x.DoubtRow = d
+	ref := doubtRef(d)
+	all, err := tx.VerdictsAbout(aboutBlank, ref, verdictsLooked)
+	if err != nil {
+		return x, err
 	}
-	x.Mark = mark(x.Ref)
+	o, binds, err := orderOf(tx, d, all)
+	if err == nil {
+		x.Told, x.Binds = toldWords(o), binds
+	}
+	if ignoreNoRow(err) != nil {
+		return x, err
+	}
 	if x.Card, err = tx.Card(d.Case); ignoreNoRow(err) != nil {
 		return x, err
 	}
@@ -184,28 +162,38 @@ func (s *Server) deskBlank(tx Tx, d DoubtRow) (x deskBlank, err error) {
 		return x, err
 	}
 	x.Receipt, x.CaseState = c.ReceiptCode, c.State
-	bills, err := tx.BillsOf(d.Case)
-	if err != nil {
+	if x.Bills, err = tx.BillsOf(d.Case); err != nil {
 		return x, err
-	}
-	for _, b := range bills {
-		x.Money += b.Amount.String() + " " + string(b.State) + " "
 	}
 	paid, err := paidFor(tx, d.Case)
+	x.deskThing = thing(ref, who, blankChoices(d, paid), all)
+	return x, err
+}
+
+// moneyOnDesk are the open matters of bills.
+func moneyOnDesk(tx Tx, who string) (out []deskMatter, err error) {
+	numbers, err := tx.BillsOnDesk(deskShown)
 	if err != nil {
-		return x, err
+		return nil, err
 	}
-	ends := map[bool]string{true: wire.VerdictReturn, false: wire.VerdictEnd}[paid]
-	for _, act := range blankActs(d) {
-		if !slices.Contains([]wire.BlankState{wire.BlankSpoiled, wire.BlankBack}, act) {
-			x.Acts = append(x.Acts, deskAct{Act: string(act), Words: deskWords[string(act)]})
-			continue
+	for _, n := range numbers {
+		a, err := tx.Bill(n)
+		if err != nil {
+			return nil, err
 		}
-		for _, money := range []string{wire.VerdictAgain, ends} {
-			x.Acts = append(x.Acts, deskAct{string(act), money, deskWords[string(act)+" "+money]})
+		for _, m := range a.Matters {
+			if !m.Ended.IsZero() {
+				continue
+			}
+			ref := matterRef(n, m)
+			all, err := tx.VerdictsAbout(aboutMoney, ref, verdictsLooked)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, deskMatter{thing(ref, who, moneyChoices(m.Kind), all), a.Bill, m})
 		}
 	}
-	return x, nil
+	return out, nil
 }
 
 func (s *Server) deskPropose(w http.ResponseWriter, r *http.Request) {

@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // pageText is the page and its script.
@@ -58,6 +60,35 @@ func TestPageHasItsWords(t *testing.T) {
 	for role := range config.Drivers {
 		if !words("role")[string(role)] {
 			t.Errorf("role %s has no words", role)
+		}
+	}
+	for group, all := range map[string][]string{
+		"card":     {string(wire.CardWaiting), string(wire.CardApproved), string(wire.CardRejected), string(wire.CardPrinting), string(wire.CardIssued), string(wire.CardDoubt), string(wire.CardEnded)},
+		"bill":     {string(pay.BillOpen), string(pay.BillClosing), string(pay.BillClosed), string(pay.BillPaid), string(pay.BillDisputed), string(pay.BillReturning), string(pay.BillReturned)},
+		"blank":    {string(wire.BlankDoubt), string(wire.BlankRetained)},
+		"matter":   {pay.MatterAmount, pay.MatterRefund, pay.MatterUnknown, pay.MatterAgainst, pay.MatterStatement},
+		"verdict":  {verdictOpen, verdictConfirmed, verdictRefused, verdictOvertaken},
+		"standing": {Active, Revoked, Reset},
+		"command":  pageCommands,
+	} {
+		for _, code := range all {
+			if !words(group)[code] {
+				t.Errorf("%s %s has no words", group, code)
+			}
+		}
+	}
+	for _, d := range []DoubtRow{{State: string(wire.BlankRetained), Number: "B"}, {State: string(wire.BlankDoubt), Number: "B"}, {State: string(wire.BlankDoubt)}} {
+		for _, c := range append(blankChoices(d, true), blankChoices(d, false)...) {
+			if c.Words() == "" {
+				t.Errorf("choice %q has no words", c)
+			}
+		}
+	}
+	for _, w := range pageGroups["matter"] {
+		for _, c := range moneyChoices(w[0]) {
+			if c.Words() == "" {
+				t.Errorf("choice %q has no words", c)
+			}
 		}
 	}
 	names := itemNames()

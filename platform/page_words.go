@@ -4,8 +4,11 @@ package platform
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -63,6 +66,29 @@ var pageGroups = map[string][][3]string{
 		{"REFUND_DUE", "待退款", "refund due"}, {"REFUNDING", "退款中", "refunding"}, {"REFUNDED", "已退款", "refunded"},
 		{"REFUND_FAILED", "退款失败", "refund failed"},
 	},
+	"card": {
+		{"waiting", "待审核", "waiting"}, {"approved", "已通过", "approved"}, {"rejected", "未通过", "rejected"}, {"printing", "制证中", "printing"},
+		{"issued", "已发证", "issued"}, {"in-doubt", "去向不明", "in doubt"}, {"ended", "已结束", "ended"},
+	},
+	"bill": {
+		{"open", "待缴费", "open"}, {"closing", "关闭中", "closing"}, {"closed", "已关闭", "closed"}, {"paid", "已缴费", "paid"},
+		{"disputed", "金额不符", "disputed"}, {"returning", "退款中", "being paid back"}, {"returned", "已退款", "paid back"},
+	},
+	"blank": {{"in-doubt", "去向不明", "in doubt"}, {"retained", "在回收箱中", "in the bin"}},
+	"matter": {
+		{"amount", "金额不符", "another amount"}, {"refund-refused", "渠道拒绝退款", "refund refused"}, {"unknown", "渠道未答复", "not known"},
+		{"contradiction", "渠道前后矛盾", "contradiction"}, {"not-in-statement", "对账单中没有", "not in the statement"},
+	},
+	"verdict": {
+		{"open", "待确认", "proposed"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未同意", "refused"}, {"overtaken", "情况已变，未执行", "overtaken, nothing done"},
+	},
+	"command": {
+		{"pause", "暂停服务", "pause"}, {"resume", "恢复服务", "resume"}, {"restart", "重新启动", "restart"}, {"logs", "取日志", "logs"},
+		{"rotate-key", "更换密钥", "new key"}, {"resync", "重新对账", "compare again"},
+	},
+	"standing": {
+		{"active", "在用", "in use"}, {"revoked", "已停用", "put out"}, {"reset", "待重新登记", "to be enrolled again"},
+	},
 	"level": {
 		{"5", "非常满意", "very satisfied"}, {"4", "满意", "satisfied"}, {"3", "基本满意", "fairly satisfied"},
 		{"2", "不满意", "dissatisfied"}, {"1", "非常不满意", "very dissatisfied"},
@@ -81,17 +107,39 @@ var pageGroups = map[string][][3]string{
 	},
 }
 
-// pageWords is the page's words as JSON; names of items come from their files.
+// words is what a code of a group means, in both languages; a code without a word is shown as it is.
+func words(group string, code any) string {
+	c := fmt.Sprint(code)
+	if w, is := wordsOf()[group+" "+c]; is {
+		return w
+	}
+	return c
+}
+
+var wordsOf = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for group, all := range allGroups() {
+		for _, t := range all {
+			out[group+" "+t[0]] = t[1] + " " + t[2]
+		}
+	}
+	return out
+})
+
+// allGroups are the groups with the items' names, which come from their files.
+func allGroups() map[string][][3]string {
+	groups := maps.Clone(pageGroups)
+	groups["item"] = itemNames()
+	return groups
+}
+
+// pageWords is the page's words as JSON.
 func pageWords() string {
 	out := map[string]map[string]any{"zh": {}, "en": {}}
 	for _, t := range pageTexts {
 		out["zh"][t[0]], out["en"][t[0]] = t[1], t[2]
 	}
-	groups := map[string][][3]string{"item": itemNames()}
-	for name, all := range pageGroups {
-		groups[name] = all
-	}
-	for name, all := range groups {
+	for name, all := range allGroups() {
 		zh, en := map[string]string{}, map[string]string{}
 		for _, t := range all {
 			zh[t[0]], en[t[0]] = t[1], t[2]

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ const frameHTML = `{{define "frame"}}<!doctype html><html lang="zh-CN"><head><me
 <header><h1>{{template "title" .}}</h1>{{template "nav" .}}</header><main>{{template "main" .}}</main></body></html>{{end}}
 {{define "nav"}}{{if .Who.ID}}<nav><a href="/">总览 Overview</a>{{if .May "clerk"}}<a href="/cases">办件 Cases</a><a href="/requests">诉求 Requests</a><a href="/cards">审核 Cards</a><a href="/desk">待查 Desk</a>{{end}}{{if .May "administrator"}}<a href="/enrol">登记 Enrol</a><a href="/events">安全事件 Events</a><a href="/operators">账号 Accounts</a>{{end}}<a href="/account">{{.Who.ID}}</a><form method="post" action="/logout"><button>退出 Sign out</button></form></nav>{{end}}{{end}}`
 
-var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone, "mb": func(n int64) int64 { return n >> 20 }}).Parse(frameHTML))
+var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone, "mb": func(n int64) int64 { return n >> 20 }, "words": words, "masked": idnum.MaskName}).Parse(frameHTML))
 
 func dayTime(t time.Time) string {
 	if t.IsZero() {
@@ -165,7 +166,7 @@ func (s *Server) accountForm(w http.ResponseWriter, r *http.Request) {
 
 var casesPage = pageOf(`办件 Cases`, `<section><form method="get" action="/cases"><label>受理号 Receipt code <input name="receipt" value="{{.Is.Receipt}}" maxlength="64"></label><button>查找 Find</button></form></section>
 <section><table><thead><tr><th>受理号 Receipt</th><th>事项 Service</th><th>办事人 Person</th><th>状态 State</th><th>受理 Begun</th><th>变动 Changed</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Cases}}<tr><td>{{.ReceiptCode}}</td><td>{{.Item}}</td><td>{{.Person}}</td><td>{{.State}}</td><td>{{day .Opened}}</td><td>{{day .Updated}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>{{else}}<tr><td colspan="7">—</td></tr>{{end}}</tbody></table></section>`)
+{{range .Is.Cases}}<tr><td>{{.ReceiptCode}}</td><td class="long">{{words "item" .Item}}</td><td class="long">{{masked .Person}}</td><td>{{words "state" .State}}</td><td>{{day .Opened}}</td><td>{{day .Updated}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>{{else}}<tr><td colspan="7">—</td></tr>{{end}}</tbody></table></section>`)
 
 func (s *Server) casesList(w http.ResponseWriter, r *http.Request) {
 	is := struct {
@@ -192,7 +193,7 @@ func (s *Server) casesList(w http.ResponseWriter, r *http.Request) {
 }
 
 var requestsPage = pageOf(`12345 诉求 Requests`, `<section><table><thead><tr><th>编号 Number</th><th>类别 Category</th><th>电话 Phone</th><th>时间 Time</th><th>查看 Show</th></tr></thead><tbody>
-{{$s := .Is}}{{range .Is.Requests}}<tr><td>{{.LocalNo}}</td><td>{{.Category}}</td><td>{{if eq .Record $s.Shown}}<b>{{.Phone}}</b>{{else}}{{phone .Phone}}{{end}}</td><td>{{day .At}}</td>
+{{$s := .Is}}{{range .Is.Requests}}<tr><td>{{.LocalNo}}</td><td class="long">{{.Category}}</td><td>{{if eq .Record $s.Shown}}<b>{{.Phone}}</b>{{else}}{{phone .Phone}}{{end}}</td><td>{{day .At}}</td>
 <td>{{if .Phone}}<form method="post" action="/requests/{{.Record}}/show"><input name="why" placeholder="理由 Why" required minlength="4" maxlength="60"><button>显示号码 Show number</button></form>{{end}}</td></tr>{{else}}<tr><td colspan="5">—</td></tr>{{end}}</tbody></table></section>`)
 
 type requestsView struct {
@@ -231,14 +232,14 @@ func (s *Server) requestShow(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, requestsPage, is)
 }
 
-var terminalPage = pageOf(`终端 Terminal`, `<section><p>{{.Is.Terminal.ID}} · {{.Is.Terminal.Site}} {{.Is.Terminal.Name}} · {{.Is.Terminal.Software}} · {{day .Is.Terminal.Seen}} · {{.Is.State}}</p>
-<table><thead><tr><th>设备 Device</th><th>状态 State</th></tr></thead><tbody>{{range .Is.Terminal.Status}}<tr><td>{{.Role}}</td><td>{{with .Unready}}{{.}}{{else}}✓{{end}}</td></tr>{{end}}</tbody></table></section>
+var terminalPage = pageOf(`终端 Terminal`, `<section><p>{{.Is.Terminal.ID}} · {{.Is.Terminal.Site}} {{.Is.Terminal.Name}} · {{.Is.Terminal.Software}} · {{day .Is.Terminal.Seen}} · {{words "standing" .Is.State}}</p>
+<table><thead><tr><th>设备 Device</th><th>状态 State</th></tr></thead><tbody>{{range .Is.Terminal.Status}}<tr><td>{{words "role" .Role}}</td><td{{with .Unready}} class="bad">{{words "unready" .}}{{else}} class="ok">✓{{end}}</td></tr>{{end}}</tbody></table></section>
 <section><h2>遥测 Telemetry</h2><table><thead><tr><th>时间 Time</th><th>待传记录 Waiting</th><th>最旧 Oldest</th><th>待传图片 Pictures</th><th>存储 Journal</th><th>磁盘余量 Disk free</th><th>内存 Memory</th><th>运行 Up</th><th>时钟差 Clock</th><th>设备 Devices</th><th>丢失 Lost</th></tr></thead><tbody>
 {{range .Is.Samples}}<tr><td>{{day .Wall}}</td>{{$l := .Lost}}{{with .Telemetry}}<td>{{.Waiting}}</td><td>{{.Oldest}} s</td><td>{{.Pictures}}</td><td>{{mb .Journal}} / {{mb .Quota}} MB</td><td>{{mb .Disk}} MB</td><td>{{mb .Memory}} MB</td><td>{{.Up}} s</td><td>{{.ClockOff}} ms</td><td>{{range $role, $is := .Devices}}{{$role}} {{$is}}<br>{{end}}</td>{{end}}<td>{{$l}}</td></tr>{{else}}<tr><td colspan="11">—</td></tr>{{end}}</tbody></table></section>
-{{if .May "clerk"}}<section><h2>指令 Orders</h2><form method="post" action="/terminals/{{.Is.Terminal.ID}}/orders"><select name="order">{{range .Is.Commands}}<option>{{.}}</option>{{end}}</select>
+{{if .May "clerk"}}<section><h2>指令 Orders</h2><form method="post" action="/terminals/{{.Is.Terminal.ID}}/orders"><select name="order" required><option value="">—</option>{{range .Is.Commands}}<option value="{{.}}">{{words "command" .}}</option>{{end}}</select>
 <label>理由 Why <input name="why" required minlength="4" maxlength="60"></label><button>发送 Send</button></form>
-<table><thead><tr><th>指令 Order</th><th>发出 Sent</th><th>由 By</th><th>结果 Answer</th><th></th></tr></thead><tbody>{{range .Is.Orders}}<tr><td>{{.Type}} {{.Name}}</td><td>{{day .Sent}}</td><td>{{.By}}</td><td>{{.Status}}</td><td>{{.Detail}}</td></tr>{{end}}</tbody></table></section>{{end}}
-{{if .May "administrator"}}<section><h2>登记 Enrolment</h2><form method="post" action="/terminals/{{.Is.Terminal.ID}}/standing"><select name="act"><option value="reset">重置密钥 reset keys</option><option value="revoke">停用终端 put out</option></select>
+<table><thead><tr><th>指令 Order</th><th>发出 Sent</th><th>由 By</th><th>结果 Answer</th><th></th></tr></thead><tbody>{{range .Is.Orders}}<tr><td class="long">{{.Type}} {{.Name}}</td><td>{{day .Sent}}</td><td>{{.By}}</td><td>{{.Status}}</td><td class="long">{{.Detail}}</td></tr>{{end}}</tbody></table></section>{{end}}
+{{if .May "administrator"}}<section><h2>登记 Enrolment</h2><form method="post" action="/terminals/{{.Is.Terminal.ID}}/standing"><select name="act" required><option value="">—</option><option value="reset">重置密钥 reset keys</option><option value="revoke">停用终端 put out</option></select>
 <label>理由 Why <input name="why" required minlength="4" maxlength="60"></label><button>执行 Do</button></form></section>{{end}}`)
 
 // orderLife is how long an order from a page is good.
@@ -289,11 +290,7 @@ func (s *Server) terminalOrder(w http.ResponseWriter, r *http.Request) {
 	if c.Name == wire.CommandPause {
 		c.Why = map[string]string{"zh": by.Why, "en": by.Why}
 	}
-	known := false
-	for _, n := range pageCommands {
-		known = known || n == c.Name
-	}
-	if !known {
+	if !slices.Contains(pageCommands, c.Name) {
 		s.refusePage(w, r, errForm, "没有这个指令 There is no such order")
 		return
 	}
@@ -352,7 +349,7 @@ func (s *Server) enrolCode(w http.ResponseWriter, r *http.Request) {
 }
 
 var eventsPage = pageOf(`安全事件 Security events`, `<section><table><thead><tr><th>时间 Time</th><th>事件 Event</th><th>代码 Code</th><th>终端 Terminal</th><th>来自 From</th><th>路径 Route</th><th>次数 Times</th><th>操作员 By</th><th>说明 Why</th></tr></thead><tbody>
-{{range .Is}}<tr><td>{{day .At}}</td><td>{{.Event}}</td><td>{{.Code}}</td><td>{{.Terminal}}</td><td>{{.Peer}}</td><td>{{.Route}}</td><td>{{.Count}}</td><td>{{.Who}}</td><td>{{.Why}}</td></tr>{{end}}</tbody></table></section>`)
+{{range .Is}}<tr><td>{{day .At}}</td><td>{{.Event}}</td><td>{{.Code}}</td><td>{{.Terminal}}</td><td>{{.Peer}}</td><td class="long">{{.Route}}</td><td>{{.Count}}</td><td>{{.Who}}</td><td class="long">{{.Why}}</td></tr>{{end}}</tbody></table></section>`)
 
 func (s *Server) eventsList(w http.ResponseWriter, r *http.Request) {
 	all, err := s.SecurityEvents(r.Context(), 200)
@@ -365,7 +362,7 @@ func (s *Server) eventsList(w http.ResponseWriter, r *http.Request) {
 
 var operatorsPage = pageOf(`账号 Accounts`, `<section><table><thead><tr><th>账号 Account</th><th>角色 Role</th><th>状态 State</th><th>建立 Made</th><th>由 By</th><th>变更 Change</th></tr></thead><tbody>
 {{range .Is}}<tr><td>{{.Name}}</td><td>{{.Role}}</td><td>{{if .Off}}停用 off{{else if .MustChange}}待改口令 new password{{else}}✓{{end}}</td><td>{{day .Made}}</td><td>{{.MadeBy}}</td>
-<td><form method="post" action="/operators/{{.Name}}"><select name="act"><option value="viewer">角色 viewer</option><option value="clerk">角色 clerk</option><option value="administrator">角色 administrator</option><option value="password">设口令 set password</option><option value="unlock">解锁 unlock</option><option value="off">停用 off</option><option value="on">启用 on</option></select>
+<td><form method="post" action="/operators/{{.Name}}"><select name="act" required><option value="">—</option><option value="viewer">角色 viewer</option><option value="clerk">角色 clerk</option><option value="administrator">角色 administrator</option><option value="password">设口令 set password</option><option value="unlock">解锁 unlock</option><option value="off">停用 off</option><option value="on">启用 on</option></select>
 <input name="password" type="password" autocomplete="new-password" placeholder="新口令 New password" maxlength="256"><input name="why" placeholder="理由 Why" required minlength="4" maxlength="60"><button>执行 Do</button></form></td></tr>{{end}}</tbody></table></section>
 <section class="narrow"><h2>新账号 New account</h2><form method="post" action="/operators"><label>账号 Account <input name="name" required maxlength="32" pattern="[a-z0-9][a-z0-9._\-]+"></label>
 <label>角色 Role <select name="role"><option>viewer</option><option>clerk</option><option>administrator</option></select></label>

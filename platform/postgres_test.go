@@ -72,6 +72,8 @@ func TestContractOverPostgres(t *testing.T) {
 	t.Run("telemetry", TestTelemetryIsTakenAndItsLossCounted)
 	t.Run("cards", TestACardFromApplyingToTaken)
 	t.Run("cards that end", TestACaseThatEndsEndsItsApplication)
+	t.Run("two people", TestTwoPeopleSayWhatBecameOfABlank)
+	t.Run("many second people", TestOneOfManySecondsDecides)
 	t.Run("signing in", TestSigningIn)
 	t.Run("sessions", TestSessionsEnd)
 	t.Run("roles", TestRolesAtThePages)

@@ -108,6 +108,9 @@ func (s *Server) sweep(ctx context.Context) {
 		if err := s.sweepCards(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("erasing pictures of cards", "error", err)
 		}
+		if err := s.sweepVerdicts(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("ending proposals that were overtaken", "error", err)
+		}
 		if err := s.endUnclaimed(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("ending cards that nobody came for", "error", err)
 		}

@@ -20,7 +20,9 @@ type DeskRows interface {
 	PutVerdict(VerdictRow) error
 	// OpenVerdicts are those that wait for a second person.
 	OpenVerdicts(most int) ([]VerdictRow, error)
-	// Verdicts are the newest.
+	// VerdictsAbout are those about one thing, open ones among them, the newest first.
+	VerdictsAbout(kind, ref string, most int) ([]VerdictRow, error)
+	// Verdicts are the newest that ended.
 	Verdicts(most int) ([]VerdictRow, error)
 }
 

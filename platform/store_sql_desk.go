@@ -88,6 +88,10 @@ func (t *sqlTx) OpenVerdicts(most int) ([]VerdictRow, error) {
 	return t.verdicts(`WHERE state = 'open' ORDER BY made, id LIMIT ?`, most)
 }
 
+func (t *sqlTx) VerdictsAbout(kind, ref string, most int) ([]VerdictRow, error) {
+	return t.verdicts(`WHERE kind = ? AND ref = ? ORDER BY made DESC, id DESC LIMIT ?`, kind, ref, most)
+}
+
 func (t *sqlTx) Verdicts(most int) ([]VerdictRow, error) {
-	return t.verdicts(`WHERE state <> 'open' ORDER BY made DESC, id LIMIT ?`, most)
+	return t.verdicts(`WHERE state <> 'open' ORDER BY ended DESC, id DESC LIMIT ?`, most)
 }

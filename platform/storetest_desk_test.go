@@ -76,6 +76,11 @@ func deskSuite(t *testing.T, e anEngine) {
 		update(t, b, func(tx Tx) error {
 			open, e1 := tx.OpenVerdicts(9)
 			done, e2 := tx.Verdicts(9)
+			about, e4 := tx.VerdictsAbout("blank", "T1/card/1", 9)
+			other, e5 := tx.VerdictsAbout("money", "T1/card/1", 9)
+			if e4 != nil || e5 != nil || len(about) != 2 || about[0].ID != "2" || about[1] != v || len(other) != 0 {
+				t.Errorf("%+v %+v %v %v", about, other, e4, e5)
+			}
 			if e1 != nil || e2 != nil || len(open) != 1 || open[0].ID != "2" || len(done) != 1 || done[0].ID != "1" {
 				t.Errorf("%+v %+v %v %v", open, done, e1, e2)
 			}

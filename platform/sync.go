@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -133,11 +134,15 @@ func (s *Server) forked(tx Tx, id string, lane wire.Lane, row LaneRow, h wire.He
 	return false, nil
 }
 
+// clip leaves the first n bytes at the most, and no half of a character.
 func clip(t string, n int) string {
-	if len(t) > n {
-		return t[:n]
+	if len(t) <= n {
+		return t
 	}
-	return t
+	for n > 0 && !utf8.RuneStart(t[n]) {
+		n--
+	}
+	return t[:n]
 }
 
 func (s *Server) push(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -1,0 +1,26 @@
+package pages
+
+import (
+	"testing"
+
+	"github.com/budayang/kiosk/platform"
+)
+
+// TestEveryPageFitsASmallScreen: nothing on any page is wider than a screen of 1280 × 800, nothing to press is lower than 32, and no act
+// is chosen before somebody chose it.
+func TestEveryPageFitsASmallScreen(t *testing.T) {
+	tools(t)
+	dir, phone := t.TempDir(), &pocket{}
+	s, base := city(t, dir, platform.Config{SMS: phone, Register: register{}})
+	applications(t, s, base, dir, phone)
+	doubtful(t, s, base, dir)
+	saw := drive(t, "look.mjs", base)
+	if len(saw["looked"]) != 12 {
+		t.Errorf("looked at %v", saw["looked"])
+	}
+	for _, what := range []string{"too wide", "too low", "chosen before"} {
+		for _, is := range saw[what] {
+			t.Errorf("%s: %v", what, is)
+		}
+	}
+}
