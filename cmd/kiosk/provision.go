@@ -149,6 +149,8 @@ type draft struct {
 	Operator string                        `json:"operator"` // of the technician
 	Loaded   map[string]int                `json:"loaded"`   // kind of stock → pieces put in
 	Rotate   string                        `json:"rotate"`   // the picture's turn, as /etc/default/budayang has it
+	// LoadedLost: Loaded could not be read, so that the ledger tells what was put in before.
+	LoadedLost bool `json:"loaded_lost,omitempty"`
 }
 
 // flow is one provisioning.
@@ -157,30 +159,28 @@ type flow struct {
 	draft
 	citizen service.Citizen
 	speak   func(lang string)
-	screen  panelSize // the window's, where the questions are asked at the screen
+	screen  panelSize    // the window's, where the questions are asked at the screen
+	note    service.Text // about the draft, for the technician to read first
 }
 
 func (p provisionCmd) begin(c service.Citizen, speak func(string)) (*flow, error) {
-	f := &flow{provisionCmd: p, citizen: c, speak: speak}
-	f.draft = draft{Config: config.Default(), Done: map[string]service.Text{}, Tests: map[devices.Role]service.Text{}, Loaded: map[string]int{}}
+	f := &flow{provisionCmd: p, citizen: c, speak: speak, draft: newDraft()}
 	f.draft.Config.Terminal.Data = p.Data
 	f.draft.Config.Platform.CA = filepath.Join(filepath.Dir(p.Config), "ca.pem")
 	f.draft.Config.Device = map[devices.Role]config.Device{}
-	b, err := os.ReadFile(f.draftPath())
-	switch {
-	case err == nil:
-		if err := json.Unmarshal(b, &f.draft); err != nil {
-			return nil, fmt.Errorf("%s: %w; delete it to begin anew", f.draftPath(), err)
-		}
-		f.speak(f.draft.Config.Screen.Language)
-	case errors.Is(err, fs.ErrNotExist):
-		if c, err := config.Load(p.Config); err == nil { // a machine that is provisioned once more
-			f.draft.Config = c
-		}
-		f.draft.Config.Screen.Language = p.Language
-	default:
+	found, note, err := f.takeDraft()
+	if err != nil {
 		return nil, err
 	}
+	f.note = note
+	if found {
+		f.speak(f.draft.Config.Screen.Language)
+		return f, nil
+	}
+	if c, err := config.Load(p.Config); err == nil { // a machine that is provisioned once more
+		f.draft.Config = c
+	}
+	f.draft.Config.Screen.Language = p.Language
 	return f, nil
 }
 
@@ -216,6 +216,11 @@ var provisioning = service.Page{At: -1, Back: true}
 // run shows the list of steps, goes through those that are not done, and says whether the terminal was put into service.
 func (f *flow) run(ctx context.Context) (done bool, err error) {
 	steps := f.steps()
+	if !f.note.IsZero() {
+		if err := f.tell(ctx, service.T("prov.title"), maintain.GradeWarn, f.note); err != nil {
+			return false, err
+		}
+	}
 	for {
 		next := ""
 		p := maintain.Panel{Page: service.Page{At: -1}, ID: "provision", Title: service.T("prov.title"), Hint: service.T("prov.hint"),

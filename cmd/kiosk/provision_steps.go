@@ -284,6 +284,9 @@ func (f *flow) askTechnician(ctx context.Context) (done service.Text, err error)
 
 // askSupplies asks what was put in; it is written into the ledger with the report.
 func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
+	if err := f.loadedBefore(); err != nil {
+		return done, err
+	}
 	var fields []service.Field
 	for _, k := range []string{journal.StockSheet, journal.StockSlip, journal.StockCard} {
 		fields = append(fields, service.Field{ID: k, Kind: service.FieldDigits, Required: true, Max: 5, Value: strconv.Itoa(f.Loaded[k])})
@@ -319,6 +322,27 @@ func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 	}
 	n := func(kind string) string { return strconv.Itoa(f.Loaded[kind]) }
 	return service.T("prov.said.supplies", "sheets", n(journal.StockSheet), "slips", n(journal.StockSlip), "cards", n(journal.StockCard)), nil
+}
+
+// loadedBefore takes from the ledger what was put in, where a draft could not tell: otherwise it would be counted twice.
+func (f *flow) loadedBefore() error {
+	c := f.draft.Config
+	if !f.LoadedLost || !there(journalPath(c)) {
+		return nil
+	}
+	j, err := journal.Open(journalPath(c), journalOptions(c))
+	if err != nil {
+		return err
+	}
+	for _, k := range []string{journal.StockSheet, journal.StockSlip, journal.StockCard} {
+		b, berr := j.StockBalance(k)
+		err = errors.Join(err, berr)
+		f.Loaded[k] = int(b.Loaded)
+	}
+	if err = errors.Join(err, j.Close()); err == nil {
+		f.LoadedLost = false
+	}
+	return err
 }
 
 // askItems asks which items are offered.

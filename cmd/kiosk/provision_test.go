@@ -202,7 +202,7 @@ func TestProvisionTexts(t *testing.T) {
 	id := regexp.MustCompile(`service\.T\("(prov\.[a-z0-9.-]*[a-z0-9])"`)
 	field := regexp.MustCompile(`ID: "([a-z]+)", Kind: service`)
 	used := map[string]bool{}
-	for _, f := range []string{"provision.go", "provision_steps.go", "provision_devices.go"} {
+	for _, f := range []string{"provision.go", "provision_steps.go", "provision_devices.go", "provision_draft.go"} {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
