@@ -10,7 +10,9 @@ import (
 	"image/png"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/budayang/kiosk/idnum"
@@ -168,8 +170,8 @@ func (s *formStep) check() error {
 		switch {
 		case !idForm.MatchString(f.ID) || seen[f.ID]:
 			return fmt.Errorf("field %q, expected a short word that no other field has", f.ID)
-		case !slices.Contains([]FieldKind{FieldPhone, FieldDigits, FieldLatin, FieldChoice, FieldMonth, FieldIDNumber}, f.Kind):
-			return fmt.Errorf("field %q: kind %q, expected phone, digits, latin, choice, month or id-number", f.ID, f.Kind)
+		case !slices.Contains([]FieldKind{FieldPhone, FieldDigits, FieldLatin, FieldHan, FieldChoice, FieldMonth, FieldIDNumber}, f.Kind):
+			return fmt.Errorf("field %q: kind %q, expected phone, digits, latin, han, choice, month or id-number", f.ID, f.Kind)
 		case (f.Kind == FieldChoice) != (len(f.Options) > 0):
 			return fmt.Errorf("field %q: options belong to a choice, and a choice needs them", f.ID)
 		case f.Max < 0 || f.Max > maxFieldRunes:
@@ -307,6 +309,10 @@ func (f fieldItem) valid(v string, now time.Time) Text {
 	case FieldLatin:
 		if !latinForm.MatchString(v) {
 			return T("svc.field.latin")
+		}
+	case FieldHan:
+		if strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+			return T("svc.field.han")
 		}
 	}
 	if utf8.RuneCountInString(v) > f.length() {

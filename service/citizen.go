@@ -158,6 +158,7 @@ const (
 	FieldDigits FieldKind = "digits" // numeric keys
 	FieldLatin  FieldKind = "latin"  // Latin keyboard
 	FieldText   FieldKind = "text"   // Latin keyboard with signs: addresses, paths, codes; for technicians
+	FieldHan    FieldKind = "han"    // Chinese by pinyin, and all that FieldText has: names, places, remarks
 	FieldChoice FieldKind = "choice" // one of Options
 	FieldMonth  FieldKind = "month"  // YYYYMM, numeric keys
 	// FieldIDNumber is an identity number: digits, at the end perhaps an X.

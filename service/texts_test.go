@@ -208,6 +208,11 @@ func TestFieldValues(t *testing.T) {
 		{fieldItem{Kind: FieldDigits, Max: 3}, "1234", "svc.field.long"},
 		{fieldItem{Kind: FieldDigits}, "12a", "svc.field.digits"},
 		{fieldItem{Kind: FieldLatin}, "abc é", "svc.field.latin"},
+		{fieldItem{Kind: FieldHan}, "和平街 12 号（三单元）A 座，𠮷", ""},
+		{fieldItem{Kind: FieldHan}, "和平街\n12 号", "svc.field.han"},
+		{fieldItem{Kind: FieldHan}, "和平街\x00", "svc.field.han"},
+		{fieldItem{Kind: FieldHan}, "\xff", "svc.field.han"},
+		{fieldItem{Kind: FieldHan, Max: 3}, "和平街道", "svc.field.long"},
 		{fieldItem{Kind: FieldChoice, Options: []optionItem{{ID: "a"}}}, "b", "svc.field.choice"},
 		{fieldItem{Kind: FieldChoice, Options: []optionItem{{ID: "a"}}}, "a", ""},
 	} {

@@ -7,20 +7,36 @@ import (
 
 	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/ui/pinyin"
 )
 
 func (p *page) form(f service.Form) {
 	p.head(p.t.say(f.Title), p.t.say(f.Hint))
 	var typing *service.Field
+	var others []service.Field // typed ones that are not being typed
 	for i, x := range f.Fields {
-		if x.Kind == service.FieldChoice {
-			p.choiceField(x)
-			continue
-		}
-		if x.ID == p.t.state.field {
+		switch {
+		case x.Kind == service.FieldChoice:
+		case x.ID == p.t.state.field:
 			typing = &f.Fields[i]
+		default:
+			others = append(others, x)
 		}
-		p.typedField(x)
+	}
+	narrow := typing != nil && len(others) > 0 && p.needed(f)+p.keysHeight(*typing) > p.end-p.y
+	if narrow {
+		p.tabs(f)
+	}
+	for _, x := range f.Fields {
+		switch {
+		case x.Kind == service.FieldChoice:
+			p.choiceField(x)
+		case !narrow || x.ID == typing.ID:
+			if !narrow {
+				p.fieldLabel(x)
+			}
+			p.typedField(x)
+		}
 	}
 	if typing != nil {
 		p.keyboard(*typing)
@@ -34,8 +50,60 @@ func (p *page) form(f service.Form) {
 	}})
 }
 
-// complete says whether every required field has something; what it must be, the engine says.
+// needed is how high the typed fields are when each stands by itself.
+func (p *page) needed(f service.Form) (h float32) {
+	for _, x := range f.Fields {
+		if x.Kind == service.FieldChoice {
+			continue
+		}
+		h += p.height(p.t.say(x.Label), p.w, p.m.body(), true) + p.m.mm(1.6) + p.m.mm(20) + p.m.mm(1.6) + p.m.mm(3)
+		if !x.Problem.IsZero() {
+			h += p.height(p.t.say(x.Problem), p.w, p.m.caption(), true) + p.m.mm(1.6)
+		}
+	}
+	return h
+}
+
+// keysHeight is the least height of the keys that a field needs.
+func (p *page) keysHeight(x service.Field) float32 {
+	switch x.Kind {
+	case service.FieldLatin, service.FieldText, service.FieldHan:
+		return 5*p.m.key() + 4*p.m.mm(3) + p.m.mm(4)
+	}
+	return 2*p.m.key() + p.m.gap() + p.m.mm(4)
+}
+
+// tabs are the typed fields as a row of buttons, where the page has no room for all of them and a keyboard: the one that is being typed
+// stands below, without its label.
+func (p *page) tabs(f service.Form) {
+	var typed []service.Field
+	for _, x := range f.Fields {
+		if x.Kind != service.FieldChoice {
+			typed = append(typed, x)
+		}
+	}
+	gap, h := p.m.gap(), p.m.key()
+	w := (p.w - gap*float32(len(typed)-1)) / float32(len(typed))
+	for i, x := range typed {
+		id, k := "field."+x.ID, plain
+		if x.ID == p.t.state.field {
+			id, k = "tab."+x.ID, soft // the field itself stands below
+		}
+		label := p.t.say(x.Label)
+		if x.Problem.IsZero() && p.t.state.values[x.ID] != "" {
+			label += " ✓"
+		}
+		p.button(id, label, k, p.x+float32(i)*(w+gap), p.y, w, h, func() { p.t.state.field, p.t.state.typed = x.ID, ""; p.t.build() })
+	}
+	p.y += h + gap
+}
+
+// complete says whether every required field has something and no letter waits to become a character; what a value must be, the engine
+// says.
 func (p *page) complete(f service.Form) bool {
+	if p.t.state.typed != "" {
+		return false
+	}
 	for _, x := range f.Fields {
 		if x.Required && strings.TrimSpace(p.t.state.values[x.ID]) == "" {
 			return false
@@ -116,15 +184,17 @@ func (p *page) wordsFit(options []service.Option, w float32) bool {
 // typedField draws what was typed; a private field is masked while another one is being typed.
 func (p *page) typedField(x service.Field) {
 	m := p.m
-	p.fieldLabel(x)
 	active := x.ID == p.t.state.field
-	b := p.t.newButton("field."+x.ID, p.t.say(x.Label), plain, func() { p.t.state.field = x.ID; p.t.build() })
+	b := p.t.newButton("field."+x.ID, p.t.say(x.Label), plain, func() { p.t.state.field, p.t.state.typed = x.ID, ""; p.t.build() })
 	h := m.mm(20)
 	p.place(b, p.x, p.y, p.w, h)
 	if active {
 		b.face.StrokeColor, b.face.StrokeWidth = p.pal.Primary, 4
 	}
 	v := p.t.state.values[x.ID]
+	if active {
+		v += strings.Join(pinyin.Pieces(p.t.state.typed), "'")
+	}
 	pad := m.mm(5)
 	ty := p.y + (h-m.heading()*1.4)/2
 	if v == "" {
@@ -152,31 +222,32 @@ func (p *page) typedField(x service.Field) {
 	p.y += m.mm(3)
 }
 
+// limitOf is how many characters a field takes.
+func limitOf(x service.Field) int {
+	if x.Max > 0 {
+		return x.Max
+	}
+	switch x.Kind {
+	case service.FieldPhone:
+		return 11
+	case service.FieldMonth:
+		return 6
+	case service.FieldDigits:
+		return 20
+	case service.FieldIDNumber:
+		return 18
+	case service.FieldText, service.FieldHan:
+		return 200
+	}
+	return 60
+}
+
 // keyboard draws the keys that a field needs.
 func (p *page) keyboard(x service.Field) {
-	limit := x.Max
-	if limit == 0 {
-		limit = map[service.FieldKind]int{service.FieldPhone: 11, service.FieldMonth: 6, service.FieldDigits: 20, service.FieldIDNumber: 18}[x.Kind]
-	}
-	if limit == 0 {
-		limit = 60
-	}
-	if x.Max == 0 && x.Kind == service.FieldText {
-		limit = 200
-	}
-	press := func(k string) {
-		v := []rune(p.t.state.values[x.ID])
-		switch {
-		case k == "del" && len(v) > 0:
-			v = v[:len(v)-1]
-		case k != "del" && len(v) < limit:
-			v = append(v, []rune(k)...)
-		}
-		p.t.state.values[x.ID] = string(v)
-		p.t.build()
-	}
-	if x.Kind == service.FieldLatin || x.Kind == service.FieldText {
-		p.letters(press, x.Kind == service.FieldText)
+	press := func(k string) { p.t.key(x, k) }
+	switch x.Kind {
+	case service.FieldLatin, service.FieldText, service.FieldHan:
+		p.letters(x, press)
 		return
 	}
 	if x.Kind == service.FieldIDNumber {
@@ -228,9 +299,11 @@ var letterRows = []string{"1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"}
 // signRows stand in the place of letters.
 var signRows = []string{"1234567890", ".:/-_@?=&%", "+#~,;()*!", "[]{}<>|"}
 
-// letters draws a Latin keyboard, with a key that brings signs where they are needed.
-func (p *page) letters(press func(string), signs bool) {
+// letters draws a Latin keyboard, with a key that brings signs where they are needed, and one that turns to Chinese and back. While letters
+// wait to become characters, the candidates stand where digits stand otherwise.
+func (p *page) letters(x service.Field, press func(string)) {
 	m := p.m
+	signs, han := x.Kind != service.FieldLatin, p.t.han(x)
 	gap := m.mm(3)
 	w := (p.w - 9*gap) / 10
 	h := max(m.key(), min((p.end-p.y-m.mm(4)-gap*4)/5, m.mm(20)))
@@ -242,12 +315,17 @@ func (p *page) letters(press func(string), signs bool) {
 	if signs && p.t.state.signs {
 		rows = signRows
 	}
-	for _, row := range rows {
+	for i, row := range rows {
+		if i == 0 && p.t.state.typed != "" {
+			p.candidates(x, y, w, h, gap)
+			y += h + gap
+			continue
+		}
 		r := []rune(row)
 		x := p.x + (p.w-float32(len(r))*w-float32(len(r)-1)*gap)/2
 		for _, c := range r {
 			k := string(c)
-			if p.t.state.shift {
+			if p.t.state.shift && !han {
 				k = strings.ToUpper(k)
 			}
 			b := p.button("key."+string(c), k, plain, x, y, w, h, func() { press(k) })
@@ -256,26 +334,41 @@ func (p *page) letters(press func(string), signs bool) {
 		}
 		y += h + gap
 	}
-	k := plain
-	if p.t.state.shift {
-		k = soft
+	side, at := m.mm(38), p.x
+	if han {
+		b := p.button("key.'", p.t.ui("part"), plain, at, y, side, h, func() { press("'") })
+		b.repeat = true
+	} else {
+		p.toggle("key.shift", p.t.ui("shift"), p.t.state.shift, at, y, side, h, func() { p.t.state.shift = !p.t.state.shift })
 	}
-	side := m.mm(38)
-	p.button("key.shift", p.t.ui("shift"), k, p.x, y, side, h, func() { p.t.state.shift = !p.t.state.shift; p.t.build() })
-	x := p.x + side + gap
+	at += side + gap
 	if signs {
-		k := plain
-		if p.t.state.signs {
-			k = soft
-		}
-		p.button("key.signs", p.t.ui("signs"), k, x, y, side, h, func() { p.t.state.signs = !p.t.state.signs; p.t.build() })
-		x += side + gap
+		p.toggle("key.signs", p.t.ui("signs"), p.t.state.signs, at, y, side, h, func() { p.t.state.signs = !p.t.state.signs })
+		at += side + gap
 	}
-	b := p.button("key.space", p.t.ui("space"), plain, x, y, p.x+p.w-side-gap-x, h, func() { press(" ") })
+	if x.Kind == service.FieldHan {
+		p.toggle("key.script", p.t.ui("script"), han, at, y, side, h, func() {
+			p.t.state.script, p.t.state.typed = scriptHan, ""
+			if han {
+				p.t.state.script = scriptLatin
+			}
+		})
+		at += side + gap
+	}
+	b := p.button("key.space", p.t.ui("space"), plain, at, y, p.x+p.w-side-gap-at, h, func() { press(" ") })
 	b.repeat = true
 	b = p.button("key.del", p.t.ui("delete"), plain, p.x+p.w-side, y, side, h, func() { press("del") })
 	b.repeat = true
 	p.y = y + h
+}
+
+// toggle is a key that is on or off.
+func (p *page) toggle(id, label string, on bool, x, y, w, h float32, turn func()) {
+	k := plain
+	if on {
+		k = soft
+	}
+	p.button(id, label, k, x, y, w, h, func() { turn(); p.t.build() })
 }
 
 func (p *page) choose(c service.Choose) {

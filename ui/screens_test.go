@@ -183,6 +183,14 @@ func samples() []sample {
 			func(t *Terminal) { t.state.values["code"], t.state.values["pin"] = "1001", "481516" }},
 		{"form-latin-text", service.Form{Page: open, Title: both("平台地址", "Platform's address"), Fields: []service.Field{
 			{ID: "url", Kind: service.FieldText, Label: both("地址", "Address"), Required: true}}}, func(t *Terminal) { t.state.values["url"], t.state.signs = "https://platform.example:8443", true }},
+		{"form-han", hallForm(), func(t *Terminal) {
+			t.state.field, t.state.script, t.state.typed = "site", scriptHan, "dating"
+			t.state.values["site"] = "示例区政务"
+		}},
+		{"form-han-page", hallForm(), func(t *Terminal) {
+			t.state.field, t.state.script, t.state.typed, t.state.offer = "site", scriptHan, "shi", 2
+			t.state.values["site"] = "示例区"
+		}},
 		{"tech-home", consoleHome(), nil},
 		{"tech-supplies", consoleSupplies(), nil},
 		{"tech-logs", consoleLogs(), nil},
@@ -191,6 +199,15 @@ func samples() []sample {
 		{"tech-locked", maintain.Panel{Page: open, ID: "locked", Title: service.T("tech.locked.title"), Hint: service.T("tech.locked.hint", "time", "22:02"),
 			Next: maintain.Button{ID: "understood", Label: service.T("tech.understood")}}, nil},
 	}
+}
+
+// hallForm is the step of provisioning that asks for the hall's name.
+func hallForm() service.Form {
+	field := func(id string, k service.FieldKind, value string) service.Field {
+		return service.Field{ID: id, Kind: k, Label: service.T("prov.field." + id), Hint: service.T("prov.field." + id + ".hint"), Required: true, Value: value}
+	}
+	return service.Form{Page: service.Page{At: -1, Back: true}, Title: service.T("prov.step.identity"), Hint: service.T("prov.step.identity.hint"), Fields: []service.Field{
+		field("id", service.FieldText, "990000-0003"), field("no", service.FieldText, "03"), field("site", service.FieldHan, "")}}
 }
 
 // consoleHome is the console of the design pictures.

@@ -19,9 +19,21 @@ type state struct {
 	late    bool // a wait grew long
 	shift   bool
 	signs   bool         // the keyboard shows signs
+	script  script       // what the keys of a field for Chinese make
+	typed   string       // letters that wait to become characters
+	offer   int          // the page of candidates
 	advice  service.Text // what the person before the camera should do
 	good    bool
 }
+
+// script is what letters of a field for Chinese become.
+type script int
+
+const (
+	scriptUsual script = iota // that of the screen's language
+	scriptHan
+	scriptLatin
+)
 
 func newState(p service.Prompt) state {
 	s := state{values: map[string]string{}, reveal: map[string]bool{}}
@@ -48,5 +60,5 @@ func (s *state) wipe() {
 	for _, stroke := range s.strokes {
 		clear(stroke)
 	}
-	s.strokes, s.field, s.chosen = nil, "", ""
+	s.strokes, s.field, s.chosen, s.typed = nil, "", "", ""
 }

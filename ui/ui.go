@@ -52,6 +52,8 @@ type Options struct {
 	Technician func()
 	// Touched is called in Fyne's goroutine when a key or a button is pressed; it must not wait. nil hears nothing.
 	Touched func()
+	// Keys takes what is typed at a keyboard that is plugged in, into the field that stands; for technicians, before citizens come.
+	Keys bool
 }
 
 // settings are what a citizen chose for this visit.
@@ -131,6 +133,10 @@ func New(opt Options) *Terminal {
 	opt.App.Settings().SetTheme(Theme{t.palette()})
 	opt.Window.SetPadded(false)
 	opt.Window.SetContent(t.root)
+	if opt.Keys {
+		opt.Window.Canvas().SetOnTypedRune(t.typeRune)
+		opt.Window.Canvas().SetOnTypedKey(t.typeKey)
+	}
 	t.m = newMetrics(opt.Screen, float32(opt.Screen.Width), float32(opt.Screen.Height), false)
 	t.view = starting{}
 	t.build()

@@ -94,7 +94,7 @@ func (p provisionCmd) onScreen(ctx context.Context, io stdio) error {
 	w.SetFullScreen(os.Getenv(provisionSizeEnv) == "")
 	w.SetCloseIntercept(func() {})
 	screen := ui.New(ui.Options{App: a, Window: w, Screen: ui.Screen{Width: size.Width, Height: size.Height, DiagonalMM: float64(c.Screen.DiagonalMM)},
-		Language: p.Language, Site: "Budayang", Terminal: version, Words: words, End: time.Hour, Warn: time.Hour - time.Minute, Log: log})
+		Language: p.Language, Site: "Budayang", Terminal: version, Words: words, End: time.Hour, Warn: time.Hour - time.Minute, Log: log, Keys: true})
 	f, err := p.begin(screen, screen.Speak)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func unjoin(err error) []error {
 func (f *flow) askIdentity(ctx context.Context) (done service.Text, err error) {
 	t := &f.draft.Config.Terminal
 	v, err := f.form(ctx, "identity", service.Field{ID: "id", Kind: service.FieldText, Required: true, Value: t.ID}, service.Field{ID: "no", Kind: service.FieldText, Required: true, Max: 4, Value: t.No},
-		service.Field{ID: "site", Kind: service.FieldText, Required: true, Value: t.Site})
+		service.Field{ID: "site", Kind: service.FieldHan, Required: true, Max: 40, Value: t.Site})
 	if err != nil {
 		return done, err
 	}

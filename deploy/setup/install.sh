@@ -16,7 +16,7 @@ set -euo pipefail
 
 build=(gcc pkg-config libc6-dev libgl1-mesa-dev libusb-1.0-0-dev xorg-dev ca-certificates git)
 run=(xvfb xauth matchbox-window-manager xdotool imagemagick libgl1-mesa-dri x11-utils x11-xserver-utils poppler-utils procps)
-test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm nut-server iproute2 python3-pymodbus python3-serial-asyncio pcscd vsmartcard-vpcd alsa-utils)
+test=(cups-ipp-utils cups-filters dbus avahi-daemon poppler-utils qpdf zbar-tools nodejs npm psmisc chromium postgresql spin fuse3 swtpm nut-server iproute2 python3-pymodbus python3-serial-asyncio pcscd vsmartcard-vpcd alsa-utils unicode-data)
 bench=(ffmpeg python3-opencv opencv-data util-linux) # the peers of the camera's preview and of finding faces
 lab=(qemu-system-x86 busybox-static cpio kmod xz-utils)
 # Patroni alone brings the client of another store.

@@ -38,7 +38,7 @@ func bringIntoService(ctx context.Context, s *Stage) error {
 		tap    string
 	}{
 		{"tech-provision", nil, "continue"}, {"choose", nil, "option." + s.opt.Language},
-		{"tech-provision", nil, "continue"}, {"form", []field{{"id", terminalID}, {"no", "03"}, {"site", "Demo Hall"}}, "next"},
+		{"tech-provision", nil, "continue"}, {"form", []field{{"id", terminalID}, {"no", "03"}, {"site", hallName}}, "next"},
 		{"tech-provision", nil, "continue"}, {"choose", nil, "option.normal"}, {"form", nil, "next"},
 		{"tech-provision", nil, "continue"}, {"tech-time", nil, "next"},
 		{"tech-provision", nil, "continue"}, {"form", []field{{"url", "https://" + s.link.Addr()}}, "next"}, {"tech-network", nil, "next"},
@@ -87,9 +87,54 @@ func (s *Stage) turn(ctx context.Context, id string) error {
 	return sleep(ctx, 250*time.Millisecond)
 }
 
-// write types a text on the screen's keyboard, turning to capitals and signs as a person does.
+// hallName is the name of the hall, and spelled how it is typed.
+const hallName = "示例区政务大厅"
+
+var spelled = map[rune]string{'示': "shi", '例': "li", '区': "qu", '政': "zheng", '务': "wu", '大': "da", '厅': "ting"}
+
+// spell types a Chinese character: the letters of its syllable, then the character among the candidates.
+func (s *Stage) spell(ctx context.Context, c rune) error {
+	now, err := Look(s.probe)
+	if err != nil {
+		return err
+	}
+	if _, han := now.Find("key.'"); !han {
+		if err := s.turn(ctx, "key.script"); err != nil {
+			return err
+		}
+	}
+	letters := spelled[c]
+	if letters == "" {
+		return fmt.Errorf("nobody said how %c is spelled", c)
+	}
+	if err := s.write(ctx, letters); err != nil {
+		return err
+	}
+	for range 20 { // pages
+		if now, err = Look(s.probe); err != nil {
+			return err
+		}
+		for _, x := range now.Controls {
+			if strings.HasPrefix(x.ID, "candidate.") && x.Label == string(c) {
+				return s.turn(ctx, x.ID)
+			}
+		}
+		if err := s.turn(ctx, "candidate.after"); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%c is not among the candidates of %s", c, letters)
+}
+
+// write types a text on the screen's keyboard, turning to capitals and signs, and spelling Chinese, as a person does.
 func (s *Stage) write(ctx context.Context, text string) error {
 	for _, c := range text {
+		if unicode.Is(unicode.Han, c) {
+			if err := s.spell(ctx, c); err != nil {
+				return err
+			}
+			continue
+		}
 		key := "key." + string(unicode.ToLower(c))
 		if c == ' ' {
 			key = "key.space"
