@@ -5,6 +5,7 @@ package maintain
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,9 +52,7 @@ func (s *session) oneCase(ctx context.Context, code string) error {
 		p.Rows = append(p.Rows, Row{Label: service.T("tech.case." + string(e.State)), Detail: literal(e.Why), Pill: literal(e.At.Local().Format("15:04"))})
 	}
 	for _, m := range v.May {
-		if m.Action != desk.Note {
-			p.Grid = append(p.Grid, Button{string(m.Action), service.T("tech.may." + string(m.Action))})
-		}
+		p.Grid = append(p.Grid, Button{string(m.Action), service.T("tech.may." + string(m.Action))})
 	}
 	id, err := s.panel(ctx, p)
 	if err != nil {
@@ -72,15 +71,19 @@ func (s *session) decide(ctx context.Context, v desk.View, m desk.Choice) error 
 	title := service.T("tech.may." + string(m.Action))
 	p := Panel{Page: inside, ID: "reason", Title: title, Hint: service.T("tech.reason.hint")}
 	for _, r := range desk.Reasons(m.Action) {
-		if r != desk.Other { // needs a note, which is written at the platform or over ssh
-			p.Grid = append(p.Grid, Button{string(r), service.T("tech.reason." + string(r))})
-		}
+		p.Grid = append(p.Grid, Button{string(r), service.T("tech.reason." + string(r))})
 	}
 	reason, err := s.panel(ctx, p)
 	if err != nil {
 		return err
 	}
 	want := desk.Decision{ID: uuid.NewString(), Receipt: v.ReceiptCode, Action: m.Action, Operator: s.who.Operator, Reason: desk.Reason(reason)}
+	if want.Action == desk.Note || want.Reason == desk.Other {
+		if want.Note, err = s.note(ctx, title); err != nil || len(want.Note) == 0 {
+			return err
+		}
+		defer clear(want.Note)
+	}
 	if m.Two {
 		if want.Second, err = s.second(ctx); err != nil || want.Second == "" {
 			return err
@@ -92,4 +95,12 @@ func (s *session) decide(ctx context.Context, v desk.View, m desk.Choice) error 
 		return s.tell(ctx, title, GradeBad, Fault(err))
 	}
 	return s.tell(ctx, title, GradeOK, service.T("tech.decided", "time", time.Now().Format("15:04")).With("state", service.T("tech.case."+string(now.State))))
+}
+
+// note asks for what the desk's words do not say; nil is of somebody who went back. It is sealed with the case, and may name a person: it
+// is treated as such on the screen.
+func (s *session) note(ctx context.Context, title service.Text) ([]byte, error) {
+	v, err := s.form(ctx, service.Form{Title: title, Hint: service.T("tech.note.hint"), Fields: []service.Field{
+		{ID: "note", Kind: service.FieldHan, Label: service.T("tech.note"), Required: true, Max: 200, Private: true}}})
+	return []byte(strings.TrimSpace(v["note"])), err
 }
