@@ -106,9 +106,9 @@ func (p *page) personalOn(b *Button, s string, w, h, size float32) {
 		p.t.opt.Log.Error("picture of a value", "error", err)
 		return
 	}
-	p.t.private = append(p.t.private, img)
 	c := canvas.NewImageFromImage(img)
 	c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
+	p.t.private = append(p.t.private, c)
 	iw, ih := float32(img.Bounds().Dx()), float32(img.Bounds().Dy())
 	c.Move(fyne.NewPos(roundPx((w-iw)/2), roundPx((h-ih)/2)))
 	c.Resize(fyne.NewSize(iw, ih))
