@@ -439,9 +439,9 @@ func TestTwoPeopleDecideAboutMoney(t *testing.T) {
 		}
 	}
 	decide(actReturn)
-	x.until(p, b.Number, wire.BillReturning, "unissued refused", "desk refused")
+	x.until(p, b.Number, wire.BillReturning, "unissued refused", "unissued refused") // under another number: the channel kept the first
 	decide(actByHand)
-	x.until(p, b.Number, wire.BillReturned, "unissued refused", "desk by-hand")
+	x.until(p, b.Number, wire.BillReturned, "unissued refused", "unissued by-hand")
 	for _, o := range x.sim.Orders() {
 		for _, pd := range o.Payments {
 			if pd.Returned != 0 {

@@ -46,6 +46,7 @@ type payChannel struct {
 	AppID     string `toml:"app_id"`
 	Serial    string `toml:"serial"`
 	Notify    string `toml:"notify"`
+	Product   string `toml:"product"`      // of Alipay's, as signed for
 	KeyFile   string `toml:"key_file"`     // ours: a secret, mode 0600
 	APIKey    string `toml:"api_key_file"` // WeChat Pay's APIv3 key: a secret, mode 0600
 	PeerKeyID string `toml:"peer_key_id"`
@@ -84,7 +85,7 @@ func (c payChannel) open(path string) (pay.Channel, error) {
 			PeerKeyID: c.PeerKeyID, PeerKey: peer, Notify: c.Notify})
 	case "alipay":
 		return alipay.New(alipay.Config{URL: c.URL, AppID: c.AppID, Seller: c.ID, Key: key, AppCert: app, RootCert: root, PeerCert: cert,
-			PeerKey: peer, Notify: c.Notify})
+			PeerKey: peer, Product: c.Product, Notify: c.Notify})
 	}
 	return nil, fmt.Errorf("kind %.20q is not known: nontax, wechat, alipay", c.Kind)
 }

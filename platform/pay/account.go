@@ -179,8 +179,8 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 			f.Acts++
 		}
 		task.Acts = f.Acts
+		f.Due = now.Add(refundPause(f.Looks))
 		f.Looks++
-		f.Due = now.Add(pause(f.Looks))
 		return task
 	}
 	for i := len(a.Attempts) - 1; i >= 0; i-- { // the newest first: somebody waits for its code
@@ -229,7 +229,16 @@ func (r Rules) remind(a *Account, now time.Time) {
 			return t.alive() && now.After(a.Bill.Expires.Add(r.UnknownAfter))
 		}
 		f := a.Refund(number)
-		return f != nil && (f.State == RefundDue || f.State == RefundAsked) && now.After(f.Made.Add(r.RefundAfter))
+		if f == nil || f.State != RefundDue && f.State != RefundAsked {
+			return false
+		}
+		since := f.Made
+		for _, m := range a.Matters { // a person ordered it again
+			if m.Kind == MatterRefund && m.Ref == number && m.Ended.After(since) {
+				since = m.Ended
+			}
+		}
+		return now.After(since.Add(r.RefundAfter))
 	}
 	for _, m := range a.Matters {
 		if m.Kind == MatterUnknown && m.Ended.IsZero() && !waits(m.Ref) {
@@ -421,22 +430,30 @@ func (r Rules) Receive(a *Account, number string, p Received, now time.Time) {
 	case UseWrong:
 		a.matter(MatterAmount, p.Transaction, now)
 	default:
-		r.refund(a, booked, string(booked.Use), now)
+		r.refund(a, booked, string(booked.Use), false, now)
 	}
 	r.step(a, t, eventPaid, now)
 	r.close(a, now)
 }
 
-// refund orders a payment back, unless it goes or went back already.
-func (r Rules) refund(a *Account, p Payment, why string, now time.Time) {
+// refund orders a payment back, unless it goes or went back already. A refund that was refused is asked for again under its own
+// number; ended: the channel said that nothing comes of that number any more.
+func (r Rules) refund(a *Account, p Payment, why string, ended bool, now time.Time) {
 	try := 1
-	for _, f := range a.Refunds {
-		if f.Transaction == p.Transaction && a.ChannelOf(f.Attempt) == a.ChannelOf(p.Attempt) {
+	var last *Refund
+	for i := range a.Refunds {
+		if f := &a.Refunds[i]; f.Transaction == p.Transaction && a.ChannelOf(f.Attempt) == a.ChannelOf(p.Attempt) {
 			if f.State != RefundRefused {
 				return
 			}
+			last = f
 			try++
 		}
+	}
+	if last != nil && !ended { // under the same number, as channels want it, and not before it was asked what became of it
+		last.State, _ = r.refunds.move(last.State, eventReturn)
+		last.Doubt, last.Looks, last.Due, last.Code = true, 0, now, ""
+		return
 	}
 	a.Refunds = append(a.Refunds, Refund{Number: refundNumber(p, try), Transaction: p.Transaction, Attempt: p.Attempt, Amount: p.Amount,
 		Why: why, State: RefundDue, Made: now, Due: now})
@@ -464,7 +481,7 @@ func (r Rules) Return(a *Account, transaction, why, by string, now time.Time) er
 			a.endMatter(MatterRefund, f.Number, "ordered again", by, now)
 		}
 	}
-	r.refund(a, *p, why, now)
+	r.refund(a, *p, why, false, now)
 	a.endMatter(MatterAmount, transaction, "goes back", by, now)
 	return nil
 }
@@ -496,6 +513,21 @@ func (r Rules) back(a *Account, f *Refund) {
 func (r Rules) heardRefund(a *Account, f *Refund, task Task, got Answer, now time.Time) {
 	newest := task.Acts == f.Acts
 	event := ""
+	refusal := (*Refusal)(nil)
+	errors.As(got.Err, &refusal)
+	if refusal != nil && newest && (task.Act == ActRefund || refusal.Ended) {
+		f.Code = refusal.Code
+	}
+	ended := refusal != nil && refusal.Ended || got.Err == nil && got.Refund == RefundDenied
+	if ended && newest && f.State == RefundDue {
+		// Ordered again, and the channel kept the number from the time before: nothing comes of it any more.
+		f.State, _ = r.refunds.move(f.State, eventRefused)
+		f.Doubt, f.Due = false, time.Time{}
+		if p := a.paymentAt(f.Attempt, f.Transaction); p != nil {
+			r.refund(a, *p, f.Why, true, now)
+		}
+		return
+	}
 	switch {
 	case errors.Is(got.Err, ErrAbsent) && !newest:
 		return
@@ -503,13 +535,12 @@ func (r Rules) heardRefund(a *Account, f *Refund, task Task, got Answer, now tim
 		event = eventRefused // it was asked for twice, refused, and is not there
 	case errors.Is(got.Err, ErrAbsent):
 		event = eventAbsent
+	case errors.Is(got.Err, ErrRefused) && task.Act == ActQueryRefund && !ended:
+		return // the question was refused: of the refund nothing is known
 	case errors.Is(got.Err, ErrRefused):
 		event = eventRefused
-		if refusal := (*Refusal)(nil); errors.As(got.Err, &refusal) {
-			f.Code = refusal.Code
-		}
 		if task.Act == ActRefund && (task.Acts > 1 || !newest) {
-			f.Due = now // an earlier request for it may have been heard
+			f.Due = now.Add(refundPause(0)) // an earlier request for it may have been heard
 			return
 		}
 	case got.Err != nil:

@@ -22,7 +22,9 @@ type Channel interface {
 	Close(ctx context.Context, number string) error
 	// Refund pays a whole payment back. ErrRefused: certainly not done.
 	Refund(ctx context.Context, r RefundOrder) (RefundStanding, error)
-	// QueryRefund tells of a refund. ErrAbsent: the channel knows none of this number and will do none by itself.
+	// QueryRefund tells of a refund. ErrAbsent: the channel knows none of this number and will do none by itself. A [Refusal] that
+	// ended: the channel keeps the refund under its number and will not pay. Any other refusal is of the question and says nothing of
+	// the refund.
 	QueryRefund(ctx context.Context, attempt, number string) (RefundStanding, error)
 	// Statement is the channel's own book of a day ("2006-01-02", its time). ErrAbsent: not made yet.
 	Statement(ctx context.Context, day string) ([]Line, error)
@@ -39,7 +41,11 @@ var (
 )
 
 // A Refusal is an ErrRefused with the channel's word for it.
-type Refusal struct{ Code string }
+type Refusal struct {
+	Code string
+	// Ended: the channel keeps what was asked for under its number, and it came to nothing. To ask again takes another number.
+	Ended bool
+}
 
 func (r *Refusal) Error() string        { return "the channel refused: " + r.Code }
 func (r *Refusal) Is(target error) bool { return target == ErrRefused }
@@ -113,4 +119,5 @@ type Line struct {
 	Transaction string
 	Amount      Fen
 	At          time.Time
+	Odd         string `json:",omitempty"` // the channel's word for a line that is neither a payment nor a refund
 }

@@ -7,8 +7,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -173,18 +171,18 @@ var dialects = map[string]func(now func() time.Time) (market, pay.Channel, error
 		return sim, c, err
 	},
 	"wechat": func(now func() time.Time) (market, pay.Channel, error) {
-		k := rsaKeys()
+		k := paysim.RSA()
 		sim := paysim.NewWeChat(now, paysim.WeChatSettings{AppID: "wx9900000000000000", Merchant: "1900000099", Serial: "5157F09EFDC096DE",
-			MerchantKey: &k.own.PublicKey, APIKey: []byte("99000099000099000099000099000099"), KeyID: "PUB_KEY_ID_99", Key: k.peer, Signed: time.Now})
-		c, err := wechat.New(wechat.Config{AppID: "wx9900000000000000", Merchant: "1900000099", Serial: "5157F09EFDC096DE", Key: k.pem,
-			APIKey: []byte("99000099000099000099000099000099"), PeerKeyID: "PUB_KEY_ID_99", PeerKey: k.peerPEM, Client: paysim.Direct{Handler: sim}, Now: now})
+			MerchantKey: &k.Own.PublicKey, APIKey: []byte("99000099000099000099000099000099"), KeyID: "PUB_KEY_ID_99", Key: k.Peer, Signed: time.Now})
+		c, err := wechat.New(wechat.Config{AppID: "wx9900000000000000", Merchant: "1900000099", Serial: "5157F09EFDC096DE", Key: paysim.PrivatePEM(k.Own),
+			APIKey: []byte("99000099000099000099000099000099"), PeerKeyID: "PUB_KEY_ID_99", PeerKey: paysim.PublicPEM(k.Peer), Client: paysim.Direct{Handler: sim}, Now: now})
 		return sim, c, err
 	},
 	"alipay": func(now func() time.Time) (market, pay.Channel, error) {
-		k := rsaKeys()
-		sim := paysim.NewAlipay(now, paysim.AlipaySettings{AppID: "9021000000000099", Seller: "2088000000000099", MerchantKey: &k.own.PublicKey,
-			Key: k.peer, Signed: time.Now})
-		c, err := alipay.New(alipay.Config{AppID: "9021000000000099", Seller: "2088000000000099", Key: k.pem, PeerKey: k.peerPEM,
+		k := paysim.RSA()
+		sim := paysim.NewAlipay(now, paysim.AlipaySettings{AppID: "9021000000000099", Seller: "2088000000000099", MerchantKey: &k.Own.PublicKey,
+			Key: k.Peer, Signed: time.Now})
+		c, err := alipay.New(alipay.Config{AppID: "9021000000000099", Seller: "2088000000000099", Key: paysim.PrivatePEM(k.Own), PeerKey: paysim.PublicPEM(k.Peer),
 			Client: paysim.Direct{Handler: sim}, Now: now})
 		return sim, c, err
 	},
@@ -200,30 +198,6 @@ var province = nontax.Shape{
 	Codes: map[string]string{"1404": "ORDER_NOT_EXIST", "2404": "REFUND_NOT_EXIST", "3404": "NO_STATEMENT_YET", "1201": "ORDER_PAID", "1403": "MERCHANT_LIMIT",
 		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER"},
 }
-
-// rsaKeys are those of the synthetic merchant and of a synthetic channel that signs with RSA.
-var rsaKeys = sync.OnceValue(func() (k struct {
-	own, peer    *rsa.PrivateKey
-	pem, peerPEM []byte
-}) {
-	for _, to := range []**rsa.PrivateKey{&k.own, &k.peer} {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			log.Fatal(err)
-		}
-		*to = key
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.own)
-	if err != nil {
-		log.Fatal(err)
-	}
-	k.pem = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if der, err = x509.MarshalPKIXPublicKey(&k.peer.PublicKey); err != nil {
-		log.Fatal(err)
-	}
-	k.peerPEM = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	return k
-})
 
 // chance gives numbers from 0 to n-1.
 type chance func(n int) int
@@ -448,6 +422,15 @@ func (w *world) step() {
 		w.change(bill, func(a *pay.Account) { w.rules.End(a, pay.WhyCancelled, w.now) })
 	case k == 25 && w.pick(2) == 0:
 		a := w.account(bill)
+		if i := slices.IndexFunc(a.Refunds, func(f pay.Refund) bool { return f.State == pay.RefundRefused }); i >= 0 {
+			w.say("a person orders the refund %s again", a.Refunds[i].Number)
+			w.change(bill, func(a *pay.Account) {
+				if err := w.rules.Return(a, a.Refunds[i].Transaction, "desk", "operator1", w.now); err != nil {
+					w.fail("refund %s cannot be ordered again: %v", a.Refunds[i].Number, err)
+				}
+			})
+			break
+		}
 		if p := a.Kept(); p != nil {
 			w.say("the payment of %s shall go back", bill)
 			w.change(bill, func(a *pay.Account) { _ = w.rules.Return(a, p.Transaction, "unissued", "", w.now) })
@@ -468,7 +451,7 @@ func (w *world) step() {
 		})
 	default:
 		w.sims[w.pick(len(w.sims))].Steer(func(f *paysim.Faults) {
-			switch n := w.pick(12); n {
+			switch n := w.pick(13); n {
 			case 0:
 				f.LoseBefore++
 			case 1, 2:
@@ -492,6 +475,8 @@ func (w *world) step() {
 				f.Garbage++
 			case 11:
 				f.Unsigned++
+			case 12:
+				f.Denied++
 			}
 		})
 	}

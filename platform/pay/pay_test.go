@@ -324,7 +324,8 @@ func TestARefusedRefundIsForAPerson(t *testing.T) {
 	if len(a.Refunds) != 1 || a.Refunds[0].State != pay.RefundRefused || a.Refunds[0].Code != "NOT_ENOUGH" || !a.OnDesk() {
 		t.Fatalf("%+v", a)
 	}
-	// A person orders it again, under a new number; it is refused again, and paid by hand.
+	// A person orders it again. The channel kept the number and its refusal, so that it goes on under a new one; it is refused again, and
+	// paid by hand.
 	h.change(func(a *pay.Account) {
 		if err := pay.House().Return(a, a.Refunds[0].Transaction, "twice", "operator1", h.now); err != nil {
 			t.Error(err)
@@ -346,6 +347,87 @@ func TestARefusedRefundIsForAPerson(t *testing.T) {
 	if a := h.account(); a.OnDesk() {
 		t.Errorf("%+v", a.Matters)
 	}
+}
+
+// TestARefusedQuestionSaysNothingOfTheRefund: who counted it as a refusal would pay back by hand what the channel pays back as well.
+func TestARefusedQuestionSaysNothingOfTheRefund(t *testing.T) {
+	h := newHall(t, noon)
+	order := h.order()
+	for range 2 {
+		if err := h.sim.PayAnyway(order, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.sim.Steer(func(f *paysim.Faults) { f.SlowRefunds = 20 * time.Minute })
+	h.wait(10 * time.Second)
+	if a := h.account(); len(a.Refunds) != 1 || a.Refunds[0].State != pay.RefundAsked {
+		t.Fatalf("%+v", a.Refunds)
+	}
+	h.sim.Steer(func(f *paysim.Faults) { f.Denied = 1 })
+	h.wait(10 * time.Minute)
+	if a := h.account(); a.Refunds[0].State != pay.RefundAsked || a.OnDesk() {
+		t.Fatalf("%+v %+v", a.Refunds, a.Matters)
+	}
+	h.wait(20 * time.Minute)
+	if a := h.account(); a.Refunds[0].State != pay.RefundDone {
+		t.Errorf("%+v", a.Refunds)
+	}
+}
+
+// TestARefundOrderedAgainKeepsItsNumber: the channel kept nothing of the refused one, and would take another number for another refund.
+func TestARefundOrderedAgainKeepsItsNumber(t *testing.T) {
+	h := newHall(t, noon)
+	order := h.order()
+	for range 2 {
+		if err := h.sim.PayAnyway(order, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for h.account().Refunds == nil {
+		h.wait(time.Second)
+	}
+	if a := h.account(); a.Refunds[0].State != pay.RefundDone {
+		t.Fatalf("%+v", a.Refunds)
+	}
+	// Another bill, whose refund may not be asked for.
+	h.open(1000)
+	order = h.order()
+	h.change(func(a *pay.Account) { pay.House().End(a, pay.WhyCancelled, h.now) })
+	h.wait(10 * time.Second)
+	if err := h.sim.PayAnyway(order, 0); err != nil {
+		t.Fatal(err)
+	}
+	var task *pay.Task
+	for task == nil || task.Act != pay.ActRefund {
+		h.change(func(a *pay.Account) { task = pay.House().Tend(a, h.now) })
+		if task != nil && task.Act == pay.ActRefund {
+			h.sim.Steer(func(f *paysim.Faults) { f.Denied = 1 })
+		}
+		if task != nil {
+			got := h.settler.Do(context.Background(), *task)
+			h.change(func(a *pay.Account) { pay.House().Heard(a, *task, got, h.now) })
+		}
+		h.set(h.now.Add(time.Minute))
+	}
+	a := h.account()
+	if len(a.Refunds) != 1 || a.Refunds[0].State != pay.RefundRefused || !a.OnDesk() {
+		t.Fatalf("%+v", a)
+	}
+	h.set(h.now.Add(48 * time.Hour))
+	h.change(func(a *pay.Account) {
+		if err := pay.House().Return(a, a.Refunds[0].Transaction, "desk", "operator1", h.now); err != nil {
+			t.Error(err)
+		}
+	})
+	if a := h.account(); a.OnDesk() {
+		t.Errorf("ordered a moment ago, and a person is told that it takes long: %+v", a.Matters)
+	}
+	h.wait(time.Minute)
+	again := h.account()
+	if len(again.Refunds) != 1 || again.Refunds[0].Number != a.Refunds[0].Number || again.Refunds[0].State != pay.RefundDone || again.OnDesk() {
+		t.Errorf("%+v %+v", again.Refunds, again.Matters)
+	}
+	h.want(pay.BillClosed, pay.UseLate)
 }
 
 func TestAnOrderThatExistsOnlyWhenScanned(t *testing.T) {
@@ -451,11 +533,39 @@ func TestDifferences(t *testing.T) {
 		return ours[i], true
 	}
 	var got []string
-	for _, d := range pay.Reconcile([]pay.Line{line("a", 1), line("a", 1), line("b", 5), line("d", 4), {Refund: "R", Transaction: "a", Amount: 1}}, ours, known) {
+	for _, d := range pay.Reconcile([]pay.Line{line("a", 1), line("a", 1), line("b", 5), line("d", 4), {Refund: "R", Transaction: "a", Amount: 1},
+		{Transaction: "e", Amount: 9, Odd: "GIFT"}}, ours, known) {
 		got = append(got, d.Kind+" "+d.Line.Refund+d.Line.Transaction)
 	}
-	if want := []string{"doubled a", "amount b", "ours c", "theirs d", "theirs Ra"}; !slices.Equal(got, want) {
+	if want := []string{"doubled a", "amount b", "ours c", "theirs d", "odd e", "theirs Ra"}; !slices.Equal(got, want) {
 		t.Errorf("%v, expected %v", got, want)
+	}
+}
+
+// TestAStatementThatPaysBackAnotherAmount: what went back in part is not booked as gone back.
+func TestAStatementThatPaysBackAnotherAmount(t *testing.T) {
+	rules := pay.House()
+	a, err := rules.NewAccount(pay.Bill{Number: pay.BillNumber("990000", noon, 7), Case: "c", Reason: "standard", Channel: "x", Amount: 1000, Expires: noon.Add(time.Minute)}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := a.Bill.Number + "01"
+	if err := rules.Over(a, "x", noon); err != nil {
+		t.Fatal(err)
+	}
+	rules.Receive(a, order, pay.Received{Transaction: "42", Amount: 1000, At: noon}, noon)
+	if err := rules.Return(a, "42", "unissued", "", noon); err != nil {
+		t.Fatal(err)
+	}
+	line := pay.Line{Refund: a.Refunds[0].Number, Attempt: order, Transaction: "42", Amount: 400, At: noon}
+	rules.Differs(a, pay.Difference{Kind: pay.DiffTheirs, Line: line}, noon)
+	if a.Refunds[0].State == pay.RefundDone || a.Bill.State == pay.BillReturned || !a.OnDesk() {
+		t.Errorf("%+v", a)
+	}
+	line.Amount = 1000
+	rules.Differs(a, pay.Difference{Kind: pay.DiffTheirs, Line: line}, noon)
+	if a.Refunds[0].State != pay.RefundDone || a.Bill.State != pay.BillReturned {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	DiffOurs    = "ours"    // booked here, not in the statement (短款 for a payment)
 	DiffAmount  = "amount"  // booked with another amount
 	DiffDoubled = "doubled" // twice in the statement
+	DiffOdd     = "odd"     // a line of the statement of a kind that is not known: nothing is booked by it
 )
 
 // A Difference is one line of the list that operators get.
@@ -66,6 +67,10 @@ func (a *Account) Booked(l Line) (Line, bool) {
 func Reconcile(statement, ours []Line, known func(Line) (Line, bool)) (list []Difference) {
 	there := map[string]bool{}
 	for _, l := range statement {
+		if l.Odd != "" {
+			list = append(list, Difference{DiffOdd, l, 0})
+			continue
+		}
 		k := l.key()
 		if there[k] {
 			list = append(list, Difference{DiffDoubled, l, 0})
@@ -95,7 +100,7 @@ func (r Rules) Differs(a *Account, d Difference, now time.Time) {
 	switch {
 	case d.Kind == DiffTheirs && l.Refund == "" && a.Attempt(l.Attempt) != nil:
 		r.Receive(a, l.Attempt, Received{l.Transaction, l.Amount, l.At}, now)
-	case d.Kind == DiffTheirs && a.Refund(l.Refund) != nil:
+	case d.Kind == DiffTheirs && a.Refund(l.Refund) != nil && a.Refund(l.Refund).Amount == l.Amount: // another amount is no refund of ours
 		r.RefundStood(a, l.Refund, eventMade, now)
 	case d.Kind == DiffOurs:
 		a.matter(MatterStatement, l.Transaction, now)

@@ -82,7 +82,7 @@ func House() Rules {
 			RefundDue:     {eventAsk: RefundAsked, eventMade: RefundDone, eventRefused: RefundRefused, eventAbsent: RefundDue, eventWaiting: RefundAsked},
 			RefundAsked:   {eventMade: RefundDone, eventRefused: RefundRefused, eventAbsent: RefundDue, eventWaiting: RefundAsked},
 			RefundDone:    {eventMade: RefundDone, eventWaiting: RefundDone},
-			RefundRefused: {eventRefused: RefundRefused, eventMade: RefundDone, eventByHand: RefundByHand},
+			RefundRefused: {eventRefused: RefundRefused, eventMade: RefundDone, eventByHand: RefundByHand, eventReturn: RefundDue},
 			RefundByHand:  {},
 		},
 		judge: []judgement{
@@ -108,6 +108,10 @@ func pause(n int) time.Duration {
 	}
 	return min(5*time.Second<<min(n-15, 6), 5*time.Minute)
 }
+
+// refundPause is the wait before look n (from 0) at a refund. Channels make them by and by: Alipay wants ten seconds between asking for
+// one and asking about it, WeChat Pay a minute between questions.
+func refundPause(n int) time.Duration { return min(10*time.Second<<min(n, 5), 5*time.Minute) }
 
 // slowPause is the wait between looks at what is settled.
 const slowPause = 10 * time.Minute

@@ -3,18 +3,10 @@ package link
 // One bill, two channels: WeChat Pay and Alipay, each behind TLS with its own keys, before a platform and a terminal on sockets.
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -32,48 +24,19 @@ import (
 // behindTLS puts a simulator where the real channel's names lead.
 func behindTLS(t *testing.T, h http.Handler, names ...string) http.RoundTripper {
 	t.Helper()
-	own, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sim"}, NotAfter: time.Now().Add(time.Hour), DNSNames: names, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &own.PublicKey, own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewUnstartedServer(h)
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: own}}, MinVersion: tls.VersionTLS12}
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	roots := x509.NewCertPool()
-	if c, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	roots.AddCert(c)
-	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
-	}}
+	server, way := paysim.Serve(h, names...)
+	t.Cleanup(server.Close)
+	return way
 }
 
 // withWays is a city where citizens choose between WeChat Pay and Alipay. tellAll sends all notices so far.
 func withWays(t *testing.T) (c *city, w *paysim.WeChat, a *paysim.Alipay, tellAll func()) {
 	t.Helper()
-	var keys [2]*rsa.PrivateKey
-	for i := range keys {
-		var err error
-		if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			t.Fatal(err)
-		}
-	}
-	private, e1 := x509.MarshalPKCS8PrivateKey(keys[0])
-	public, e2 := x509.MarshalPKIXPublicKey(&keys[1].PublicKey)
-	if err := errors.Join(e1, e2); err != nil {
-		t.Fatal(err)
-	}
-	own, peer := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
+	k := paysim.RSA()
+	own, peer := paysim.PrivatePEM(k.Own), paysim.PublicPEM(k.Peer)
 	sealed := []byte("99000099000099000099000099000099")
-	w = paysim.NewWeChat(time.Now, paysim.WeChatSettings{AppID: "wx99", Merchant: "1900000099", Serial: "5157", MerchantKey: &keys[0].PublicKey, APIKey: sealed, KeyID: "PUB_KEY_ID_99", Key: keys[1]})
-	a = paysim.NewAlipay(time.Now, paysim.AlipaySettings{AppID: "9021", Seller: "2088", MerchantKey: &keys[0].PublicKey, Key: keys[1]})
+	w = paysim.NewWeChat(time.Now, paysim.WeChatSettings{AppID: "wx99", Merchant: "1900000099", Serial: "5157", MerchantKey: &k.Own.PublicKey, APIKey: sealed, KeyID: "PUB_KEY_ID_99", Key: k.Peer})
+	a = paysim.NewAlipay(time.Now, paysim.AlipaySettings{AppID: "9021", Seller: "2088", MerchantKey: &k.Own.PublicKey, Key: k.Peer})
 	wc, e1 := wechat.New(wechat.Config{AppID: "wx99", Merchant: "1900000099", Serial: "5157", Key: own, APIKey: sealed, PeerKeyID: "PUB_KEY_ID_99", PeerKey: peer,
 		Client: behindTLS(t, w, "api.mch.weixin.qq.com")})
 	ac, e2 := alipay.New(alipay.Config{AppID: "9021", Seller: "2088", Key: own, PeerKey: peer, Client: behindTLS(t, a, "openapi.alipay.com", "dwbillcenter.alipay.com")})

@@ -40,6 +40,7 @@ type Config struct {
 	RootCert []byte
 	PeerCert []byte
 	PeerKey  []byte // Alipay's public key, PEM or base64
+	Product  string // as signed for: FACE_TO_FACE_PAYMENT (当面付), which "" is, or QR_CODE_OFFLINE (订单码支付)
 	Notify   string // https address of ours for notices; "": none are asked for, and all is asked
 	Client   http.RoundTripper
 	Now      func() time.Time
@@ -51,7 +52,7 @@ const (
 	maxAnswer    = 1 << 20
 	maxStatement = 64 << 20
 	askTimeout   = 30 * time.Second
-	product      = "FACE_TO_FACE_PAYMENT"
+	faceToFace   = "FACE_TO_FACE_PAYMENT"
 )
 
 // Channel is the channel.
@@ -67,6 +68,12 @@ var _ pay.Channel = (*Channel)(nil)
 func New(cfg Config) (*Channel, error) {
 	if !pay.Plain(cfg.AppID, 32) || !pay.Plain(cfg.Seller, 32) {
 		return nil, errors.New("alipay: app_id or merchant is missing or is no plain text")
+	}
+	if cfg.Product == "" {
+		cfg.Product = faceToFace
+	}
+	if !pay.Plain(cfg.Product, 64) {
+		return nil, errors.New("alipay: product is no plain text")
 	}
 	if cfg.Notify != "" {
 		if u, err := url.Parse(cfg.Notify); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
@@ -102,10 +109,26 @@ func New(cfg Config) (*Channel, error) {
 	return c, nil
 }
 
-// refusals are the sub-codes after which certainly nothing was done. Any other leaves that open, ACQ.SYSTEM_ERROR by its papers.
-var refusals = []string{"ACQ.INVALID_PARAMETER", "ACQ.ACCESS_FORBIDDEN", "ACQ.PARTNER_ERROR", "ACQ.TOTAL_FEE_EXCEED", "ACQ.SELLER_BALANCE_NOT_ENOUGH",
-	"ACQ.BEYOND_PAY_RESTRICTION", "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "ACQ.REASON_TRADE_BEEN_FREEZEN", "ACQ.TRADE_HAS_FINISHED",
-	"ACQ.TRADE_NOT_ALLOW_REFUND", "ACQ.REFUND_FEE_ERROR", "ACQ.REFUND_ACCOUNT_NOT_EXIST", "ACQ.CUSTOMER_VALIDATE_ERROR", "ACQ.RISK_MERCHANT_IS_NOT_EXIST"}
+// refusals are, of each act, the sub-codes after which certainly nothing was done. Any other leaves that open: ACQ.SYSTEM_ERROR by its
+// papers, and those that tell of an order or a refund that is there already under the number. A question has none: who may not ask
+// learns nothing of what is asked about. Where each is written: docs/payments.md.
+var refusals = map[string][]string{
+	"create": {"ACQ.INVALID_PARAMETER", "ACQ.ACCESS_FORBIDDEN", "ACQ.EXIST_FORBIDDEN_WORD", "ACQ.PARTNER_ERROR", "ACQ.TOTAL_FEE_EXCEED",
+		"ACQ.BEYOND_PAY_RESTRICTION", "ACQ.BEYOND_PER_RECEIPT_RESTRICTION", "ACQ.SELLER_BEEN_BLOCKED", "ACQ.INVALID_STORE_ID",
+		"ACQ.SECONDARY_MERCHANT_STATUS_ERROR", "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR", "ACQ.MERCHANT_STATUS_NOT_NORMAL"},
+	"close": {"ACQ.INVALID_PARAMETER"},
+	"refund": {"ACQ.INVALID_PARAMETER", "ACQ.ACCESS_FORBIDDEN", "ACQ.BUYER_ENABLE_STATUS_FORBID", "ACQ.BUYER_ERROR", "ACQ.BUYER_NOT_EXIST",
+		"ACQ.CURRENCY_NOT_SUPPORT", "ACQ.CUSTOMER_VALIDATE_ERROR", "ACQ.NOT_ALLOW_PARTIAL_REFUND", "ACQ.ONLINE_TRADE_VOUCHER_NOT_ALLOW_REFUND",
+		"ACQ.PARTNER_ERROR", "ACQ.REASON_TRADE_BEEN_FREEZEN", "ACQ.REASON_TRADE_REFUND_FEE_ERR", "ACQ.REASON_TRADE_STATUS_INVALID",
+		"ACQ.REFUND_ACCOUNT_NOT_EXIST", "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "ACQ.REFUND_FEE_ERROR", "ACQ.SELLER_BALANCE_NOT_ENOUGH",
+		"ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_NOT_ALLOW_REFUND", "ACQ.TRADE_STATUS_ERROR", "ACQ.USER_NOT_MATCH_ERR"},
+}
+
+// notWaiting are the sub-codes of a close that came to an order that does not wait for money: paid, closed, or neither.
+var notWaiting = []string{"ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS"}
+
+// noBill: the papers say BILL_NOT_EXIST, the gateway isp.bill_not_exist.
+var noBill = []string{"isp.bill_not_exist", "BILL_NOT_EXIST"}
 
 // fault is what went wrong in the port's words; said is the answer's own, if it is signed.
 func fault(doing string, said alipay.Error, err error) error {
@@ -127,7 +150,7 @@ func fault(doing string, said alipay.Error, err error) error {
 		return nil
 	case said.SubCode == "ACQ.TRADE_NOT_EXIST":
 		return fmt.Errorf("alipay: %s: %w", doing, pay.ErrAbsent)
-	case slices.Contains(refusals, said.SubCode):
+	case slices.Contains(refusals[doing], said.SubCode):
 		return fmt.Errorf("alipay: %s: %w", doing, &pay.Refusal{Code: said.SubCode})
 	}
 	return fmt.Errorf("alipay: %s: code %.20q %.60q", doing, string(said.Code), said.SubCode)
@@ -143,7 +166,7 @@ type precreate struct {
 func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	minutes := int(o.Expires.Sub(c.cfg.Now()).Round(time.Minute) / time.Minute)
 	q := precreate{Timeout: fmt.Sprintf("%dm", max(1, minutes)), TradePreCreate: alipay.TradePreCreate{Trade: alipay.Trade{NotifyURL: c.cfg.Notify,
-		OutTradeNo: o.Number, TotalAmount: o.Amount.String(), Subject: subject(o.Subject), ProductCode: product, SellerId: c.cfg.Seller,
+		OutTradeNo: o.Number, TotalAmount: o.Amount.String(), Subject: subject(o.Subject), ProductCode: c.cfg.Product, SellerId: c.cfg.Seller,
 		TimeExpire: o.Expires.In(pay.China).Format(time.DateTime)}}}
 	var got alipay.TradePreCreateRsp
 	err := c.client.Request(ctx, q, &got)
@@ -212,7 +235,7 @@ func (c *Channel) standing(number string, t trade) (s pay.Standing, err error) {
 func (c *Channel) Close(ctx context.Context, number string) error {
 	var got alipay.TradeCloseRsp
 	err := c.client.Request(ctx, alipay.TradeClose{OutTradeNo: number}, &got)
-	if err != nil || got.SubCode != "ACQ.TRADE_STATUS_ERROR" && got.SubCode != "ACQ.REASON_TRADE_STATUS_INVALID" {
+	if err != nil || !slices.Contains(notWaiting, got.SubCode) {
 		return fault("close", got.Error, err)
 	}
 	s, err := c.Query(ctx, number)
@@ -271,7 +294,7 @@ func (c *Channel) QueryRefund(ctx context.Context, attempt, number string) (pay.
 func (c *Channel) Statement(ctx context.Context, day string) ([]pay.Line, error) {
 	var got alipay.BillDownloadURLQueryRsp
 	err := c.client.Request(ctx, alipay.BillDownloadURLQuery{BillType: "trade", BillDate: day}, &got)
-	if err == nil && got.Code == alipay.CodeBusinessFailed && got.SubCode == "isp.bill_not_exist" {
+	if err == nil && got.Code == alipay.CodeBusinessFailed && slices.Contains(noBill, got.SubCode) {
 		return c.none(day)
 	}
 	if err := fault("statement", got.Error, err); err != nil {

@@ -2,23 +2,11 @@ package alipay_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
-	"log"
-	"math/big"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,25 +14,6 @@ import (
 	"github.com/budayang/kiosk/platform/pay/alipay"
 	"github.com/budayang/kiosk/platform/pay/paysim"
 )
-
-// keys of the synthetic merchant, of Alipay, and of a stranger.
-var keys = sync.OnceValue(func() (k [3]*rsa.PrivateKey) {
-	for i := range k {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			log.Fatal(err)
-		}
-		k[i] = key
-	}
-	return k
-})
-
-func pemOf(kind string, der []byte, err error) []byte {
-	if err != nil {
-		log.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
 
 const (
 	appID, seller = "9021000000000099", "2088000000000099"
@@ -61,49 +30,27 @@ type rig struct {
 
 func open(t *testing.T, change ...func(*alipay.Config, *paysim.AlipaySettings)) *rig {
 	t.Helper()
-	k, r := keys(), &rig{}
-	private, err := x509.MarshalPKCS8PrivateKey(k[0])
-	key := pemOf("PRIVATE KEY", private, err)
-	public, err := x509.MarshalPKIXPublicKey(&k[1].PublicKey)
-	set := paysim.AlipaySettings{AppID: appID, Seller: seller, MerchantKey: &k[0].PublicKey, Key: k[1]}
-	r.config = alipay.Config{AppID: appID, Seller: seller, Key: key, PeerKey: pemOf("PUBLIC KEY", public, err), Notify: "https://platform.example/pay/alipay/notice"}
+	k, r := paysim.RSA(), &rig{}
+	set := paysim.AlipaySettings{AppID: appID, Seller: seller, MerchantKey: &k.Own.PublicKey, Key: k.Peer}
+	r.config = alipay.Config{AppID: appID, Seller: seller, Key: paysim.PrivatePEM(k.Own), PeerKey: paysim.PublicPEM(k.Peer), Notify: "https://platform.example/pay/alipay/notice"}
 	for _, c := range change {
 		c(&r.config, &set)
 	}
 	r.sim = paysim.NewAlipay(func() time.Time { return time.Now().Add(r.clock) }, set)
-	r.config.Client = serve(t, r.sim)
+	r.serve(t, r.sim)
+	var err error
 	if r.alipay, err = alipay.New(r.config); err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// serve puts a handler behind TLS where Alipay's names lead, with a certificate for them.
-func serve(t *testing.T, h http.Handler) *http.Transport {
+// serve leads the adapter's settings to a handler.
+func (r *rig) serve(t *testing.T, h http.Handler) {
 	t.Helper()
-	own, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sim"}, NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"openapi.alipay.com", "dwbillcenter.alipay.com"}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &own.PublicKey, own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewUnstartedServer(h)
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: own}}, MinVersion: tls.VersionTLS12}
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	roots := x509.NewCertPool()
-	if c, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	roots.AddCert(c)
-	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
-		}}
+	server, way := paysim.Serve(h, "openapi.alipay.com", "dwbillcenter.alipay.com")
+	t.Cleanup(server.Close)
+	r.config.Client = way
 }
 
 func order(expires time.Duration) pay.Order {
@@ -216,6 +163,57 @@ func TestMoneyGoesBack(t *testing.T) {
 	}
 }
 
+// TestWhoMayNotAskLearnsNothing: a refused act was not done; a refused question says neither yes nor no.
+func TestWhoMayNotAskLearnsNothing(t *testing.T) {
+	r, ctx := open(t), t.Context()
+	deny := func() { r.sim.Steer(func(f *paysim.Faults) { f.Denied = 1 }) }
+	says := func(err error) bool {
+		return err == nil || errors.Is(err, pay.ErrRefused) || errors.Is(err, pay.ErrAbsent) || errors.Is(err, pay.ErrPaid)
+	}
+	deny()
+	if _, err := r.alipay.Create(ctx, order(time.Minute)); !errors.Is(err, pay.ErrRefused) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.alipay.Query(ctx, number); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.alipay.QueryRefund(ctx, number, "R1"); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.alipay.Statement(ctx, "2026-01-01"); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.alipay.Refund(ctx, pay.RefundOrder{Number: "R1", Attempt: number, Transaction: "42", Amount: 1000, Of: 1000, Why: "late"}); !errors.Is(err, pay.ErrRefused) {
+		t.Error(err)
+	}
+}
+
+// TestProduct: a merchant that signed for order codes says so.
+func TestProduct(t *testing.T) {
+	for product, want := range map[string]string{"": "FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE": "QR_CODE_OFFLINE"} {
+		r, seen := open(t), ""
+		r.config.Product = product
+		r.serve(t, http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+			if err := q.ParseForm(); err != nil {
+				t.Error(err)
+			}
+			seen = q.Form.Get("biz_content")
+			panic(http.ErrAbortHandler)
+		}))
+		c, err := alipay.New(r.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Create(t.Context(), order(time.Minute)); err == nil || !strings.Contains(seen, `"product_code":"`+want+`"`) {
+			t.Errorf("%q: %s", product, seen)
+		}
+	}
+}
+
 // TestNobodyKnows: what Alipay did not say in full and signed is neither a yes nor a no.
 func TestNobodyKnows(t *testing.T) {
 	for name, fault := range map[string]func(*paysim.Faults){
@@ -248,12 +246,11 @@ func TestNobodyKnows(t *testing.T) {
 }
 
 func TestStrangers(t *testing.T) {
-	der, err := x509.MarshalPKCS8PrivateKey(keys()[2])
-	r := open(t, func(c *alipay.Config, _ *paysim.AlipaySettings) { c.Key = pemOf("PRIVATE KEY", der, err) })
+	r := open(t, func(c *alipay.Config, _ *paysim.AlipaySettings) { c.Key = paysim.PrivatePEM(paysim.RSA().Stranger) })
 	if _, err := r.alipay.Create(t.Context(), order(time.Minute)); err == nil || errors.Is(err, pay.ErrRefused) {
 		t.Fatalf("with another merchant's key: %v", err)
 	}
-	r = open(t, func(_ *alipay.Config, s *paysim.AlipaySettings) { s.Key = keys()[2] })
+	r = open(t, func(_ *alipay.Config, s *paysim.AlipaySettings) { s.Key = paysim.RSA().Stranger })
 	if _, err := r.alipay.Query(t.Context(), number); err == nil || errors.Is(err, pay.ErrAbsent) {
 		t.Fatalf("signed by a stranger: %v", err)
 	}
@@ -266,7 +263,7 @@ func TestStrangers(t *testing.T) {
 
 func TestHugeAnswersEnd(t *testing.T) {
 	r := open(t)
-	r.config.Client = serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	r.serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for range 4096 {
 			if _, err := w.Write(bytes.Repeat([]byte("{"), 64<<10)); err != nil {
 				return
@@ -350,14 +347,9 @@ func TestNotices(t *testing.T) {
 
 // TestCertificates: a merchant that signs with a certificate checks with Alipay's.
 func TestCertificates(t *testing.T) {
-	k := keys()
-	certificate := func(key *rsa.PrivateKey, serial int64) []byte {
-		c := &x509.Certificate{SerialNumber: big.NewInt(serial), Issuer: pkix.Name{CommonName: "Synthetic"}, NotAfter: time.Now().Add(time.Hour), SignatureAlgorithm: x509.SHA256WithRSA}
-		der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
-		return pemOf("CERTIFICATE", der, err)
-	}
+	k := paysim.RSA()
 	r := open(t, func(c *alipay.Config, _ *paysim.AlipaySettings) {
-		c.PeerKey, c.AppCert, c.RootCert, c.PeerCert = nil, certificate(k[0], 1), certificate(k[2], 2), certificate(k[1], 3)
+		c.PeerKey, c.AppCert, c.RootCert, c.PeerCert = nil, paysim.CertificatePEM(k.Own, 1), paysim.CertificatePEM(k.Stranger, 2), paysim.CertificatePEM(k.Peer, 3)
 	})
 	create(t, r)
 	r.config.RootCert = nil
@@ -405,6 +397,7 @@ func TestSettings(t *testing.T) {
 		"no channel's key":  func(c *alipay.Config) { c.PeerKey = nil },
 		"notify over http":  func(c *alipay.Config) { c.Notify = "http://platform.example/" },
 		"notify parameters": func(c *alipay.Config) { c.Notify = "https://platform.example/?a=1" },
+		"product":           func(c *alipay.Config) { c.Product = "a b" },
 		"http":              func(c *alipay.Config) { c.URL = "http://openapi.alipay.com" },
 	} {
 		c := good

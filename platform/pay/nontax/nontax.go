@@ -54,7 +54,8 @@ const (
 	maxAnswer    = 1 << 20
 	maxStatement = 64 << 20
 	maxSkew      = 3 * time.Minute
-	maxPayments  = 100 // of one order
+	askTimeout   = 30 * time.Second // of one question, whoever asks: a statement is asked for by a job without a limit of its own
+	maxPayments  = 100              // of one order
 )
 
 // Channel is the channel.
@@ -82,7 +83,7 @@ func New(cfg Config) (*Channel, error) {
 	if err := cfg.Shape.check(); err != nil {
 		return nil, err
 	}
-	c := &Channel{url: u, id: cfg.ID, shape: cfg.Shape, now: cfg.Now, client: &http.Client{Transport: cfg.Client,
+	c := &Channel{url: u, id: cfg.ID, shape: cfg.Shape, now: cfg.Now, client: &http.Client{Transport: cfg.Client, Timeout: askTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if c.now == nil {
 		c.now = time.Now
@@ -102,16 +103,6 @@ func New(cfg Config) (*Channel, error) {
 		return nil, errors.New("nontax: the channel's key is not an SM2 key")
 	}
 	return c, nil
-}
-
-// plain says whether a number of the channel's can be booked and shown.
-func plain(s string, most int) bool {
-	for _, c := range s {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= most
 }
 
 // refusals are the codes after which certainly nothing was done. Any other error leaves that open.
@@ -215,7 +206,7 @@ func (o order) standing(number string) (s pay.Standing, err error) {
 		return s, errors.New("nontax: state and payments do not fit")
 	}
 	for _, p := range o.Payments {
-		if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > int64(pay.MaxAmount) || p.At.IsZero() {
+		if !pay.Plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > int64(pay.MaxAmount) || p.At.IsZero() {
 			return s, errors.New("nontax: payment without number, amount or time")
 		}
 		s.Payments = append(s.Payments, pay.Received{Transaction: p.Transaction, Amount: pay.Fen(p.Amount), At: p.At})
@@ -227,7 +218,7 @@ func (o order) standing(number string) (s pay.Standing, err error) {
 func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	var got struct{ QR string }
 	err := c.ask(ctx, "create", map[string]any{"number": o.Number, "amount": o.Amount, "subject": o.Subject, "expires": o.Expires}, "", "", &got, maxAnswer)
-	if err == nil && !plain(got.QR, 1024) {
+	if err == nil && !pay.Plain(got.QR, 1024) {
 		return "", errors.New("nontax: order without a code that can be shown")
 	}
 	return got.QR, err
@@ -255,11 +246,11 @@ type refund struct {
 
 func (f refund) standing(number string) (pay.RefundStanding, error) {
 	s := pay.RefundStanding(f.State)
-	if f.Code != "" && !plain(f.Code, 64) || f.Number != number || s != pay.RefundWorking && s != pay.RefundPaidBack && s != pay.RefundDenied {
+	if f.Code != "" && !pay.Plain(f.Code, 64) || f.Number != number || s != pay.RefundWorking && s != pay.RefundPaidBack && s != pay.RefundDenied {
 		return "", errors.New("nontax: refund's answer cannot be read")
 	}
 	if s == pay.RefundDenied {
-		return "", fmt.Errorf("nontax: %w", &pay.Refusal{Code: f.Code})
+		return "", fmt.Errorf("nontax: %w", &pay.Refusal{Code: f.Code, Ended: true})
 	}
 	return s, nil
 }
@@ -300,7 +291,7 @@ func (c *Channel) Statement(ctx context.Context, day string) (all []pay.Line, er
 		return nil, errors.New("nontax: statement of another day")
 	}
 	for _, l := range got.Lines {
-		if !plain(l.Transaction, 64) || l.Order != "" && !plain(l.Order, 64) || l.Refund != "" && !plain(l.Refund, 64) || l.Amount <= 0 || l.Amount > int64(pay.MaxAmount) || l.At.IsZero() {
+		if !pay.Plain(l.Transaction, 64) || l.Order != "" && !pay.Plain(l.Order, 64) || l.Refund != "" && !pay.Plain(l.Refund, 64) || l.Amount <= 0 || l.Amount > int64(pay.MaxAmount) || l.At.IsZero() {
 			return nil, errors.New("nontax: line of a statement without number, amount or time")
 		}
 		all = append(all, pay.Line{Refund: l.Refund, Attempt: l.Order, Transaction: l.Transaction, Amount: pay.Fen(l.Amount), At: l.At})

@@ -1,8 +1,16 @@
 package nontax
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"net/http"
 	"testing"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/budayang/kiosk/platform/pay"
 )
@@ -28,7 +36,7 @@ func FuzzShape(f *testing.F) {
 		}
 		if n, err := readNotice(content); err == nil && n.Refund == "" {
 			for _, p := range n.Standing.Payments {
-				if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
+				if !pay.Plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
 					t.Errorf("%+v", p)
 				}
 			}
@@ -84,11 +92,46 @@ func FuzzNotice(f *testing.F) {
 			t.Errorf("%+v", n.Standing)
 		}
 		for _, p := range n.Standing.Payments {
-			if !plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
+			if !pay.Plain(p.Transaction, 64) || p.Amount <= 0 || p.Amount > pay.MaxAmount || p.At.IsZero() {
 				t.Errorf("%+v", p)
 			}
 		}
 	})
+}
+
+type carrier func(*http.Request) (*http.Response, error)
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
+
+// TestNoQuestionIsWithoutAnEnd: the job that asks for statements gives no limit of its own.
+func TestNoQuestionIsWithoutAnEnd(t *testing.T) {
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := smx509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := smx509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := false
+	c, err := New(Config{URL: "https://pay.example", ID: "1", Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: own}),
+		PeerKey: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), Client: carrier(func(r *http.Request) (*http.Response, error) {
+			if _, ends := r.Context().Deadline(); !ends {
+				t.Error("the question has no end")
+			}
+			asked = true
+			return nil, errors.New("no line")
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Statement(context.Background(), "2026-11-29"); err == nil || !asked {
+		t.Error(err)
+	}
 }
 
 func TestSettings(t *testing.T) {

@@ -22,7 +22,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -32,9 +31,6 @@ import (
 type Alipay struct {
 	*Books
 	set AlipaySettings
-
-	noticeMu sync.Mutex
-	notices  []Notice
 }
 
 // AlipaySettings are what Alipay and the merchant agreed on.
@@ -51,7 +47,7 @@ func NewAlipay(now func() time.Time, set AlipaySettings) *Alipay {
 		set.Signed = now
 	}
 	s := &Alipay{Books: NewBooks(now), set: set}
-	s.changed, s.single, s.late = s.note, true, true
+	s.changed, s.single, s.late, s.opens, s.forgets, s.retries = s.note, true, true, 9*time.Hour, true, true
 	return s
 }
 
@@ -134,6 +130,9 @@ func (s *Alipay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case f.busy:
 		s.answer(w, method, said{"code": "20000", "msg": "Service Currently Unavailable", "sub_code": "aop.ACQ.SYSTEM_ERROR", "sub_msg": "系统异常"}, false)
+		return
+	case f.denied:
+		s.answer(w, method, fails("ACQ.ACCESS_FORBIDDEN"), false)
 		return
 	}
 	got := s.act(r.Context(), method, get)
@@ -225,7 +224,7 @@ func (s *Alipay) act(_ context.Context, method string, get func(string) string) 
 	case "alipay.trade.close":
 		o, found := s.query(number)
 		if found && o.Closed {
-			return fails("ACQ.TRADE_STATUS_ERROR")
+			return fails("ACQ.REASON_ILLEGAL_STATUS")
 		}
 		switch s.close(number) {
 		case "":
@@ -267,7 +266,7 @@ func (s *Alipay) act(_ context.Context, method string, get func(string) string) 
 			"refund_amount": yuan(r.Amount), "refund_status": "REFUND_SUCCESS"})
 	case "alipay.data.dataservice.bill.downloadurl.query":
 		if lines, made := s.statement(get("bill_date")); !made || len(lines) == 0 || get("bill_type") != "trade" {
-			return fails("isp.bill_not_exist")
+			return fails("isp.bill_not_exist") // the papers say BILL_NOT_EXIST
 		}
 		return works(said{"bill_download_url": "https://dwbillcenter.alipay.com/bill/" + get("bill_date")})
 	}
@@ -303,7 +302,9 @@ func (s *Alipay) bill(w http.ResponseWriter, day string) {
 		return
 	}
 	var t strings.Builder
-	t.WriteString("#支付宝业务明细查询\r\n#账号：[" + s.set.Seller + "0156]\r\n#起始日期：[" + day + " 00:00:00]   终止日期：[" + day + " 24:00:00]\r\n" +
+	begin, _ := time.ParseInLocation(time.DateOnly, day, china)
+	long := "2006年01月02日 15:04:05"
+	t.WriteString("#支付宝业务明细查询\r\n#账号：[" + s.set.Seller + "0156]\r\n#起始日期：[" + begin.Format(long) + "]   终止日期：[" + begin.AddDate(0, 0, 1).Format(long) + "]\r\n" +
 		"#-----------------------------------------业务明细列表----------------------------------------\r\n" +
 		"支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,商家实收（元）,支付宝红包（元）,集分宝（元）," +
 		"支付宝优惠（元）,商家优惠（元）,券核销金额（元）,券名称,商家红包消费金额（元）,卡消费金额（元）,退款批次号/请求号,服务费（元）,分润（元）,备注\r\n")
@@ -313,8 +314,8 @@ func (s *Alipay) bill(w http.ResponseWriter, day string) {
 			kind, amount = "退款", "-"+amount
 		}
 		at := l.at.In(china).Format(time.DateTime)
-		fmt.Fprintf(&t, "%s\t,%s\t,%s\t,工本费\t,%s\t,%s\t,\t,\t,\t,\t,159****5620\t,%s,%s,0.00,0.00,0.00,0.00,0.00,\t,0.00,0.00,%s\t,0.00,0.00,\t\r\n",
-			l.transaction, l.order, kind, at, at, amount, amount, l.refund)
+		fmt.Fprintf(&t, "%s\t,%s\t,%s\t,%s\t,%s\t,%s\t,\t,\t,\t,\t,159****5620\t,%s,%s,0.00,0.00,0.00,0.00,0.00,\t,0.00,0.00,%s\t,0.00,0.00,\t\r\n",
+			l.transaction, l.order, kind, words, at, at, amount, amount, l.refund)
 	}
 	fmt.Fprintf(&t, "#-----------------------------------------业务明细列表结束------------------------------------\r\n#交易合计：%d笔\r\n#导出时间：[%s]\r\n", len(lines), day)
 	gbk, err := simplifiedchinese.GBK.NewEncoder().String(t.String())
@@ -359,9 +360,7 @@ func (s *Alipay) note(order, refund string) {
 	is := s.orderWire(*o)
 	s.mu.Unlock()
 	n := Notice{Order: order, Refund: refund, body: []byte(s.form(is, refund).Encode())}
-	s.noticeMu.Lock()
-	s.notices = append(s.notices, n)
-	s.noticeMu.Unlock()
+	s.keep(n)
 }
 
 // form is a notice before it is signed.
@@ -380,13 +379,6 @@ func (s *Alipay) form(is said, refund string) url.Values {
 		form.Set("gmt_refund", s.Now().In(china).Format(time.DateTime)+".123")
 	}
 	return form
-}
-
-// Notices are all notices so far, oldest first: told in any order, again, or not at all.
-func (s *Alipay) Notices() []Notice {
-	s.noticeMu.Lock()
-	defer s.noticeMu.Unlock()
-	return append([]Notice(nil), s.notices...)
 }
 
 // Request is a notice as it goes out, freshly signed; forged, its signature is over other bytes.

@@ -59,6 +59,9 @@ type Faults struct {
 	Garbage      int           // answers that are no JSON, signed
 	Unsigned     int           // answers without a valid signature
 	Omit         []string      // transactions that the statement leaves out
+	Denied       int           // requests that the caller may not make, whatever they are about
+	Paying       int           // closes that come while somebody types a password (WeChat Pay)
+	Invalid      int           // orders that are called invalid, made before or not (WeChat Pay)
 }
 
 // Books are what the channel knows. All methods may be called at any time.
@@ -74,11 +77,35 @@ type Books struct {
 	single  bool // an order is paid once and no more, as where its number is the payment's
 	parked  []func()
 	changed func(order, refund string) // told after each change that a notice tells of
+	notices []Notice
+	opens   time.Duration // after a day's end, until its statement is made
+	states  bool          // a statement holds every refund that was accepted, with its state of then
+	forgets bool          // a refund that was refused for want of money leaves nothing behind: its number may be used again
+	retries bool          // a refund that failed is tried anew when it is asked for again
 
 	// breaches are requests that a careful caller never makes: the same act again without having asked what became of the
 	// first, money back that never came, more money back than came.
 	breaches []string
 	asked    map[string]bool // acts since the last question, by number
+}
+
+// Notice is a notice on its way: it may be delivered at any time, again, or never.
+type Notice struct {
+	Order, Refund string
+	body          []byte
+}
+
+// Notices are all notices so far, oldest first: told in any order, again, or not at all.
+func (b *Books) Notices() []Notice {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.notices)
+}
+
+func (b *Books) keep(n Notice) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notices = append(b.notices, n)
 }
 
 func (b *Books) breach(format string, args ...any) {
@@ -315,7 +342,7 @@ func (b *Books) close(number string) (code string) {
 func (b *Books) refund(number, order, transaction string, amount int64) (r Refund, code string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if was := b.refunds[number]; was != nil {
+	if was := b.refunds[number]; was != nil && !(b.retries && b.aged(was).State == "refused") {
 		if was.Transaction != transaction || was.Amount != amount {
 			return r, "NUMBER_REUSED"
 		}
@@ -340,6 +367,9 @@ func (b *Books) refund(number, order, transaction string, amount int64) (r Refun
 	case b.faults.RefuseRefund > 0:
 		b.faults.RefuseRefund--
 		r.State, r.Code = "refused", "NOT_ENOUGH"
+		if b.forgets {
+			return r, ""
+		}
 	case b.faults.SlowRefunds > 0:
 		r.State, r.done, r.fails = "working", b.Now().Add(b.faults.SlowRefunds), b.faults.FailSlow > 0
 		b.faults.FailSlow = max(0, b.faults.FailSlow-1)
@@ -383,27 +413,29 @@ type line struct {
 	refund, order, transaction string
 	amount                     int64
 	at                         time.Time
+	state                      string // of a refund
 }
 
 var china = time.FixedZone("CST", 8*3600)
 
-// statement is made after the day is over.
+// statement is made some hours after the day is over.
 func (b *Books) statement(day string) (all []line, made bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.Now().In(china).Format(time.DateOnly) <= day {
+	begin, err := time.ParseInLocation(time.DateOnly, day, china)
+	if err != nil || b.Now().Before(begin.Add(24*time.Hour+b.opens)) {
 		return nil, false
 	}
 	for _, o := range b.orders {
 		for _, p := range o.Payments {
 			if p.At.In(china).Format(time.DateOnly) == day && !slices.Contains(b.faults.Omit, p.Transaction) {
-				all = append(all, line{"", o.Number, p.Transaction, p.Amount, p.At})
+				all = append(all, line{"", o.Number, p.Transaction, p.Amount, p.At, ""})
 			}
 		}
 	}
 	for _, r := range b.refunds {
-		if b.aged(r).State == "done" && r.At.In(china).Format(time.DateOnly) == day {
-			all = append(all, line{r.Number, r.Order, r.Transaction, r.Amount, r.At})
+		if state := b.aged(r).State; (state == "done" || b.states) && r.At.In(china).Format(time.DateOnly) == day {
+			all = append(all, line{r.Number, r.Order, r.Transaction, r.Amount, r.At, state})
 		}
 	}
 	slices.SortFunc(all, func(x, y line) int { return cmpString(x.transaction+x.refund, y.transaction+y.refund) })
@@ -412,8 +444,8 @@ func (b *Books) statement(day string) (all []line, made bool) {
 
 // fate is what happens to one request.
 type fate struct {
-	before, park, busy, after, garbage, unsigned bool
-	slow                                         time.Duration
+	before, park, busy, denied, after, garbage, unsigned bool
+	slow                                                 time.Duration
 }
 
 // draw uses up at most one fault.
@@ -425,7 +457,7 @@ func (b *Books) draw() (f fate) {
 		left *int
 		is   *bool
 	}{
-		{&b.faults.LoseBefore, &f.before}, {&b.faults.Park, &f.park}, {&b.faults.Busy, &f.busy}, {&b.faults.LoseAfter, &f.after},
+		{&b.faults.LoseBefore, &f.before}, {&b.faults.Park, &f.park}, {&b.faults.Busy, &f.busy}, {&b.faults.Denied, &f.denied}, {&b.faults.LoseAfter, &f.after},
 		{&b.faults.Garbage, &f.garbage}, {&b.faults.Unsigned, &f.unsigned},
 	} {
 		if *x.left > 0 {
@@ -435,6 +467,18 @@ func (b *Books) draw() (f fate) {
 		}
 	}
 	return f
+}
+
+// use uses up one of a fault's count.
+func (b *Books) use(of func(*Faults) *int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := of(&b.faults)
+	if *left == 0 {
+		return false
+	}
+	*left--
+	return true
 }
 
 // later keeps an act that is done when RunParked is called.

@@ -27,7 +27,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -41,16 +40,7 @@ type Server struct {
 	merchant *ecdsa.PublicKey
 	mux      *http.ServeMux
 	province bool // it speaks the invented province's dialect
-
-	noticeMu sync.Mutex
-	notices  []Notice
 	nonces   map[string]bool
-}
-
-// Notice is a notice on its way: it may be delivered at any time, again, or never.
-type Notice struct {
-	Order, Refund string
-	body          []byte
 }
 
 // New is a channel that knows one merchant by id and key.
@@ -128,6 +118,9 @@ func (s *Server) call(act func(r *http.Request, body []byte) result) http.Handle
 		case f.busy:
 			s.answer(w, nonce, problem(http.StatusInternalServerError, "SYSTEM_ERROR"), false)
 			return
+		case f.denied:
+			s.answer(w, nonce, problem(http.StatusForbidden, "MERCHANT_LIMIT"), false)
+			return
 		}
 		got := act(r, body)
 		f.wait(r.Context())
@@ -158,8 +151,8 @@ func (s *Server) remember(r *http.Request, body []byte) {
 }
 
 func (s *Server) fresh(nonce string) bool {
-	s.noticeMu.Lock()
-	defer s.noticeMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.nonces[nonce] {
 		return false
 	}
@@ -336,16 +329,7 @@ func (s *Server) note(order, refund string) {
 	if s.province {
 		n.body = spoken(n.body, false)
 	}
-	s.noticeMu.Lock()
-	s.notices = append(s.notices, n)
-	s.noticeMu.Unlock()
-}
-
-// Notices are all notices so far, oldest first: told in any order, again, or not at all.
-func (s *Server) Notices() []Notice {
-	s.noticeMu.Lock()
-	defer s.noticeMu.Unlock()
-	return append([]Notice(nil), s.notices...)
+	s.keep(n)
 }
 
 // Request is a notice as it goes out, freshly signed. Forged, it is signed with a key that is not the channel's.

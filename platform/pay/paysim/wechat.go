@@ -34,7 +34,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -43,9 +42,6 @@ type WeChat struct {
 	*Books
 	set WeChatSettings
 	mux *http.ServeMux
-
-	noticeMu sync.Mutex
-	notices  []Notice
 }
 
 // WeChatSettings are what WeChat and the merchant agreed on.
@@ -64,7 +60,7 @@ func NewWeChat(now func() time.Time, set WeChatSettings) *WeChat {
 		set.Signed = now
 	}
 	s := &WeChat{Books: NewBooks(now), set: set, mux: http.NewServeMux()}
-	s.changed, s.single = s.note, true
+	s.changed, s.single, s.opens, s.states, s.forgets = s.note, true, 9*time.Hour, true, true
 	s.mux.HandleFunc("POST /v3/pay/transactions/native", s.call(s.doCreate))
 	s.mux.HandleFunc("GET /v3/pay/transactions/out-trade-no/{number}", s.call(s.doQuery))
 	s.mux.HandleFunc("POST /v3/pay/transactions/out-trade-no/{number}/close", s.call(s.doClose))
@@ -106,6 +102,9 @@ func (s *WeChat) call(act func(r *http.Request, body []byte) result) http.Handle
 			panic(http.ErrAbortHandler)
 		case f.busy:
 			s.answer(w, problem(http.StatusInternalServerError, "SYSTEM_ERROR"), false)
+			return
+		case f.denied:
+			s.answer(w, problem(http.StatusForbidden, "NO_AUTH"), false)
 			return
 		}
 		got := act(r, body)
@@ -214,6 +213,9 @@ func (s *WeChat) doCreate(_ *http.Request, body []byte) result {
 	if q.AppID != s.set.AppID || q.Merchant != s.set.Merchant {
 		return problem(http.StatusBadRequest, "APPID_MCHID_NOT_MATCH")
 	}
+	if s.use(func(f *Faults) *int { return &f.Invalid }) {
+		return problem(http.StatusBadRequest, "INVALID_REQUEST")
+	}
 	qr, code := s.create(q.Number, q.Amount.Total, q.Description, q.Expires)
 	switch code {
 	case "":
@@ -269,6 +271,9 @@ func (s *WeChat) doClose(r *http.Request, body []byte) result {
 	if o, found := s.query(r.PathValue("number")); found && o.Closed && len(o.Payments) == 0 {
 		return problem(http.StatusBadRequest, "ORDER_CLOSED")
 	}
+	if s.use(func(f *Faults) *int { return &f.Paying }) {
+		return result{http.StatusAccepted, map[string]string{"code": "USERPAYING", "message": "用户支付中，需要输入密码"}}
+	}
 	switch code := s.close(r.PathValue("number")); code {
 	case "":
 		return result{http.StatusNoContent, nil}
@@ -279,10 +284,15 @@ func (s *WeChat) doClose(r *http.Request, body []byte) result {
 	}
 }
 
+// wechatRefund is WeChat's word for a refund.
+func wechatRefund(state string) string {
+	return map[string]string{"working": "PROCESSING", "done": "SUCCESS", "refused": "ABNORMAL"}[state]
+}
+
 func (s *WeChat) refundWire(r Refund) map[string]any {
 	out := map[string]any{"refund_id": "50" + r.Number, "out_refund_no": r.Number, "transaction_id": r.Transaction, "out_trade_no": r.Order,
 		"channel": "ORIGINAL", "user_received_account": "支付用户零钱", "create_time": r.At.In(china).Format(time.RFC3339),
-		"status": map[string]string{"working": "PROCESSING", "done": "SUCCESS", "refused": "ABNORMAL"}[r.State],
+		"status": wechatRefund(r.State),
 		"amount": map[string]any{"total": r.Amount, "refund": r.Amount, "payer_total": r.Amount, "payer_refund": r.Amount,
 			"settlement_refund": r.Amount, "settlement_total": r.Amount, "discount_refund": 0, "currency": "CNY"}}
 	if r.State == "done" {
@@ -290,9 +300,6 @@ func (s *WeChat) refundWire(r Refund) map[string]any {
 	}
 	return out
 }
-
-// unheard: a refund that was refused for want of money leaves nothing behind.
-func unheard(r Refund) bool { return r.State == "refused" && r.Code == "NOT_ENOUGH" }
 
 func (s *WeChat) doRefund(_ *http.Request, body []byte) result {
 	var q struct {
@@ -310,7 +317,7 @@ func (s *WeChat) doRefund(_ *http.Request, body []byte) result {
 	}
 	r, code := s.refund(q.Number, s.orderOf(q.Transaction), q.Transaction, q.Amount.Refund)
 	switch {
-	case code == "" && unheard(r):
+	case code == "" && r.State == "refused" && r.Code == "NOT_ENOUGH":
 		return problem(http.StatusForbidden, "NOT_ENOUGH")
 	case code == "":
 		s.tell("", r.Number)
@@ -337,11 +344,14 @@ func (b *Books) orderOf(transaction string) string {
 
 func (s *WeChat) doQueryRefund(r *http.Request, _ []byte) result {
 	f, found := s.queryRefund(r.PathValue("number"))
-	if !found || unheard(f) {
+	if !found {
 		return problem(http.StatusNotFound, "RESOURCE_NOT_EXISTS")
 	}
 	return result{http.StatusOK, s.refundWire(f)}
 }
+
+// words are those of an order in a statement, where nothing is quoted: they may hold commas and quotes.
+const words = `工本费,"样`
 
 func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 
@@ -356,16 +366,19 @@ func (s *WeChat) bill(day string) (file, string) {
 	b := &bytes.Buffer{}
 	b.WriteString("\uFEFF交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额," +
 		"微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\r\n")
+	paid, back := int64(0), int64(0)
 	for _, l := range lines {
-		state, amount, refund, back := "SUCCESS", yuan(l.amount), "0.00", ""
-		if l.refund != "" {
-			state, amount, refund, back = "REFUND", "0.00", yuan(l.amount), "SUCCESS"
+		if l.refund == "" {
+			paid += l.amount
+			fmt.Fprintf(b, "`%s,`%s,`%s,`0,`,`%s,`%s,`oSIM,`NATIVE,`SUCCESS,`OTHERS,`CNY,`%s,`0.00,`0,`0,`0.00,`0.00,`,`,`%s,`,`0.00000,`0.60%%,`%[6]s,`0.00,`\r\n",
+				l.at.In(china).Format(time.DateTime), s.set.AppID, s.set.Merchant, l.transaction, l.order, yuan(l.amount), words)
+			continue
 		}
-		fmt.Fprintf(b, "`%s,`%s,`%s,`0,`,`%s,`%s,`oSIM,`NATIVE,`%s,`OTHERS,`CNY,`%s,`0.00,`%s,`%s,`%s,`0.00,`ORIGINAL,`%s,`fee,`,`0.00000,`0.60%%,`%s,`%s,`\r\n",
-			l.at.In(china).Format(time.DateTime), s.set.AppID, s.set.Merchant, l.transaction, l.order, state, amount,
-			"50"+l.refund, l.refund, refund, back, amount, refund)
+		back += l.amount
+		fmt.Fprintf(b, "`%s,`%s,`%s,`0,`,`%s,`%s,`oSIM,`NATIVE,`REFUND,`OTHERS,`CNY,`0.00,`0.00,`50%s,`%[6]s,`%s,`0.00,`ORIGINAL,`%s,`%s,`,`0.00000,`0.60%%,`0.00,`%[7]s,`\r\n",
+			l.at.In(china).Format(time.DateTime), s.set.AppID, s.set.Merchant, l.transaction, l.order, l.refund, yuan(l.amount), wechatRefund(l.state), words)
 	}
-	fmt.Fprintf(b, "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\r\n`%d,`0.00,`0.00,`0.00,`0.00,`0.00,`0.00\r\n", len(lines))
+	fmt.Fprintf(b, "总交易单数,应结订单总金额,退款总金额,充值券退款总金额,手续费总金额,订单总金额,申请退款总金额\r\n`%d,`%s,`%s,`0.00,`0.00000,`%[2]s,`%[3]s\r\n", len(lines), yuan(paid), yuan(back))
 	return b.Bytes(), ""
 }
 
@@ -395,7 +408,7 @@ func (s *WeChat) note(order, refund string) {
 	event := "TRANSACTION.SUCCESS"
 	if refund != "" {
 		r, found := s.queryRefund(refund)
-		if !found || r.State == "working" || unheard(r) {
+		if !found || r.State == "working" {
 			return
 		}
 		event = map[string]string{"done": "REFUND.SUCCESS", "refused": "REFUND.ABNORMAL"}[r.State]
@@ -414,9 +427,7 @@ func (s *WeChat) note(order, refund string) {
 		s.mu.Unlock()
 	}
 	n.body = s.seal(event, plain)
-	s.noticeMu.Lock()
-	s.notices = append(s.notices, n)
-	s.noticeMu.Unlock()
+	s.keep(n)
 }
 
 func (s *WeChat) seal(event string, content map[string]any) []byte {
@@ -434,13 +445,6 @@ func (s *WeChat) seal(event string, content map[string]any) []byte {
 		"event_type": event, "summary": event, "resource": map[string]any{"original_type": kind, "algorithm": "AEAD_AES_256_GCM",
 			"ciphertext": base64.StdEncoding.EncodeToString(aead.Seal(nil, []byte(nonce), plain, []byte(kind))), "associated_data": kind, "nonce": nonce}})
 	return body
-}
-
-// Notices are all notices so far, oldest first: told in any order, again, or not at all.
-func (s *WeChat) Notices() []Notice {
-	s.noticeMu.Lock()
-	defer s.noticeMu.Unlock()
-	return append([]Notice(nil), s.notices...)
 }
 
 // Request is a notice as it goes out, freshly signed; forged, its signature is over other bytes.

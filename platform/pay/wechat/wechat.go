@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wechatpay-apiv3/wechatpay-go/core"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/auth"
@@ -164,10 +165,15 @@ func certificates(text []byte) (all []*x509.Certificate, err error) {
 	return all, nil
 }
 
-// refusals are the codes after which certainly nothing was done. Any other error leaves that open: SYSTEM_ERROR and FREQUENCY_LIMITED
-// ask for the same number again, OUT_TRADE_NO_USED tells that something was done before.
-var refusals = []string{"PARAM_ERROR", "INVALID_REQUEST", "APPID_MCHID_NOT_MATCH", "MCH_NOT_EXISTS", "NO_AUTH", "RULE_LIMIT", "RULELIMIT",
-	"ACCOUNT_ERROR", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"}
+// refusals are, of each act, the codes after which certainly nothing was done. Any other error leaves that open: SYSTEM_ERROR and
+// FREQUENCY_LIMITED ask for the same number again, OUT_TRADE_NO_USED tells that something was done before, TRADE_ERROR tells nothing. A
+// question has none: who may not ask learns nothing of what is asked about. Older merchants get some codes without underscores.
+// Where each is written: docs/payments.md.
+var refusals = map[string][]string{
+	"create": {"PARAM_ERROR", "APPID_MCHID_NOT_MATCH", "MCH_NOT_EXISTS", "NO_AUTH", "NOAUTH", "RULE_LIMIT", "RULELIMIT", "ACCOUNT_ERROR", "ACCOUNTERROR"},
+	"close":  {"PARAM_ERROR", "INVALID_REQUEST", "MCH_NOT_EXISTS", "NO_AUTH", "NOAUTH", "RULE_LIMIT", "RULELIMIT"},
+	"refund": {"PARAM_ERROR", "INVALID_REQUEST", "MCH_NOT_EXISTS", "NO_AUTH", "NOAUTH", "NOT_ENOUGH", "NOTENOUGH", "USER_ACCOUNT_ABNORMAL"},
+}
 
 // said is the code of an error that WeChat signed; "" when it did not, or gave none.
 func (c *Channel) said(ctx context.Context, err error) string {
@@ -186,7 +192,7 @@ func (c *Channel) fault(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("wechat: %s: %w", doing, pay.ErrAbsent)
 	case code == "ORDERPAID", code == "ORDER_PAID":
 		return fmt.Errorf("wechat: %s: %w", doing, pay.ErrPaid)
-	case slices.Contains(refusals, code):
+	case slices.Contains(refusals[doing], code):
 		return fmt.Errorf("wechat: %s: %w", doing, &pay.Refusal{Code: code})
 	case code != "":
 		return fmt.Errorf("wechat: %s: code %.40q", doing, code)
@@ -212,13 +218,19 @@ func text(s *string) string {
 // Create makes an order. The same number with the same amount and words gives the same code again.
 func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	expires := o.Expires.In(pay.China).Truncate(time.Second)
-	q := native.PrepayRequest{Appid: &c.cfg.AppID, Mchid: &c.cfg.Merchant, Description: core.String(short(o.Subject, 42)), OutTradeNo: &o.Number,
+	q := native.PrepayRequest{Appid: &c.cfg.AppID, Mchid: &c.cfg.Merchant, Description: core.String(short(o.Subject, 127)), OutTradeNo: &o.Number,
 		TimeExpire: &expires, NotifyUrl: core.String(c.cfg.Notify),
 		Amount: &native.Amount{Total: core.Int64(int64(o.Amount)), Currency: core.String("CNY")}}
 	if c.cfg.Notify == "" {
 		q.NotifyUrl = core.String("https://notify.invalid/") // the field must be there; nothing is sent to it that is needed
 	}
 	got, _, err := c.native.Prepay(ctx, q)
+	if c.said(ctx, err) == "INVALID_REQUEST" { // also said of a number that is in use with other words or another amount
+		if _, err := c.Query(ctx, o.Number); !errors.Is(err, pay.ErrAbsent) {
+			return "", errors.New("wechat: create: INVALID_REQUEST, and the number may be in use")
+		}
+		return "", fmt.Errorf("wechat: create: %w", &pay.Refusal{Code: "INVALID_REQUEST"})
+	}
 	if err != nil {
 		return "", c.fault(ctx, "create", err)
 	}
@@ -228,10 +240,16 @@ func (c *Channel) Create(ctx context.Context, o pay.Order) (string, error) {
 	return *got.CodeUrl, nil
 }
 
-// short is at most so many characters; WeChat counts bytes in some places (127 of an order's words, 80 of a refund's).
+// short is at most so many bytes, and whole characters.
 func short(s string, most int) string {
-	r := []rune(s)
-	return string(r[:min(len(r), most)])
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 // Query tells of an order.
@@ -273,11 +291,15 @@ func (c *Channel) standing(number string, t *payments.Transaction) (s pay.Standi
 	return s, nil
 }
 
-// Close makes an order unpayable. One that is closed is closed.
+// Close makes an order unpayable. One that is closed is closed. It is done when the status is 204: 202 says that somebody is just
+// paying, and the SDK takes it for success.
 func (c *Channel) Close(ctx context.Context, number string) error {
-	_, err := c.native.CloseOrder(ctx, native.CloseOrderRequest{OutTradeNo: &number, Mchid: &c.cfg.Merchant})
-	if err == nil {
+	got, err := c.native.CloseOrder(ctx, native.CloseOrderRequest{OutTradeNo: &number, Mchid: &c.cfg.Merchant})
+	if err == nil && got.Response.StatusCode == http.StatusNoContent {
 		return nil
+	}
+	if err == nil {
+		return fmt.Errorf("wechat: close: status %d", got.Response.StatusCode)
 	}
 	if said := c.said(ctx, err); said != "ORDER_CLOSED" && said != "ORDERCLOSED" {
 		return c.fault(ctx, "close", err)
@@ -291,7 +313,7 @@ func (c *Channel) Close(ctx context.Context, number string) error {
 
 // Refund pays back. It is done by and by: QueryRefund tells.
 func (c *Channel) Refund(ctx context.Context, r pay.RefundOrder) (pay.RefundStanding, error) {
-	q := refunddomestic.CreateRequest{TransactionId: &r.Transaction, OutRefundNo: &r.Number, Reason: core.String(short(r.Why, 26)),
+	q := refunddomestic.CreateRequest{TransactionId: &r.Transaction, OutRefundNo: &r.Number, Reason: core.String(short(r.Why, 80)),
 		Amount: &refunddomestic.AmountReq{Refund: core.Int64(int64(r.Amount)), Total: core.Int64(int64(r.Of)), Currency: core.String("CNY")}}
 	if c.cfg.Notify != "" {
 		q.NotifyUrl = &c.cfg.Notify
@@ -328,7 +350,7 @@ func refundStanding(number, is string, status *refunddomestic.Status) (pay.Refun
 	case refunddomestic.STATUS_PROCESSING:
 		return pay.RefundWorking, nil
 	case refunddomestic.STATUS_ABNORMAL, refunddomestic.STATUS_CLOSED:
-		return "", fmt.Errorf("wechat: refund: %w", &pay.Refusal{Code: string(*status)})
+		return "", fmt.Errorf("wechat: refund: %w", &pay.Refusal{Code: string(*status), Ended: true})
 	}
 	return "", fmt.Errorf("wechat: refund is %.20q", string(*status))
 }

@@ -3,19 +3,12 @@ package wechat_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"log"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,32 +17,13 @@ import (
 	"github.com/budayang/kiosk/platform/pay/wechat"
 )
 
-// keys of the synthetic merchant, of WeChat, and of a stranger.
-var keys = sync.OnceValue(func() (k [3]*rsa.PrivateKey) {
-	for i := range k {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			log.Fatal(err)
-		}
-		k[i] = key
-	}
-	return k
-})
-
-func pemOf(kind string, der []byte, err error) []byte {
-	if err != nil {
-		log.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
 const (
 	appID, merchant, serial = "wx9900000000000000", "1900000099", "5157F09EFDC096DE"
 	apiKey, keyID           = "99000099000099000099000099000099", "PUB_KEY_ID_0119000000992026"
 	number                  = "9900002611294320023401"
 )
 
-// rig is WeChat behind TLS, and the adapter.
+// rig is WeChat behind TLS under its own name, and the adapter.
 type rig struct {
 	sim    *paysim.WeChat
 	clock  time.Duration // WeChat's clock is ahead by this
@@ -58,30 +32,32 @@ type rig struct {
 	wechat *wechat.Channel
 }
 
+const host = "api.mch.weixin.qq.com"
+
 func open(t *testing.T, change ...func(*wechat.Config, *paysim.WeChatSettings)) *rig {
 	t.Helper()
-	k, r := keys(), &rig{}
-	now := func() time.Time { return time.Now().Add(r.clock) }
-	private, err := x509.MarshalPKCS8PrivateKey(k[0])
-	key := pemOf("PRIVATE KEY", private, err)
-	public, err := x509.MarshalPKIXPublicKey(&k[1].PublicKey)
-	set := paysim.WeChatSettings{AppID: appID, Merchant: merchant, Serial: serial, MerchantKey: &k[0].PublicKey, APIKey: []byte(apiKey), KeyID: keyID, Key: k[1]}
-	r.config = wechat.Config{AppID: appID, Merchant: merchant, Serial: serial, Key: key, APIKey: []byte(apiKey), PeerKeyID: keyID,
-		PeerKey: pemOf("PUBLIC KEY", public, err), Notify: "https://platform.example/pay/wechat/notice"}
+	k, r := paysim.RSA(), &rig{}
+	set := paysim.WeChatSettings{AppID: appID, Merchant: merchant, Serial: serial, MerchantKey: &k.Own.PublicKey, APIKey: []byte(apiKey), KeyID: keyID, Key: k.Peer}
+	r.config = wechat.Config{AppID: appID, Merchant: merchant, Serial: serial, Key: paysim.PrivatePEM(k.Own), APIKey: []byte(apiKey), PeerKeyID: keyID,
+		PeerKey: paysim.PublicPEM(k.Peer), Notify: "https://platform.example/pay/wechat/notice"}
 	for _, c := range change {
 		c(&r.config, &set)
 	}
-	r.sim = paysim.NewWeChat(now, set)
-	r.server = httptest.NewTLSServer(r.sim)
-	t.Cleanup(r.server.Close)
-	roots := x509.NewCertPool()
-	roots.AddCert(r.server.Certificate())
-	r.config.URL = r.server.URL
-	r.config.Client = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	r.sim = paysim.NewWeChat(func() time.Time { return time.Now().Add(r.clock) }, set)
+	r.serve(t, r.sim)
+	var err error
 	if r.wechat, err = wechat.New(r.config); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// serve leads the adapter's settings to a handler.
+func (r *rig) serve(t *testing.T, h http.Handler) {
+	t.Helper()
+	server, way := paysim.Serve(h, host)
+	t.Cleanup(server.Close)
+	r.server, r.config.Client = server, way
 }
 
 func order(expires time.Duration) pay.Order {
@@ -201,6 +177,65 @@ func TestClosing(t *testing.T) {
 	}
 }
 
+// TestSomebodyIsPaying: a close that comes while a password is typed is answered with 202, which the SDK takes for success.
+func TestSomebodyIsPaying(t *testing.T) {
+	r, ctx := open(t), t.Context()
+	create(t, r)
+	r.sim.Steer(func(f *paysim.Faults) { f.Paying = 1 })
+	if err := r.wechat.Close(ctx, number); err == nil || errors.Is(err, pay.ErrPaid) || errors.Is(err, pay.ErrAbsent) || errors.Is(err, pay.ErrRefused) {
+		t.Fatalf("somebody is paying, and the order is: %v", err)
+	}
+	if s, err := r.wechat.Query(ctx, number); err != nil || s.State != pay.OrderWaiting {
+		t.Fatal(s, err)
+	}
+	if err := r.wechat.Close(ctx, number); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestInvalidRequest: WeChat says so also of a number that is in use: whether an order was made is asked.
+func TestInvalidRequest(t *testing.T) {
+	r, ctx := open(t), t.Context()
+	r.sim.Steer(func(f *paysim.Faults) { f.Invalid = 1 })
+	if _, err := r.wechat.Create(ctx, order(time.Minute)); !errors.Is(err, pay.ErrRefused) {
+		t.Fatalf("no order is there: %v", err)
+	}
+	create(t, r)
+	r.sim.Steer(func(f *paysim.Faults) { f.Invalid = 1 })
+	if _, err := r.wechat.Create(ctx, order(time.Minute)); err == nil || errors.Is(err, pay.ErrRefused) {
+		t.Fatalf("an order is there: %v", err)
+	}
+}
+
+// TestWhoMayNotAskLearnsNothing: a refused act was not done; a refused question says neither yes nor no.
+func TestWhoMayNotAskLearnsNothing(t *testing.T) {
+	r, ctx := open(t), t.Context()
+	deny := func() { r.sim.Steer(func(f *paysim.Faults) { f.Denied = 1 }) }
+	says := func(err error) bool {
+		return err == nil || errors.Is(err, pay.ErrRefused) || errors.Is(err, pay.ErrAbsent) || errors.Is(err, pay.ErrPaid)
+	}
+	deny()
+	if _, err := r.wechat.Create(ctx, order(time.Minute)); !errors.Is(err, pay.ErrRefused) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.wechat.Query(ctx, number); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.wechat.QueryRefund(ctx, number, "R1"); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.wechat.Statement(ctx, "2026-01-01"); says(err) {
+		t.Error(err)
+	}
+	deny()
+	if _, err := r.wechat.Refund(ctx, pay.RefundOrder{Number: "R1", Attempt: number, Transaction: "42", Amount: 1000, Of: 1000, Why: "late"}); !errors.Is(err, pay.ErrRefused) {
+		t.Error(err)
+	}
+}
+
 // TestNobodyKnows: what WeChat did not say in full and signed is neither a yes nor a no.
 func TestNobodyKnows(t *testing.T) {
 	faults := map[string]func(*paysim.Faults){
@@ -241,7 +276,7 @@ func TestNobodyKnows(t *testing.T) {
 
 func TestHugeAnswersEnd(t *testing.T) {
 	r := open(t)
-	endless := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	r.serve(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if strings.HasSuffix(q.URL.Path, "close") {
 			w.WriteHeader(http.StatusBadRequest)
 		}
@@ -251,9 +286,6 @@ func TestHugeAnswersEnd(t *testing.T) {
 			}
 		}
 	}))
-	t.Cleanup(endless.Close)
-	r.config.URL = endless.URL
-	r.config.Client.(*http.Transport).TLSClientConfig.RootCAs.AddCert(endless.Certificate())
 	c, err := wechat.New(r.config)
 	if err != nil {
 		t.Fatal(err)
@@ -268,7 +300,7 @@ func TestHugeAnswersEnd(t *testing.T) {
 
 func TestForeignHostIsNotTrusted(t *testing.T) {
 	r := open(t)
-	r.config.Client = nil // the machine's own roots do not know the simulator
+	r.config.URL, r.config.Client = r.server.URL, nil // the machine's own roots do not know the simulator
 	c, err := wechat.New(r.config)
 	if err != nil {
 		t.Fatal(err)
@@ -280,8 +312,7 @@ func TestForeignHostIsNotTrusted(t *testing.T) {
 
 func TestMerchantKeyOfSomebodyElse(t *testing.T) {
 	r := open(t, func(c *wechat.Config, _ *paysim.WeChatSettings) {
-		der, err := x509.MarshalPKCS8PrivateKey(keys()[2])
-		c.Key = pemOf("PRIVATE KEY", der, err)
+		c.Key = paysim.PrivatePEM(paysim.RSA().Stranger)
 	})
 	if _, err := r.wechat.Create(t.Context(), order(time.Minute)); err == nil || errors.Is(err, pay.ErrRefused) {
 		t.Fatalf("an answer without a signature says something: %v", err)
@@ -369,22 +400,17 @@ func TestNoticeOfARefund(t *testing.T) {
 
 // TestPlatformCertificates: an older merchant checks with certificates, several while they change.
 func TestPlatformCertificates(t *testing.T) {
-	k := keys()
-	certificate := func(key *rsa.PrivateKey, serial int64) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)},
-			&x509.Certificate{SerialNumber: big.NewInt(serial)}, &key.PublicKey, key)
-		return pemOf("CERTIFICATE", der, err)
-	}
+	k := paysim.RSA()
 	with := func(id string, certificates ...[]byte) *rig {
 		return open(t, func(c *wechat.Config, s *paysim.WeChatSettings) {
 			c.PeerKeyID, c.PeerKey, s.KeyID = "", bytes.Join(certificates, nil), id
 		})
 	}
-	create(t, with("C7", certificate(k[2], 0x99), certificate(k[1], 0xC7)))
-	if _, err := with("C7", certificate(k[2], 0xC7)).wechat.Create(t.Context(), order(time.Minute)); err == nil {
+	create(t, with("C7", paysim.CertificatePEM(k.Stranger, 0x99), paysim.CertificatePEM(k.Peer, 0xC7)))
+	if _, err := with("C7", paysim.CertificatePEM(k.Stranger, 0xC7)).wechat.Create(t.Context(), order(time.Minute)); err == nil {
 		t.Error("another key under the same number passes")
 	}
-	if _, err := with("C8", certificate(k[1], 0xC7)).wechat.Create(t.Context(), order(time.Minute)); err == nil {
+	if _, err := with("C8", paysim.CertificatePEM(k.Peer, 0xC7)).wechat.Create(t.Context(), order(time.Minute)); err == nil {
 		t.Error("an unknown certificate's number passes")
 	}
 }
@@ -408,6 +434,24 @@ func TestStatement(t *testing.T) {
 	}
 	all := lines(t, r, today)
 	if len(all) != 2 || all[0].Amount != 1000 || all[0].Attempt != number || all[0].Refund != "" || all[1].Refund != "R1" || all[1].Amount != 1000 {
+		t.Fatalf("%+v", all)
+	}
+	// A refund stands in the book of the day it was accepted with the state of the morning after, and the book is never changed.
+	r.sim.Steer(func(f *paysim.Faults) { f.SlowRefunds = 1000 * time.Hour })
+	second := pay.Order{Number: "9900002611294320023402", Amount: 500, Subject: "fee", Expires: time.Now().Add(time.Minute)}
+	if _, err := r.wechat.Create(ctx, second); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.sim.Pay(second.Number, 0); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = r.wechat.Query(ctx, second.Number); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := r.wechat.Refund(ctx, pay.RefundOrder{Number: "R2", Attempt: second.Number, Transaction: s.Payments[0].Transaction, Amount: 500, Of: 500, Why: "late"}); err != nil || is != pay.RefundWorking {
+		t.Fatal(is, err)
+	}
+	if all := lines(t, r, today); len(all) != 3 || slices.ContainsFunc(all, func(l pay.Line) bool { return l.Refund == "R2" }) {
 		t.Fatalf("%+v", all)
 	}
 	if none := lines(t, r, "2026-01-01"); len(none) != 0 {
