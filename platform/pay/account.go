@@ -78,7 +78,7 @@ func (r Rules) Over(a *Account, channel string, now time.Time) error {
 	if t != nil && a.ChannelOf(t.Number) == channel {
 		return nil
 	}
-	if t != nil {
+	if t != nil && t.State != AttemptClosing { // else it is given up already
 		was := t.State
 		t.State, _ = r.attempts.move(t.State, eventClose)
 		t.Doubt, t.Looks, t.Due = was != AttemptIntended, 0, now

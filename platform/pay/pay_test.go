@@ -542,6 +542,35 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// TestWhoChangesTheChannelForgetsNoOrder: the order before was made and its code never came; it is being given up when the citizen goes over
+// to another channel.
+func TestWhoChangesTheChannelForgetsNoOrder(t *testing.T) {
+	rules := pay.House()
+	a, err := rules.NewAccount(pay.Bill{Number: pay.BillNumber("990000", noon, 7), Case: "c", Reason: "standard", Channel: "x", Amount: 1000, Expires: noon.Add(time.Minute)}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hear := func(act pay.Act, got pay.Answer) {
+		t.Helper()
+		task := rules.Tend(a, noon)
+		if task == nil || task.Act != act {
+			t.Fatalf("%+v", task)
+		}
+		rules.Heard(a, *task, got, noon)
+	}
+	hear(pay.ActCreate, pay.Answer{Err: errors.New("cannot be read")})
+	a.Attempts[0].Due = noon
+	hear(pay.ActQuery, pay.Answer{Standing: pay.Standing{State: pay.OrderWaiting}})
+	hear(pay.ActCreate, pay.Answer{Err: &pay.Refusal{Code: "MERCHANT_LIMIT"}})
+	if err := rules.Over(a, "y", noon); err != nil {
+		t.Fatal(err)
+	}
+	rules.End(a, pay.WhyCancelled, noon)
+	if a.Attempts[0].State != pay.AttemptClosing || a.Bill.State != pay.BillClosing || !a.Payable() {
+		t.Errorf("%+v", a)
+	}
+}
+
 // TestAStatementThatPaysBackAnotherAmount: what went back in part is not booked as gone back.
 func TestAStatementThatPaysBackAnotherAmount(t *testing.T) {
 	rules := pay.House()

@@ -21,12 +21,14 @@ const (
 	eventByHand  = "by-hand"
 )
 
-// A table says what follows a state after an event. What is not in it does not happen.
+// A table says what follows a state after an event. What is not in it does not happen: the state stays.
 type table[S ~string] map[S]map[string]S
 
 func (t table[S]) move(s S, event string) (S, bool) {
-	to, ok := t[s][event]
-	return to, ok
+	if to, ok := t[s][event]; ok {
+		return to, true
+	}
+	return s, false
 }
 
 // Rules are the moves and the times. [House] are the ones in force.
