@@ -40,9 +40,11 @@ const (
 	EventOutputLeft           = wire.EventOutputLeft
 	EventPermitForged         = wire.EventPermitForged
 	EventRecordsLost          = wire.EventRecordsLost
+	EventShiftSlip            = wire.EventShiftSlip
 	EventSpillDiffers         = wire.EventSpillDiffers
 	EventStockChanged         = wire.EventStockChanged
 	EventStockContradiction   = wire.EventStockContradiction
+	EventStockMeter           = wire.EventStockMeter
 	EventTechnicianActed      = wire.EventTechnicianActed
 	EventTechnicianEntered    = wire.EventTechnicianEntered
 	EventTechnicianLeft       = wire.EventTechnicianLeft

@@ -50,10 +50,12 @@ const (
 	StockCard  = "card"  // blank cards: each has a state of its own
 	StockSheet = "sheet" // sheets of the document printer
 	StockSlip  = "slip"  // slips that a roll gives
+	// StockRibbon is counted in faces that the card printer's ribbon prints. It is exchanged as a whole ([Fitting]).
+	StockRibbon = "ribbon"
 )
 
 // looseStock is counted as a whole: nobody names one sheet.
-var looseStock = map[string]bool{StockSheet: true, StockSlip: true}
+var looseStock = map[string]bool{StockSheet: true, StockSlip: true, StockRibbon: true}
 
 var (
 	stockKind   = regexp.MustCompile(`^[a-z][a-z-]{0,15}$`)
@@ -108,7 +110,8 @@ func (tx *Tx) whole(kind, why, by string, change func(*wire.StockBalance) error)
 	return b, err
 }
 
-// LoadStock notes that somebody put n pieces in, or took -n free ones out.
+// LoadStock notes that somebody put n pieces in, or took -n free ones out. What is exchanged as a whole (a ribbon) takes the place of
+// what was left of the one before.
 func (tx *Tx) LoadStock(kind string, n int, by string) (wire.StockBalance, error) {
 	why := "loaded"
 	if n < 0 {
@@ -118,17 +121,34 @@ func (tx *Tx) LoadStock(kind string, n int, by string) (wire.StockBalance, error
 		if n == 0 || n > 100_000 || n < 0 && uint64(-n) > b.Remaining {
 			return fmt.Errorf("%d pieces, %d free: %w", n, b.Remaining, ErrStock)
 		}
+		if fittedStock[kind] {
+			if n > 0 {
+				return tx.fit(b, kind, uint64(n), by)
+			}
+			if err := tx.fitted(kind, func(f *Fitting) { f.Unsure += uint64(-n) }); err != nil {
+				return err
+			}
+		}
 		b.Loaded, b.Remaining = b.Loaded+uint64(n), b.Remaining+uint64(n) // wraps rightly for what is taken out
 		return nil
 	})
 }
 
 // CountStock notes how many free pieces somebody found; what differs is corrected, and stays in the audit chain. A count of paper
-// settles what was in doubt: what is not there any more was issued.
+// settles what was in doubt: what is not there any more was issued. Of a ribbon, what is set aside is counted with the rest: it is on it.
 func (tx *Tx) CountStock(kind string, found uint64, by string) (wire.StockBalance, error) {
 	return tx.whole(kind, "counted", by, func(b *wire.StockBalance) error {
 		if found > 100_000 {
 			return fmt.Errorf("%d pieces: %w", found, ErrStock)
+		}
+		if fittedStock[kind] {
+			if found < b.Reserved {
+				return fmt.Errorf("%d pieces, %d set aside: %w", found, b.Reserved, ErrStock)
+			}
+			if err := tx.putStock(stockFitting(kind), newFitting(found, tx.j.now(), by)); err != nil {
+				return err
+			}
+			found -= b.Reserved
 		}
 		if looseStock[kind] {
 			gone := uint64(0)
@@ -152,11 +172,11 @@ func (tx *Tx) UseStock(kind string, n int, to wire.BlankState) error {
 	if err != nil || n == 0 || b.Loaded == 0 {
 		return err
 	}
-	if more := uint64(n); more > b.Remaining {
-		b.Loaded += more - b.Remaining
-		b.Remaining = more
+	more := uint64(0)
+	if uint64(n) > b.Remaining {
+		more = uint64(n) - b.Remaining
 	}
-	b.Remaining -= uint64(n)
+	b.Loaded, b.Remaining = b.Loaded+more, b.Remaining+more-uint64(n)
 	*sumOf(&b, to) += uint64(n)
 	if err := b.Check(); err != nil {
 		return fmt.Errorf("stock %s: %w: %w", kind, ErrDamaged, err)
@@ -165,7 +185,35 @@ func (tx *Tx) UseStock(kind string, n int, to wire.BlankState) error {
 	if err != nil {
 		return err
 	}
-	return tx.bucket(bucketMeta).Put(stockTotal(kind), v)
+	if err := tx.bucket(bucketMeta).Put(stockTotal(kind), v); err != nil || !fittedStock[kind] {
+		return err
+	}
+	if err := tx.fitted(kind, func(f *Fitting) {
+		f.Pieces += more
+		if to == wire.BlankTaken {
+			f.Sure += uint64(n)
+		} else {
+			f.Unsure += uint64(n)
+		}
+	}); err != nil {
+		return err
+	}
+	_, err = tx.Emit(wire.LanePay, "", wire.TypeStock, 1, wire.StockMove{Kind: kind, Why: "used", Balance: b, At: tx.j.now()})
+	return err
+}
+
+// UseStockOf is [Tx.UseStock] for a case: what it has set aside is used before what is free.
+func (tx *Tx) UseStockOf(caseID, kind string, n int, to wire.BlankState) error {
+	aside, err := blanksOf(tx.tx, kind, func(b Blank) bool { return b.Case == caseID && b.State == wire.BlankReserved })
+	if err != nil {
+		return err
+	}
+	for _, b := range aside[:max(0, min(n, len(aside)))] {
+		if err := tx.move(b, wire.BlankBack, BlankMove{Why: "used"}); err != nil {
+			return err
+		}
+	}
+	return tx.UseStock(kind, n, to)
 }
 
 // CloseShift returns the balance of the shift that ends, and begins the next one with what is still there: free, under way, kept
@@ -272,6 +320,16 @@ func (tx *Tx) Blank(kind, id string) (b Blank, err error) {
 	return b, nil
 }
 
+// BlankNumbered is the blank that has a number. [ErrNotFound].
+func (tx *Tx) BlankNumbered(kind, number string) (b Blank, err error) {
+	raw := tx.tx.Bucket(bucketMeta).Get(stockNumber(kind, number))
+	var id string
+	if raw == nil || json.Unmarshal(raw, &id) != nil {
+		return b, fmt.Errorf("blank %.40s: %w", number, ErrNotFound)
+	}
+	return tx.Blank(kind, id)
+}
+
 // sumOf is the part of a balance that a state belongs to; nil for what is free.
 func sumOf(b *wire.StockBalance, s wire.BlankState) *uint64 {
 	switch s {
@@ -304,7 +362,13 @@ func (tx *Tx) move(b Blank, to wire.BlankState, m BlankMove) error {
 		return fmt.Errorf("stock %s: %w: %w", b.Kind, ErrDamaged, err)
 	}
 	b.State, b.At = to, tx.j.now()
-	if err := tx.putStock(stockBlank(b.Kind, b.ID), b); err != nil {
+	if looseStock[b.Kind] && to == wire.BlankBack { // it was a number of pieces, and nobody asks for it again
+		tx.worldly = true
+		err = tx.bucket(bucketMeta).Delete(stockBlank(b.Kind, b.ID))
+	} else {
+		err = tx.putStock(stockBlank(b.Kind, b.ID), b)
+	}
+	if err != nil {
 		return err
 	}
 	if err := tx.putStock(stockTotal(b.Kind), sum); err != nil {
@@ -415,12 +479,18 @@ func (j *Journal) verifyStock(tx *bolt.Tx, bad func(string, ...any)) error {
 		if err := sum.Check(); err != nil {
 			bad("stock %s: %v", kind, err)
 		}
-		if looseStock[kind] {
-			continue
-		}
 		is := counted[kind]
 		if is == nil {
 			is = &wire.StockBalance{}
+		}
+		if looseStock[kind] {
+			if sum.Reserved != is.Reserved {
+				bad("stock %s: %d set aside, cases have %d", kind, sum.Reserved, is.Reserved)
+			}
+			if err := verifyFitting(tx, kind, sum, bad); err != nil {
+				return err
+			}
+			continue
 		}
 		if sum.Reserved != is.Reserved || sum.Retained != is.Retained || sum.InDoubt != is.InDoubt || sum.Issued > is.Issued || sum.Spoiled > is.Spoiled {
 			bad("stock %s: sums %+v, blanks %+v", kind, sum, *is)

@@ -72,12 +72,16 @@ const (
 	EventPermitForged Event = "permit.forged"
 	// Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.
 	EventRecordsLost Event = "records.lost"
+	// The slip of a shift that ended, or a copy of it, was sent to the receipt printer: printed, due (none came out) or unknown.
+	EventShiftSlip Event = "shift.slip"
 	// The spill does not keep up with the journal: the disk may not keep what it confirms.
 	EventSpillDiffers Event = "spill.differs"
 	// Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.
 	EventStockChanged Event = "stock.changed"
 	// A blank is not as the ledger says, and a person must look.
 	EventStockContradiction Event = "stock.contradiction"
+	// What a machine says of its own supply cannot be so by the ledger (less, more, used-more, used-less, other-unit), or is so again (agrees). ledger and machine are what each of them counts.
+	EventStockMeter Event = "stock.meter"
 	// A technician did something at the console.
 	EventTechnicianActed Event = "technician.acted"
 	// A technician came into the console. by: code (service code and PIN), card (their card and PIN).
@@ -141,9 +145,11 @@ var eventSpecs = map[Event]EventSpec{
 	EventOutputLeft:           {Type: "user-action", Text: "Printed paper was not taken.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventPermitForged:         {Type: "application-status", Text: "The permission to print a card did not verify, or was for another case, terminal or blank; nothing was printed.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventRecordsLost:          {Type: "system-status", Text: "Records of one lane and epoch from one number to another are here no more, and were not known to be held by the platform or are wanted by it again; without an end, whatever was written from there on.", Fields: map[string]FieldSpec{"epoch": {Kind: "count", Optional: false}, "from": {Kind: "count", Optional: false}, "lane": {Kind: "word", Optional: false}, "to": {Kind: "count", Optional: true}}},
+	EventShiftSlip:            {Type: "operator-action", Text: "The slip of a shift that ended, or a copy of it, was sent to the receipt printer: printed, due (none came out) or unknown.", Fields: map[string]FieldSpec{"result": {Kind: "word", Optional: false}, "shift": {Kind: "count", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
 	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
 	EventStockContradiction:   {Type: "application-status", Text: "A blank is not as the ledger says, and a person must look.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "what": {Kind: "word", Optional: false}}},
+	EventStockMeter:           {Type: "application-status", Text: "What a machine says of its own supply cannot be so by the ledger (less, more, used-more, used-less, other-unit), or is so again (agrees). ledger and machine are what each of them counts.", Fields: map[string]FieldSpec{"kind": {Kind: "word", Optional: false}, "ledger": {Kind: "count", Optional: false}, "machine": {Kind: "count", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventTechnicianActed:      {Type: "operator-action", Text: "A technician did something at the console.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "result": {Kind: "word", Optional: true}, "subject": {Kind: "word", Optional: true}}},
 	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console. by: code (service code and PIN), card (their card and PIN).", Fields: map[string]FieldSpec{"by": {Kind: "word", Optional: true}}},
 	EventTechnicianLeft:       {Type: "operator-action", Text: "A technician left the console. why: resumed (the terminal serves), closed (it stays closed), idle (nobody touched it), ended (the program did).", Fields: map[string]FieldSpec{"why": {Kind: "word", Optional: false}}},

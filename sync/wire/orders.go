@@ -118,7 +118,7 @@ type OrderResult struct {
 // ledger and the case in one change; a blank that stands elsewhere meanwhile refuses it.
 type BlankVerdict struct {
 	Kind   string     `json:"kind"`
-	ID     string     `json:"id"` // at the terminal
+	ID     string     `json:"id"` // at the terminal; "" where the platform knows the number alone
 	Number string     `json:"number,omitempty"`
 	Case   string     `json:"case"`
 	To     BlankState `json:"to"` // taken, spoiled, retained or back

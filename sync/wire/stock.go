@@ -82,7 +82,8 @@ func (b StockBalance) Check() error {
 	return nil
 }
 
-// StockMove is one change of counted stock: of one blank, or of the whole (ID ""): why says loaded, removed, counted or shift.
+// StockMove is one change of counted stock: of one blank, or of the whole (ID ""): why says loaded, removed,
+// counted, shift or, of a ribbon, used.
 type StockMove struct {
 	Kind    string       `json:"kind"`             // "card", "ribbon"
 	ID      string       `json:"id,omitempty"`     // of the blank at the terminal
