@@ -98,7 +98,9 @@ type Status struct {
 	Media      Media      `json:"media"`
 	Paper      Supply     `json:"paper"`
 	Toner      Supply     `json:"toner"`
-	Cover      Cover      `json:"cover"`
+	// TonerLeft is how many pieces (faces of a card printer's ribbon) it still prints where the device counts them; 0 where it does not.
+	TonerLeft int   `json:"toner_left,omitempty"`
+	Cover     Cover `json:"cover"`
 	// Reasons are the device's own keywords (IPP printer-state-reasons, "sam-60", "cutter"), ASCII, most serious first.
 	Reasons  []string  `json:"reasons,omitempty"`
 	Identity Identity  `json:"identity"`

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -433,12 +434,19 @@ func boothWorld(t testing.TB, n int) *world {
 	w.booth.office.worlds = []*world{w}
 	w.addBooth()
 	w.start()
-	if err := w.journal.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", n, "chen"); return err }); err != nil {
+	if err := w.journal.Update(func(tx *journal.Tx) error { return loadCards(tx, n) }); err != nil {
 		t.Fatal(err)
 	}
 	was := w.sound
 	w.sound = func() { was(); w.counted() }
 	return w
+}
+
+// loadCards notes blanks and the ribbon that the printer has.
+func loadCards(tx *journal.Tx, n int) error {
+	_, err := tx.LoadStock("card", n, "chen")
+	_, rerr := tx.LoadStock(journal.StockRibbon, 100, "chen")
+	return errors.Join(err, rerr)
 }
 
 func (w *world) addBooth() {
@@ -458,6 +466,7 @@ func (w *world) counted() {
 	if err != nil || b.Check() != nil {
 		w.t.Errorf("balance %+v, %v", b, err)
 	}
+	w.ribbonCounted()
 	d := w.booth.cards
 	seen := map[string]bool{}
 	for _, n := range w.booth.printer.on {
@@ -511,7 +520,7 @@ func (w *world) pays() script.Line {
 
 func (w *world) blank(state wire.BlankState) int {
 	w.t.Helper()
-	all, err := w.journal.Blanks(func(b journal.Blank) bool { return b.State == state })
+	all, err := w.journal.Blanks(func(b journal.Blank) bool { return b.Kind == "card" && b.State == state })
 	if err != nil {
 		w.t.Fatal(err)
 	}

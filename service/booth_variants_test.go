@@ -490,7 +490,7 @@ func neighbour(w *world) *world {
 	o.addBooth()
 	o.start()
 	w.booth.office.worlds = append(w.booth.office.worlds, o)
-	if err := o.journal.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", 5, "chen"); return err }); err != nil {
+	if err := o.journal.Update(func(tx *journal.Tx) error { return loadCards(tx, 5) }); err != nil {
 		w.t.Fatal(err)
 	}
 	return o
@@ -601,6 +601,12 @@ func TestPowerCutAtTheBooth(t *testing.T) {
 			}
 			if len(w.booth.printer.jobs) != jobs {
 				t.Error("printed again")
+			}
+			switch r := w.ribbon(); {
+			case tc.state == journal.PrintUnknown && (r.InDoubt != 1 || r.Issued != 0),
+				jobs == 1 && tc.state != journal.PrintUnknown && (r.InDoubt != 0 || r.Issued != 1),
+				jobs == 0 && tc.state != journal.PrintUnknown && r.Remaining+r.Reserved != 100:
+				t.Errorf("ribbon %+v", r)
 			}
 			if v, err := w.journal.Verify(t.Context()); err != nil || v.Unsettled != 0 {
 				t.Errorf("%d unsettled, %v", v.Unsettled, err)

@@ -54,11 +54,14 @@ func (s *cardStep) stock() string { return or(s.Stock, "card") }
 // leastBlanks must be there before anybody is served: one that fails can be replaced.
 const leastBlanks = 2
 
-// Ready: office, printer and dispenser must be there, the path empty, blanks for two tries, nothing in doubt, and a clock that
-// dates a card rightly.
+// Ready: office, printer and dispenser must be there, the path empty, blanks and ribbon for two tries, nothing in doubt, and a clock
+// that dates a card rightly.
 func (s *cardStep) Ready(sc Scene) Text {
 	if sc.Stock == nil || sc.Stock(s.stock()) < leastBlanks {
 		return T("svc.why.no-stock")
+	}
+	if why := ribbonWhy(sc); !why.IsZero() {
+		return why
 	}
 	return s.hindered(sc)
 }

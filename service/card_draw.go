@@ -13,12 +13,22 @@ import (
 	"github.com/budayang/kiosk/sync/journal"
 )
 
-// reserve makes sure that a blank is set aside: the one from before the bill, or another for one that is used up.
+// reserve makes sure that a blank and ribbon for it are set aside: those from before the bill, or others for what is used up.
 func (m *making) reserve() error {
 	j, kind := m.j, m.s.stock()
-	err := j.e.cfg.Journal.Update(func(tx *journal.Tx) error {
-		return tx.ReserveStock(j.kase.ID, map[string]int{kind: 1}, j.e.now().Add(j.e.t.PayReserve))
-	})
+	aside := func(kind string) error {
+		return j.e.cfg.Journal.Update(func(tx *journal.Tx) error {
+			return tx.ReserveStock(j.kase.ID, map[string]int{kind: 1}, j.e.now().Add(j.e.t.PayReserve))
+		})
+	}
+	err := aside(journal.StockRibbon)
+	switch {
+	case errors.Is(err, journal.ErrStock):
+		return m.owed("no ribbon is left", "card-ribbon", "E-NO-RIBBON", err)
+	case err != nil:
+		return fmt.Errorf("set ribbon aside: %w", err)
+	}
+	err = aside(kind)
 	switch {
 	case errors.Is(err, journal.ErrStock):
 		return m.owed("no blank is left", "card-none", "E-NO-STOCK", err)

@@ -75,6 +75,7 @@ func (m *making) attempt(ctx context.Context, step string, face *cardface.Face, 
 	name := journal.EffectName{Case: j.kase.ID, Step: step, Attempt: n}
 	ctx, stop := graceful(ctx, j.e.t.Print, j.e.t.Grace)
 	defer stop()
+	var says *journal.Says
 	_, err = j.e.cfg.Journal.Do(ctx, journal.Intent{EffectName: name, Kind: kindPrintCard, Case: journal.Printing,
 		Body: cardIntent{name.String(), m.blank.Kind, m.blank.ID, m.blank.Number, p.ID}},
 		func(ctx context.Context, note func(k, v string) error) journal.Outcome {
@@ -83,16 +84,20 @@ func (m *making) attempt(ctx context.Context, step string, face *cardface.Face, 
 			}
 			j.e.reached("card.sent")
 			job := devices.CardJob{Name: name.String(), Face: face, Note: note, Hindered: func(why devices.Unready) { j.show(roleWait(devices.RoleCardPrinter, why)) }}
-			res = j.e.printCard(ctx, job)
+			res, says = j.e.printCard(ctx, job)
 			j.e.reached("card.acted")
 			out := documentOutcome(res, m.blank.Number)
-			if res.Outcome != devices.PrintConfirmed && res.Outcome != devices.PrintNotSent && res.Outcome != devices.PrintFailed {
-				out.Also = func(tx *journal.Tx) error { return m.move(tx, "in-doubt", "print") }
+			out.Also = usedRibbon(j.kase.ID, res)
+			if ribbon := out.Also; res.Outcome != devices.PrintConfirmed && res.Outcome != devices.PrintNotSent && res.Outcome != devices.PrintFailed {
+				out.Also = func(tx *journal.Tx) error { return errors.Join(ribbon(tx), m.move(tx, "in-doubt", "print")) }
 			}
 			return out
 		})
 	if err != nil {
 		return res, fmt.Errorf("print card: %w", err)
+	}
+	if says != nil {
+		j.e.holdRibbon(*says)
 	}
 	if res.Outcome == "" {
 		res.Outcome = devices.PrintNotSent
@@ -101,34 +106,40 @@ func (m *making) attempt(ctx context.Context, step string, face *cardface.Face, 
 	return res, nil
 }
 
-// printCard uses the card printer for one job. The counter must go on by exactly one, where there is one.
-func (e *Engine) printCard(ctx context.Context, job devices.CardJob) devices.PrintResult {
+// printCard uses the card printer for one job. The counter must go on by exactly one, where there is one. What the printer said of its
+// ribbon before is held against the ledger; what it says afterwards is returned, for when the outcome is written.
+func (e *Engine) printCard(ctx context.Context, job devices.CardJob) (devices.PrintResult, *journal.Says) {
 	dev, release, err := e.cfg.Devices.Use(devices.RoleCardPrinter)
 	if err != nil {
-		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyNoDevice, Detail: err.Error()}
+		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyNoDevice, Detail: err.Error()}, nil
 	}
 	defer release()
 	p, ok := dev.(devices.CardPrinter)
 	if !ok {
-		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyFraud, Detail: "device prints no cards"}
+		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyFraud, Detail: "device prints no cards"}, nil
 	}
 	before, err := p.Supplies(ctx)
-	switch {
-	case err != nil:
-		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyNoDevice, Detail: err.Error()}
-	case before.Ribbon == devices.SupplyOut || before.RibbonLeft == 0:
-		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyTonerOut, Detail: "no ribbon"}
+	if err != nil {
+		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyNoDevice, Detail: err.Error()}, nil
+	}
+	e.holdRibbon(ribbonOf(before))
+	if before.Ribbon == devices.SupplyOut || before.RibbonLeft == 0 {
+		return devices.PrintResult{Outcome: devices.PrintNotSent, Why: devices.UnreadyTonerOut, Detail: "no ribbon"}, nil
 	}
 	res := p.Print(ctx, job)
 	after, err := p.Supplies(ctx)
-	if err != nil || before.Printed < 0 || after.Printed < 0 {
-		return res
+	if err != nil {
+		return res, nil
+	}
+	says := ribbonOf(after)
+	if before.Printed < 0 || after.Printed < 0 {
+		return res, &says
 	}
 	switch n := after.Printed - before.Printed; {
 	case res.Outcome == devices.PrintConfirmed && n != 1, n > 1, (res.Outcome == devices.PrintNotSent) && n != 0:
-		return devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: n, Detail: fmt.Sprintf("printer said %s and counted %d", res.Outcome, n)}
+		return devices.PrintResult{Outcome: devices.PrintUnknown, Sheets: n, Detail: fmt.Sprintf("printer said %s and counted %d", res.Outcome, n)}, &says
 	}
-	return res
+	return res, &says
 }
 
 // inspect wants the printed card where it must be before anybody gets it.
@@ -158,19 +169,24 @@ func (m *making) face(p Permit) (*cardface.Face, error) {
 // settleCard asks the card printer what became of a job.
 func (e *Engine) settleCard(ctx, up context.Context, ef journal.Effect) journal.Outcome {
 	var in cardIntent
+	ended := func(res devices.PrintResult) journal.Outcome {
+		out := documentOutcome(res, in.Number)
+		out.Also = usedRibbon(ef.Case, res)
+		return out
+	}
 	if err := json.Unmarshal(ef.Intent, &in); err != nil {
-		return documentOutcome(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: "intent cannot be read"}, "")
+		return ended(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: "intent cannot be read"})
 	}
 	dev, release, err := e.awaitDevice(up, devices.RoleCardPrinter)
 	if err != nil {
-		return documentOutcome(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: err.Error()}, in.Number)
+		return ended(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: err.Error()})
 	}
 	defer release()
 	p, ok := dev.(devices.CardPrinter)
 	if !ok {
-		return documentOutcome(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: "device prints no cards"}, in.Number)
+		return ended(devices.PrintResult{Outcome: devices.PrintUnknown, Detail: "device prints no cards"})
 	}
 	ctx, stop := context.WithTimeout(ctx, e.t.DeviceUp)
 	defer stop()
-	return documentOutcome(p.Settle(ctx, in.Name, ef.Notes), in.Number)
+	return ended(p.Settle(ctx, in.Name, ef.Notes))
 }

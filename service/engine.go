@@ -181,6 +181,7 @@ func (e *Engine) Serve(ctx context.Context, c Citizen) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { e.watch(ctx) })
+	watching.Go(func() { e.watchRibbon(ctx) })
 	if e.cfg.Cashier != nil {
 		watching.Go(func() { e.askBills(ctx) })
 	}

@@ -193,6 +193,8 @@ func samples() []sample {
 		}},
 		{"tech-home", consoleHome(), nil},
 		{"tech-supplies", consoleSupplies(), nil},
+		{"tech-ribbon", consoleRibbon(), nil},
+		{"tech-shifts", consoleShifts(), nil},
 		{"tech-logs", consoleLogs(), nil},
 		{"tech-logs-next", consoleLogs(), func(t *Terminal) { t.state.page = 1 }},
 		{"tech-network", consoleNetwork(), nil},
@@ -230,9 +232,41 @@ func consoleHome() maintain.Panel {
 
 func consoleSupplies() maintain.Panel {
 	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "supplies", Title: service.T("tech.supplies"), Hint: service.T("tech.supplies.hint"), Who: "张工", Until: noon.Add(2 * time.Minute)}
-	for _, k := range []string{"sheet", "slip", "card"} {
-		p.Rows = append(p.Rows, maintain.Row{ID: k, Label: service.T("tech.stock." + k), Action: service.T("tech.supplies.change"), Pill: both("312", "312"), Grade: maintain.GradeWarn,
+	for _, k := range []string{"sheet", "slip", "card", "ribbon"} {
+		pill := both("312", "312")
+		if k == "ribbon" {
+			pill = service.T("tech.meter.less")
+		}
+		p.Rows = append(p.Rows, maintain.Row{ID: k, Label: service.T("tech.stock." + k), Action: service.T("tech.supplies.change"), Pill: pill, Grade: maintain.GradeWarn,
 			Detail: service.T("tech.stock.equation", "loaded", "500", "issued", "183", "spoiled", "2", "retained", "0", "doubt", "3", "reserved", "0", "remaining", "312")})
+	}
+	return p
+}
+
+// consoleRibbon is a ribbon of which the printer says less than the ledger.
+func consoleRibbon() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "supply", Title: service.T("tech.stock.ribbon"), Hint: service.T("tech.supply.ribbon"), Who: "张工", Until: noon.Add(2 * time.Minute)}
+	for _, x := range []struct{ part, n string }{{"loaded", "250"}, {"issued", "57"}, {"spoiled", "2"}, {"retained", "0"}, {"doubt", "1"}, {"reserved", "1"}, {"remaining", "189"}} {
+		p.Rows = append(p.Rows, maintain.Row{Label: service.T("tech.stock." + x.part), Pill: both(x.n, x.n)})
+	}
+	p.Rows[6].Grade = maintain.GradeOK
+	p.Rows = append(p.Rows, maintain.Row{Label: service.T("tech.meter"), Pill: both("180", "180"), Detail: service.T("tech.meter.less.hint"), Grade: maintain.GradeWarn})
+	for _, id := range []string{"load", "remove", "count"} {
+		p.Grid = append(p.Grid, maintain.Button{ID: id, Label: service.T("tech.stock." + id)})
+	}
+	return p
+}
+
+// consoleShifts are shifts that ended, with their slips.
+func consoleShifts() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "shifts", Title: service.T("tech.shifts"), Hint: service.T("tech.shifts.hint"), Who: "张工", Until: noon.Add(2 * time.Minute)}
+	for _, x := range []struct {
+		no, detail, slip, action string
+		g                        maintain.Grade
+	}{{"12", "2026-11-29 18:02:11 · op.zhang", "due", "print", maintain.GradeWarn}, {"11", "2026-11-28 18:00:40 · op.li", "printed", "copy", maintain.GradeOK},
+		{"10", "2026-11-27 18:01:07 · op.zhang", "unknown", "copy", maintain.GradeWarn}} {
+		p.Rows = append(p.Rows, maintain.Row{ID: x.no, Label: service.T("tech.shift", "no", x.no), Detail: both(x.detail, x.detail), Pill: service.T("tech.slip." + x.slip), Grade: x.g,
+			Action: service.T("tech.shift." + x.action)})
 	}
 	return p
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // doctorCmd is `kiosk doctor`: the whole machine, or one part of it in depth.
@@ -120,6 +121,7 @@ type checkup struct {
 	held    chan struct{}
 	running bool
 	stock   map[string]stockSeen // by kind; known once held is closed
+	ribbon  *journal.Fitting     // what is fitted by the ledger, nil where nothing is; known as stock is
 }
 
 // examine looks at everything at the same time. A part that does not come to its end is named and not waited for.

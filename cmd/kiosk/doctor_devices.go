@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os/exec"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // checkDevices opens and probes every configured device that no running terminal holds.
@@ -68,6 +70,11 @@ func (x *checkup) device(r probeResult) []finding {
 			all = append(all, at(f))
 		}
 	}
+	if r.role == devices.RoleCardPrinter {
+		for _, f := range x.reel(s) {
+			all = append(all, at(f))
+		}
+	}
 	if len(all) == 0 {
 		all = append(all, at(ok("device.ok", "is", strings.TrimSpace(s.Identity.Model+" "+s.Identity.Serial))))
 	}
@@ -82,6 +89,29 @@ func (x *checkup) hopper(s devices.Status) []finding {
 	}
 	if b.Remaining == 0 && (s.Paper == devices.SupplyFull || s.Paper == devices.SupplyLow) {
 		return []finding{bad(mend("hopper"), "device.hopper")}
+	}
+	return nil
+}
+
+// reel compares what the ledger says of the ribbon with what the card printer says.
+func (x *checkup) reel(s devices.Status) []finding {
+	if _, known := x.stock[stockCard]; x.running || !known {
+		return nil
+	}
+	if x.ribbon == nil {
+		return []finding{bad(mend("ribbon.never"), "device.ribbon-never")}
+	}
+	says := journal.Says{Left: -1, Meter: -1}
+	if s.TonerLeft > 0 {
+		says.Left = s.TonerLeft
+	}
+	if what, ledger, machine := x.ribbon.Against(says); what != "" {
+		return []finding{warn(mend("ribbon"), "device.ribbon", "ledger", fmt.Sprint(ledger), "machine", fmt.Sprint(machine))}
+	}
+	if x.ribbon.Told != "" { // of a counter that is not in a printer's status
+		f := warn(mend("ribbon"), "device.ribbon-told")
+		f.What = f.What.With("what", service.T("tech.meter."+x.ribbon.Told+".hint"))
+		return []finding{f}
 	}
 	return nil
 }

@@ -105,6 +105,16 @@ func (x *checkup) checkStock(j *journal.Journal) (all []finding) {
 		return []finding{bad(mend("keep"), "stock.error").because(err)}
 	}
 	x.stock[stockCard] = stockSeen{b}
+	if f, err := j.Fitting(journal.StockRibbon); err == nil {
+		x.ribbon = &f
+	}
+	if shifts, err := j.Shifts(); err == nil {
+		for _, s := range shifts {
+			if s.Slip == journal.SlipDue {
+				all = append(all, warn(mend("shift.due"), "shift.due", "no", fmt.Sprint(s.No)))
+			}
+		}
+	}
 	if b.InDoubt > 0 {
 		all = append(all, warn(mend("stock.doubt"), "stock.doubt", "count", fmt.Sprint(b.InDoubt)))
 	}

@@ -90,7 +90,10 @@ func newWard(t *testing.T) *ward {
 		if err := tx.SetState(c.ID, journal.Closed, ""); err != nil {
 			return err
 		}
-		_, err = tx.LoadStock(stockCard, 20, "op.test")
+		if _, err = tx.LoadStock(stockCard, 20, "op.test"); err != nil {
+			return err
+		}
+		_, err = tx.LoadStock(journal.StockRibbon, 250, "op.test")
 		return err
 	})
 	return w
@@ -282,6 +285,12 @@ var doctorFaults = []fault{
 	{name: "cards are in the hopper and none in the ledger", plant: func(w *ward) {
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(stockCard, 0, "op.test"); return err })
 	}, what: "none by the ledger", mend: "count the cards in the hopper"},
+	{name: "the printer has less ribbon than the ledger", plant: func(w *ward) {
+		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(journal.StockRibbon, 300, "op.test"); return err })
+	}, what: "300 faces of ribbon by the ledger, 250 by the printer", mend: "kiosk stock count N --kind ribbon"},
+	{name: "the slip of a shift was not printed", plant: func(w *ward) {
+		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.EndShift("op.test"); return err })
+	}, what: "the slip of shift 1 was not printed", mend: "kiosk stock slip"},
 	{name: "a blank is in doubt", plant: func(w *ward) { w.record(time.Now, reserve); w.lose() }, what: "1 blank cards are in doubt", mend: "kiosk stock resolve"},
 	{name: "a case waits for a person", plant: func(w *ward) { w.record(time.Now, unknownPrint) }, what: "1 cases wait", mend: "kiosk desk list"},
 	{name: "the clock went back", plant: func(w *ward) {

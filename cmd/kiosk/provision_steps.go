@@ -288,7 +288,12 @@ func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 		return done, err
 	}
 	var fields []service.Field
-	for _, k := range []string{journal.StockSheet, journal.StockSlip, journal.StockCard} {
+	kinds := []string{journal.StockSheet, journal.StockSlip, journal.StockCard}
+	_, prints := f.draft.Config.Device[devices.RoleCardPrinter]
+	if prints {
+		kinds = append(kinds, journal.StockRibbon)
+	}
+	for _, k := range kinds {
 		fields = append(fields, service.Field{ID: k, Kind: service.FieldDigits, Required: true, Max: 5, Value: strconv.Itoa(f.Loaded[k])})
 	}
 	v, err := f.form(ctx, "supplies", fields...)
@@ -307,6 +312,9 @@ func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 		for kind, text := range v {
 			n := number(text)
 			if more := n - f.Loaded[kind]; more != 0 {
+				if kind == journal.StockRibbon && n > 0 {
+					more = n // it takes the place of what was said before
+				}
 				if _, err := tx.LoadStock(kind, more, f.Operator); err != nil {
 					return err
 				}
@@ -321,7 +329,11 @@ func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 		f.Loaded[kind] = number(text)
 	}
 	n := func(kind string) string { return strconv.Itoa(f.Loaded[kind]) }
-	return service.T("prov.said.supplies", "sheets", n(journal.StockSheet), "slips", n(journal.StockSlip), "cards", n(journal.StockCard)), nil
+	said := "prov.said.supplies"
+	if prints {
+		said += ".ribbon"
+	}
+	return service.T(said, "sheets", n(journal.StockSheet), "slips", n(journal.StockSlip), "cards", n(journal.StockCard), "ribbon", n(journal.StockRibbon)), nil
 }
 
 // loadedBefore takes from the ledger what was put in, where a draft could not tell: otherwise it would be counted twice.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -14,22 +18,28 @@ import (
 // stockCmd is `kiosk stock`: the ledger of counted stock, for a terminal that is not running.
 type stockCmd struct {
 	Show    stockShowCmd    `cmd:"" help:"Show the balance of a kind of stock and the blanks that are under way, kept or in doubt."`
-	Load    stockLoadCmd    `cmd:"" help:"Note that blanks were put in, or free ones taken out (a negative number)."`
+	Load    stockLoadCmd    `cmd:"" help:"Note that blanks were put in, or free ones taken out (a negative number). A ribbon takes the place of the one before."`
 	Count   stockCountCmd   `cmd:"" help:"Note how many free blanks were found; what differs is corrected and stays in the audit chain."`
-	Shift   stockShiftCmd   `cmd:"" help:"Print the balance of the shift that ends, and begin the next."`
+	Shift   stockShiftCmd   `cmd:"" help:"End the shift of everything that is counted, print its slip, and begin the next."`
+	Slip    stockSlipCmd    `cmd:"" help:"Print the slips of shifts that are due, or a copy of one."`
 	Resolve stockResolveCmd `cmd:"" help:"Two people say what became of a blank that is in doubt or was kept."`
 }
 
 // stockFlags are what every subcommand of stock takes.
 type stockFlags struct {
 	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Kind   string `default:"card" help:"Kind of stock."`
+	Kind   string `default:"card" help:"Kind of stock: card, ribbon (faces), sheet or slip."`
 	JSON   bool   `help:"Print JSON."`
 }
 
 // at opens the journal of a stopped terminal for as long as do takes.
 func (f stockFlags) at(do func(*journal.Journal) error) error {
-	c, err := config.Load(f.Config)
+	return inStopped(f.Config, func(_ config.Config, j *journal.Journal) error { return do(j) })
+}
+
+// inStopped opens the journal of a stopped terminal for as long as do takes.
+func inStopped(file string, do func(config.Config, *journal.Journal) error) error {
+	c, err := config.Load(file)
 	if err != nil {
 		return err
 	}
@@ -37,7 +47,13 @@ func (f stockFlags) at(do func(*journal.Journal) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(j), j.Close())
+	return errors.Join(do(c, j), j.Close())
+}
+
+// equation prints what became of what was loaded.
+func equation(to io.Writer, kind string, b wire.StockBalance) {
+	fmt.Fprintf(to, "%s: loaded %d = issued %d + spoiled %d + retained %d + in doubt %d + reserved %d + remaining %d\n",
+		kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining)
 }
 
 // balance prints what became of what was loaded.
@@ -51,8 +67,7 @@ func (f stockFlags) balance(io stdio, b wire.StockBalance, blanks []journal.Blan
 			Blanks  []journal.Blank   `json:"blanks"`
 		}{f.Kind, b, blanks})
 	}
-	fmt.Fprintf(io.out, "%s: loaded %d = issued %d + spoiled %d + retained %d + in doubt %d + reserved %d + remaining %d\n",
-		f.Kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining)
+	equation(io.out, f.Kind, b)
 	for _, x := range blanks {
 		fmt.Fprintf(io.out, "  %s  %-9s %-12s case %s since %s\n", x.ID, x.State, x.Number, x.Case, x.At.Local().Format(time.DateTime))
 	}
@@ -78,7 +93,20 @@ func (c stockShowCmd) Run(io stdio) error {
 		if err != nil {
 			return err
 		}
-		return c.balance(io, b, blanks)
+		if err := c.balance(io, b, blanks); err != nil || c.JSON {
+			return err
+		}
+		f, err := j.Fitting(c.Kind)
+		if errors.Is(err, journal.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			fmt.Fprintf(io.out, "  fitted %d by %s at %s: used %d, spoiled or in doubt %d, left %d\n", f.Pieces, f.By, f.At.Local().Format(time.DateTime), f.Sure, f.Unsure, f.Left())
+			if f.Told != "" {
+				fmt.Fprintf(io.out, "  the machine contradicts this: %s\n", f.Told)
+			}
+		}
+		return err
 	})
 }
 
@@ -115,14 +143,84 @@ func (c stockCountCmd) Run(io stdio) error {
 	return c.whole(io, func(tx *journal.Tx) (wire.StockBalance, error) { return tx.CountStock(c.Kind, c.Found, c.Operator) })
 }
 
-type stockShiftCmd struct {
-	stockFlags
-	Operator string `required:"" help:"Who ends the shift."`
+// shiftFlags are what the commands about shifts take.
+type shiftFlags struct {
+	Config   string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Operator string `required:"" help:"Who does it."`
 }
 
-// Run ends the shift.
-func (c stockShiftCmd) Run(io stdio) error {
-	return c.whole(io, func(tx *journal.Tx) (wire.StockBalance, error) { return tx.CloseShift(c.Kind, c.Operator) })
+type stockShiftCmd struct{ shiftFlags }
+
+// Run ends the shift and prints its slip; where it does not come out, the shift has ended all the same.
+func (c stockShiftCmd) Run(ctx context.Context, io stdio) error {
+	return inStopped(c.Config, func(cfg config.Config, j *journal.Journal) error {
+		var s journal.Shift
+		if err := j.Update(func(tx *journal.Tx) (err error) { s, err = tx.EndShift(c.Operator); return err }); err != nil {
+			return err
+		}
+		for _, k := range s.Stock {
+			equation(io.out, k.Kind, k.Balance)
+		}
+		if err := printShiftSlip(ctx, cfg, j, s.No, c.Operator); err != nil {
+			fmt.Fprintf(io.out, "shift %d has ended; its slip is due (kiosk stock slip): %v\n", s.No, err)
+			return nil
+		}
+		fmt.Fprintf(io.out, "shift %d has ended; its slip is printed\n", s.No)
+		return nil
+	})
+}
+
+type stockSlipCmd struct {
+	shiftFlags
+	No uint64 `arg:"" optional:"" help:"A shift: its slip, or a copy where the slip may be on paper. Without it, all that are due."`
+}
+
+// Run prints slips.
+func (c stockSlipCmd) Run(ctx context.Context, io stdio) error {
+	return inStopped(c.Config, func(cfg config.Config, j *journal.Journal) error {
+		all, err := j.Shifts()
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, s := range all {
+			if c.No != s.No && (c.No != 0 || s.Slip != journal.SlipDue) {
+				continue
+			}
+			found = true
+			if err := printShiftSlip(ctx, cfg, j, s.No, c.Operator); err != nil {
+				return fmt.Errorf("slip of shift %d: %w", s.No, err)
+			}
+			fmt.Fprintf(io.out, "slip of shift %d is printed\n", s.No)
+		}
+		if !found && c.No != 0 {
+			return fmt.Errorf("shift %d is not kept: %w", c.No, journal.ErrNotFound)
+		}
+		if !found {
+			fmt.Fprintln(io.out, "no slip is due")
+		}
+		return nil
+	})
+}
+
+// slipTime bounds the printing of a shift's slip.
+const slipTime = time.Minute
+
+// printShiftSlip opens the receipt printer of a stopped terminal for one slip.
+func printShiftSlip(ctx context.Context, c config.Config, j *journal.Journal, no uint64, by string) error {
+	ctx, cancel := context.WithTimeout(ctx, slipTime)
+	defer cancel()
+	dev, err := openDevice(ctx, c, devices.RoleReceiptPrinter)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	p, ok := dev.(devices.ReceiptPrinter)
+	if !ok {
+		return devices.ErrUnusable
+	}
+	_, err = maintain.PrintShift(ctx, j, p, c.Terminal.Site+" "+c.Terminal.Name, no, by)
+	return err
 }
 
 type stockResolveCmd struct {

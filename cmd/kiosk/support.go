@@ -66,7 +66,7 @@ func (t *terminal) support(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	stock := map[string]any{}
-	for _, k := range []string{journal.StockCard, journal.StockSheet, journal.StockSlip} {
+	for _, k := range []string{journal.StockCard, journal.StockSheet, journal.StockSlip, journal.StockRibbon} {
 		if stock[k], err = t.journal.StockBalance(k); err != nil {
 			return nil, err
 		}

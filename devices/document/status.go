@@ -97,7 +97,8 @@ func (p *Printer) statusOf(a attributes) devices.Status {
 	}
 	cards := p.role == devices.RoleCardPrinter
 	if cards {
-		st.Media, st.Paper, st.Toner = exitOf(a), worse(st.Paper, hopperOf(a)), ribbonOf(a).supply
+		r := ribbonOf(a)
+		st.Media, st.Paper, st.Toner, st.TonerLeft = exitOf(a), worse(st.Paper, hopperOf(a)), r.supply, max(0, r.left)
 	}
 	stopped := a.int("printer-state", printerIdle) == printerStopped
 	explained := st.Paper == devices.SupplyOut

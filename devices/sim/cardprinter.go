@@ -38,6 +38,7 @@ type CardPrinter struct{ *DocumentPrinter }
 // cardWorks is what a card printer has and a document printer has not. Its fields are guarded by the printer's mutex.
 type cardWorks struct {
 	hopper, ribbon int
+	reel           int  // faces of a full ribbon
 	spoiled        int  // blanks that were fed and came to nothing
 	fed, stuck     bool // a blank is in the works; it does not come out
 	bare           bool
@@ -63,7 +64,7 @@ func StartCardPrinter(opt CardPrinterOptions) (*CardPrinter, error) {
 	p, err := startPrinter(DocumentOptions{Listen: opt.Listen, PageTime: opt.CardTime, JobTimeout: opt.JobTimeout, Dir: opt.Dir,
 		OnPrint: opt.OnPrint, Now: opt.Now}, printerKind{
 		device: DeviceCardPrinter, faults: cardPrinterFaults, media: mediaCard, formats: []string{"image/pwg-raster"}, file: "card-%02d.png",
-		works: &cardWorks{hopper: amount(opt.Hopper, fullHopper), ribbon: amount(opt.Ribbon, fullRibbon), bare: opt.Bare}})
+		works: &cardWorks{hopper: amount(opt.Hopper, fullHopper), ribbon: amount(opt.Ribbon, fullRibbon), reel: max(fullRibbon, opt.Ribbon), bare: opt.Bare}})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (p *CardPrinter) LoadCards(n int) { p.change(func() { p.works.hopper += n }
 // LoadRibbon puts a new ribbon in.
 func (p *CardPrinter) LoadRibbon() {
 	p.faults.clear("ribbon-out")
-	p.change(func() { p.works.ribbon = fullRibbon })
+	p.change(func() { p.works.ribbon = p.works.reel })
 }
 
 // Cards are the cards that were printed, oldest first; Data is a PNG, the card lying.
@@ -298,9 +299,9 @@ func (p *DocumentPrinter) cardAttributesLocked(out goipp.Attributes) goipp.Attri
 		stringsAttr("marker-names", goipp.TagName, "YMCKO ribbon"),
 		keywordAttr("marker-types", "ink-ribbon"),
 		stringsAttr("marker-colors", goipp.TagName, "#00FFFF#FF00FF#FFFF00#000000"),
-		intAttr("marker-levels", (100*ribbon+fullRibbon-1)/fullRibbon),
+		intAttr("marker-levels", (100*ribbon+w.reel-1)/w.reel),
 		intAttr("marker-low-levels", 10),
-		octets("printer-supply", fmt.Sprintf("index=1;type=inkRibbon;maxcapacity=%d;level=%d;class=supplyThatIsConsumed;unit=impressions;colorantname=multi;", fullRibbon, ribbon)),
+		octets("printer-supply", fmt.Sprintf("index=1;type=inkRibbon;maxcapacity=%d;level=%d;class=supplyThatIsConsumed;unit=impressions;colorantname=multi;", w.reel, ribbon)),
 		octets("printer-input-tray", fmt.Sprintf("type=sheetFeedAutoNonRemovableTray;mediafeed=8560;mediaxfeed=5398;maxcapacity=%d;level=%d;status=0;unit=sheets;name=Hopper;", fullHopper, hopper)),
 		octets("printer-output-tray", fmt.Sprintf("type=unRemovableBin;maxcapacity=1;remaining=%d;status=0;unit=sheets;name=Exit;", max(0, 1-p.tray))),
 	} {

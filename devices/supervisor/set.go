@@ -101,6 +101,11 @@ func (s *Supervisor) Report(st devices.Status) {
 func (s *Supervisor) publish(r *role, st devices.Status) {
 	st.Reasons = slices.Clone(st.Reasons)
 	if same(r.status, st) {
+		if r.status.TonerLeft != st.TonerLeft { // it prints: that is no event
+			r.status.TonerLeft = st.TonerLeft
+			close(s.changed)
+			s.changed = make(chan struct{})
+		}
 		return
 	}
 	st.Since = time.Now()
@@ -126,7 +131,7 @@ func (s *Supervisor) publish(r *role, st devices.Status) {
 // maxEvents is how many changes wait for a slow OnStatus.
 const maxEvents = 4096
 
-// same compares two statuses but for their times.
+// same compares two statuses but for their times and for what is counted.
 func same(a, b devices.Status) bool {
 	return a.Connection == b.Connection && a.Media == b.Media && a.Paper == b.Paper && a.Toner == b.Toner &&
 		a.Cover == b.Cover && a.Identity == b.Identity && slices.Equal(a.Reasons, b.Reasons)

@@ -273,7 +273,7 @@ func TestReadersAreLetGo(t *testing.T) {
 	if b, err := ReadBadge(ctx, d); b != nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v %v", b, err)
 	}
-	if _, err := ReadBadge(t.Context(), bench{&roll{}, nil}); !errors.Is(err, devices.ErrNoDevice) {
+	if _, err := ReadBadge(t.Context(), bench{roll: &roll{}}); !errors.Is(err, devices.ErrNoDevice) {
 		t.Errorf("%v", err)
 	}
 }

@@ -26,9 +26,11 @@ import (
 
 // roll prints slips and says how they came out.
 type roll struct {
-	mu    sync.Mutex
-	res   devices.PrintResult
-	texts []string
+	mu      sync.Mutex
+	res     devices.PrintResult
+	settled devices.PrintResult
+	asked   []string
+	texts   []string
 }
 
 func (r *roll) Probe(context.Context) (devices.Status, error) { return r.status(), nil }
@@ -42,15 +44,30 @@ func (r *roll) Print(_ context.Context, job devices.ReceiptJob) devices.PrintRes
 	r.texts = append(r.texts, fmt.Sprint(job.Slip.Blocks))
 	return r.res
 }
-func (r *roll) Settle(context.Context, string) devices.PrintResult { return devices.PrintResult{} }
+func (r *roll) Settle(_ context.Context, id string) devices.PrintResult {
+	r.asked = append(r.asked, id)
+	return r.settled
+}
 func (r *roll) Output(context.Context) (devices.Media, error) {
 	return devices.MediaNotSupported, nil
 }
 
-// bench is a set of one slip printer.
+// reel is a card printer of which only the ribbon is asked.
+type reel struct{ says devices.CardSupplies }
+
+func (r *reel) Probe(context.Context) (devices.Status, error)              { return devices.Status{}, nil }
+func (r *reel) Close() error                                               { return nil }
+func (r *reel) Supplies(context.Context) (devices.CardSupplies, error)     { return r.says, nil }
+func (r *reel) Print(context.Context, devices.CardJob) devices.PrintResult { panic("prints no card") }
+func (r *reel) Settle(context.Context, string, map[string]string) devices.PrintResult {
+	panic("asked for a card")
+}
+
+// bench is a set of one slip printer, and of a card printer where one is there.
 type bench struct {
 	roll    *roll
 	changed chan struct{}
+	reel    *reel
 }
 
 func (b bench) Status(r devices.Role) devices.Status {
@@ -60,6 +77,9 @@ func (b bench) Status(r devices.Role) devices.Status {
 	return devices.Status{Role: r, Connection: devices.ConnectionNoDevice}
 }
 func (b bench) Use(r devices.Role) (devices.Device, func(), error) {
+	if r == devices.RoleCardPrinter && b.reel != nil {
+		return b.reel, func() {}, nil
+	}
 	if r != devices.RoleReceiptPrinter {
 		return nil, nil, devices.ErrNoDevice
 	}
@@ -121,13 +141,15 @@ type site struct {
 	t    *testing.T
 	j    *journaltest.Journal
 	roll *roll
+	reel *reel
 	now  time.Time
 	did  []string
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, now: time.Date(2026, 11, 29, 9, 0, 0, 0, time.Local), roll: &roll{res: devices.PrintResult{Outcome: devices.PrintConfirmed, By: "fence"}}}
+	s := &site{t: t, now: time.Date(2026, 11, 29, 9, 0, 0, 0, time.Local), roll: &roll{res: devices.PrintResult{Outcome: devices.PrintConfirmed, By: "fence"}},
+		reel: &reel{devices.CardSupplies{Ribbon: devices.SupplyFull, RibbonLeft: 250, Printed: 4000}}}
 	s.j = journaltest.Open(t, journal.Options{Now: func() time.Time { return s.now }})
 	f := File{filepath.Join(t.TempDir(), KeeperFile)}
 	for _, p := range []Technician{{Code: "1001", Operator: "op.zhang", Name: "张工"}, {Code: "1002", Operator: "op.li", Name: "李工"}} {
@@ -135,7 +157,7 @@ func newSite(t *testing.T) *site {
 			t.Fatal(err)
 		}
 	}
-	s.Console = New(Config{Journal: s.j.Journal, Devices: bench{s.roll, make(chan struct{})}, Keeper: f, Desk: desk.New(s.j.Journal, desk.Options{}), Place: "示例 03", Version: "test",
+	s.Console = New(Config{Journal: s.j.Journal, Devices: bench{roll: s.roll, changed: make(chan struct{}), reel: s.reel}, Keeper: f, Desk: desk.New(s.j.Journal, desk.Options{}), Place: "示例 03", Version: "test",
 		Roles:   []Device{{devices.RoleReceiptPrinter, "usb:1:2", "escpos"}},
 		Network: func(context.Context) []Finding { return []Finding{{GradeBad, literal("no line"), literal("mend it")}} },
 		Verify:  func(context.Context) ([]string, error) { return nil, nil },
@@ -179,7 +201,7 @@ func (s *site) events() (all []string) {
 		if err := json.Unmarshal(r.Body, &e); err != nil {
 			s.t.Fatal(err)
 		}
-		if strings.HasPrefix(e.Event, "technician.") || strings.HasPrefix(e.Event, "stock.") || strings.HasPrefix(e.Event, "desk.") {
+		if strings.HasPrefix(e.Event, "technician.") || strings.HasPrefix(e.Event, "stock.") || strings.HasPrefix(e.Event, "shift.") || strings.HasPrefix(e.Event, "desk.") {
 			f := e.Fields["why"] + e.Fields["action"] + e.Fields["minutes"]
 			all = append(all, strings.TrimSpace(e.Event+" "+e.Who+" "+f+" "+e.Fields["result"]))
 		}
@@ -207,12 +229,12 @@ func TestATechnicianComesInWorksAndResumes(t *testing.T) {
 		pick("tech-home", "resume"))
 	s.wrote("technician.entered op.zhang", "technician.acted op.zhang test ok", "stock.changed op.zhang loaded", "technician.acted op.zhang network bad",
 		"technician.acted op.zhang verify whole", "technician.acted op.zhang bundle ok", "technician.acted op.zhang export failed",
-		"technician.acted op.zhang settle ok", "stock.changed op.zhang shift", "technician.left op.zhang resumed")
+		"technician.acted op.zhang settle ok", "stock.changed op.zhang shift", "shift.slip op.zhang  printed", "technician.left op.zhang resumed")
 	b, err := s.j.StockBalance(journal.StockSlip)
-	if err != nil || b.Loaded != 399 || b.Remaining != 399 { // the settlement slip was issued in the shift that ended
+	if err != nil || b.Loaded != 399 || b.Issued != 1 || b.Remaining != 398 { // the settlement slip was issued in the shift that ended, its own in the next
 		t.Errorf("%+v %v", b, err)
 	}
-	if len(s.roll.texts) != 2 || !strings.Contains(s.roll.texts[1], "日终对账") || !strings.Contains(s.roll.texts[1], "op.zhang") {
+	if len(s.roll.texts) != 3 || !strings.Contains(s.roll.texts[1], "日终对账") || !strings.Contains(s.roll.texts[1], "op.zhang") {
 		t.Errorf("slips %q", s.roll.texts)
 	}
 	if o, err := s.Closed(); o != nil || err != nil {
@@ -486,6 +508,15 @@ func TestEveryTextIsWorded(t *testing.T) {
 	}
 	for _, k := range kinds {
 		used["tech.stock."+k], used["tech.supply."+k] = true, true
+	}
+	for _, what := range []string{journal.SaysLess, journal.SaysMore, journal.SaysUsedMore, journal.SaysUsedLess, journal.SaysOtherUnit} {
+		used["tech.meter."+what], used["tech.meter."+what+".hint"] = true, true
+		if contradictionNames[what] == "" {
+			t.Errorf("%s has no words on a slip", what)
+		}
+	}
+	for _, s := range []journal.SlipState{journal.SlipDue, journal.SlipPrinted, journal.SlipUnknown} {
+		used["tech.slip."+string(s)] = true
 	}
 	for _, k := range []string{"load", "remove", "count"} {
 		used["tech.stock."+k], used["tech.stock."+k+".hint"] = true, true

@@ -123,7 +123,12 @@ func (s *session) busy(ctx context.Context, title, hint service.Text, do func(co
 
 // tell shows how something ended.
 func (s *session) tell(ctx context.Context, title service.Text, g Grade, what service.Text) error {
-	_, err := s.panel(ctx, Panel{Page: inside, ID: "told", Title: title, Rows: []Row{{Label: what, Pill: gradeText(g), Grade: g}}, Next: understood})
+	return s.told(ctx, title, []Row{{Label: what, Pill: gradeText(g), Grade: g}})
+}
+
+// told shows how something ended, in several lines.
+func (s *session) told(ctx context.Context, title service.Text, rows []Row) error {
+	_, err := s.panel(ctx, Panel{Page: inside, ID: "told", Title: title, Rows: rows, Next: understood})
 	if errors.Is(err, service.ErrBack) {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // kinds are what is counted, in the order of the pages.
-var kinds = []string{journal.StockSheet, journal.StockSlip, journal.StockCard}
+var kinds = []string{journal.StockSheet, journal.StockSlip, journal.StockCard, journal.StockRibbon}
 
 // balance is a kind's sums as the journal has them.
 type balance struct {
@@ -26,7 +26,12 @@ type balance struct {
 
 func (c *Console) balance(kind string) (balance, error) {
 	b, err := c.cfg.Journal.StockBalance(kind)
-	return balance{kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining}, err
+	return balanceOf(journal.ShiftStock{Kind: kind, Balance: b}), err
+}
+
+func balanceOf(k journal.ShiftStock) balance {
+	b := k.Balance
+	return balance{k.Kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining}
 }
 
 // equation says where everything is that was loaded.
@@ -54,6 +59,11 @@ func (s *session) supplies(ctx context.Context) error {
 			case b.inDoubt+b.retained > 0:
 				row.Grade = GradeWarn
 			}
+			if what, err := s.contradiction(k); err != nil {
+				return err
+			} else if what != "" {
+				row.Pill, row.Grade = service.T("tech.meter."+what), GradeWarn
+			}
 			p.Rows = append(p.Rows, row)
 		}
 		kind, err := s.panel(ctx, p)
@@ -79,8 +89,14 @@ func (s *session) supply(ctx context.Context, kind string) error {
 				{Label: service.T("tech.stock.loaded"), Pill: n(b.loaded)}, {Label: service.T("tech.stock.issued"), Pill: n(b.issued)},
 				{Label: service.T("tech.stock.spoiled"), Pill: n(b.spoiled)}, {Label: service.T("tech.stock.retained"), Pill: n(b.retained)},
 				{Label: service.T("tech.stock.doubt"), Pill: n(b.inDoubt)}, {Label: service.T("tech.stock.reserved"), Pill: n(b.reserved)},
-				{Label: service.T("tech.stock.remaining"), Pill: n(b.remaining), Grade: GradeOK}},
-			Grid: []Button{{"load", service.T("tech.stock.load")}, {"remove", service.T("tech.stock.remove")}, {"count", service.T("tech.stock.count")}}}
+				{Label: service.T("tech.stock.remaining"), Pill: n(b.remaining), Grade: GradeOK}}, Grid: []Button{{"load", service.T("tech.stock.load")}, {"remove", service.T("tech.stock.remove")}, {"count", service.T("tech.stock.count")}}}
+		if kind == journal.StockRibbon {
+			row, err := s.meter(ctx)
+			if err != nil {
+				return err
+			}
+			p.Rows = append(p.Rows, row)
+		}
 		id, err := s.panel(ctx, p)
 		if err != nil {
 			return err
@@ -97,6 +113,33 @@ func (s *session) supply(ctx context.Context, kind string) error {
 			return err
 		}
 	}
+}
+
+// contradiction is the machine's that was told last of a kind, "" for none.
+func (c *Console) contradiction(kind string) (string, error) {
+	f, err := c.cfg.Journal.Fitting(kind)
+	if errors.Is(err, journal.ErrNotFound) {
+		return "", nil
+	}
+	return f.Told, err
+}
+
+// meter asks the card printer what it says of its ribbon, and holds it against the ledger.
+func (s *session) meter(ctx context.Context) (Row, error) {
+	row := Row{Label: service.T("tech.meter"), Pill: service.T("tech.meter.silent")}
+	says, err := service.RibbonSays(ctx, s.cfg.Devices)
+	if err != nil {
+		row.Detail = Fault(err)
+		return row, ctx.Err()
+	}
+	if says.Left >= 0 {
+		row.Pill, row.Grade = literal(strconv.Itoa(says.Left)), GradeOK
+	}
+	what, err := s.cfg.Journal.HoldStock(journal.StockRibbon, says)
+	if what != "" {
+		row.Detail, row.Grade = service.T("tech.meter."+what+".hint"), GradeWarn
+	}
+	return row, err
 }
 
 // change writes what was put in, taken out or counted.
@@ -131,7 +174,7 @@ func (s *session) settle(ctx context.Context) error {
 			return err
 		}
 		p := Panel{Page: inside, ID: "settle", Title: service.T("tech.settle"), Hint: service.T("tech.settle.hint"), Rows: rows,
-			Grid: []Button{{"print", service.T("tech.settle.print")}, {"shift", service.T("tech.settle.shift")}}}
+			Grid: []Button{{"print", service.T("tech.settle.print")}, {"shift", service.T("tech.settle.shift")}, {"shifts", service.T("tech.shifts")}}}
 		id, err := s.panel(ctx, p)
 		if err != nil {
 			return err
@@ -141,6 +184,10 @@ func (s *session) settle(ctx context.Context) error {
 			err = s.printDay(ctx)
 		case "shift":
 			err = s.closeShift(ctx)
+		case "shifts":
+			if err = s.shifts(ctx); errors.Is(err, service.ErrBack) {
+				err = nil
+			}
 		}
 		if err != nil {
 			return err
@@ -193,6 +240,13 @@ func (s *session) dayRows() ([]Row, error) {
 		{Label: service.T("tech.day.cases"), Pill: n(d.cases)}, {Label: service.T("tech.day.closed"), Pill: n(d.closed)},
 		{Label: service.T("tech.day.desk"), Pill: n(d.desk)}, {Label: service.T("tech.day.paid"), Pill: n(d.paid)},
 		{Label: service.T("tech.day.refunded"), Pill: n(d.refunded)}, {Label: service.T("tech.figure.waiting"), Pill: literal(strconv.FormatUint(g.Waiting, 10))}}
+	due, err := s.slipsDue()
+	if err != nil {
+		return nil, err
+	}
+	if due > 0 {
+		rows = append(rows, Row{Label: service.T("tech.shift.due"), Pill: n(due), Grade: GradeWarn})
+	}
 	for _, k := range kinds {
 		b, err := s.balance(k)
 		if err != nil {
@@ -256,52 +310,14 @@ func (s *session) daySlip() (slip.Slip, error) {
 			{"今日办件 Cases", strconv.Itoa(d.cases)}, {"已办结 Closed", strconv.Itoa(d.closed)}, {"待人工 For the desk", strconv.Itoa(d.desk)},
 			{"已收费 Paid", strconv.Itoa(d.paid)}, {"已退费 Refunded", strconv.Itoa(d.refunded)}}},
 	}
-	names := map[string]string{journal.StockSheet: "A4 纸 Sheets", journal.StockSlip: "凭条 Slips", journal.StockCard: "空白卡 Cards"}
 	for _, k := range kinds {
 		b, err := s.balance(k)
 		if err != nil {
 			return slip.Slip{}, err
 		}
-		if b.loaded == 0 {
-			continue
+		if b.loaded > 0 {
+			blocks = append(blocks, slip.Rule{Dashed: true}, equationRows(b))
 		}
-		n := func(v uint64) string { return strconv.FormatUint(v, 10) }
-		blocks = append(blocks, slip.Rule{Dashed: true}, slip.Table{Columns: two, Rows: [][]string{
-			{names[k] + " 装入 loaded", n(b.loaded)}, {"发出 issued", n(b.issued)}, {"作废 spoiled", n(b.spoiled)}, {"回收 retained", n(b.retained)},
-			{"存疑 in doubt", n(b.inDoubt)}, {"预留 reserved", n(b.reserved)}, {"剩余 remaining", n(b.remaining)}}})
 	}
 	return slip.Slip{Blocks: append(blocks, slip.Rule{}, slip.Text{Text: "签字 Signature", Align: slip.Left}, slip.Space{Dots: 60})}, nil
-}
-
-// closeShift ends the shift of everything that is counted.
-func (s *session) closeShift(ctx context.Context) error {
-	id, err := s.panel(ctx, Panel{Page: inside, ID: "sure", Title: service.T("tech.settle.shift"), Hint: service.T("tech.settle.sure"), Next: Button{"yes", service.T("tech.yes")}})
-	if errors.Is(err, service.ErrBack) || err == nil && id != "yes" {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var counted []string
-	for _, k := range kinds {
-		b, err := s.balance(k)
-		if err != nil {
-			return err
-		}
-		if b.loaded > 0 {
-			counted = append(counted, k)
-		}
-	}
-	err = s.cfg.Journal.Update(func(tx *journal.Tx) error {
-		for _, k := range counted {
-			if _, err := tx.CloseShift(k, s.who.Operator); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return s.tell(ctx, service.T("tech.settle.shift"), GradeOK, service.T("tech.settle.shifted"))
 }

@@ -319,8 +319,8 @@ func temporaryIDLeft() Journey {
 func temporaryIDRibbon() Journey {
 	return card(Journey{Name: "temporary-id-ribbon", Tells: "the ribbon tears: the blank is spoiled and put away, the ribbon is exchanged, the next blank has its own permit",
 		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), func(s *Summary) error {
-			if s.Stock.Balance.Spoiled != 1 || s.Stock.Bin != 1 {
-				return fmt.Errorf("ledger %+v: expected one blank spoiled, and in the bin", s.Stock)
+			if s.Stock.Balance.Spoiled != 1 || s.Stock.Bin != 1 || s.Stock.Ribbon.Spoiled != 1 {
+				return fmt.Errorf("ledger %+v: expected one blank spoiled, with its ribbon, and in the bin", s.Stock)
 			}
 			return nil
 		})}, map[string]Act{"pay": func(ctx context.Context, s *Stage, now Screen) error {
@@ -628,6 +628,10 @@ func cardsIssued(n int) check {
 		}
 		if s.Totals.Cards != n || s.Stock.Balance.Issued != uint64(n) || s.Stock.Taken != n {
 			return fmt.Errorf("%d cards printed, %d issued in the ledger, %d taken: expected %d", s.Totals.Cards, s.Stock.Balance.Issued, s.Stock.Taken, n)
+		}
+		r, left := s.Stock.Ribbon, uint64(s.Stock.RibbonLeft)
+		if r.Check() != nil || r.Issued != uint64(n) || left > r.Loaded-r.Issued || left < r.Remaining+r.Reserved {
+			return fmt.Errorf("ribbon %+v, the printer has %d faces left: expected %d used", r, left, n)
 		}
 		return nil
 	}

@@ -159,6 +159,13 @@ func (s *soak) judgeStock(j *journal.Journal, cases []journal.Case) {
 	if d.Taken < int(b.Issued) {
 		s.violation("%d cards issued in the ledger, %d taken", b.Issued, d.Taken)
 	}
+	f, err := j.Fitting(journal.StockRibbon)
+	if err != nil {
+		s.violation("ledger of the ribbon: %v", err)
+	}
+	if ribbon := uint64(s.world.Props.CardPrinter.State().Ribbon); ribbon > f.Pieces-f.Sure || ribbon < f.Left() {
+		s.violation("the ledger says of the ribbon %+v, and the printer has %d faces left", f, ribbon)
+	}
 	closed := 0
 	for _, c := range cases {
 		if c.Item == "TID" && c.State == journal.Closed {
@@ -178,6 +185,7 @@ func (s *soak) judgeStock(j *journal.Journal, cases []journal.Case) {
 	if closed > kept {
 		s.violation("%d cards were made and closed, %d fees are in the till", closed, kept)
 	}
+	fmt.Fprintf(s.opt.Out, "ribbon fitted %d = used %d + spoiled or in doubt %d + left %d; the printer has %d\n", f.Pieces, f.Sure, f.Unsure, f.Left(), s.world.Props.CardPrinter.State().Ribbon)
 	fmt.Fprintf(s.opt.Out, "blanks loaded %d = issued %d + spoiled %d + retained %d + in doubt %d + reserved %d + remaining %d; in the hopper %d, bin %d, taken %d; fees kept %d, returned %d, cards closed %d\n",
 		b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining, d.Hopper, d.Bin, d.Taken, kept, returned, closed)
 }

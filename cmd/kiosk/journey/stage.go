@@ -354,7 +354,7 @@ func (s *Stage) read(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("journal after the journey: %w", err)
 	}
-	errs := []error{s.sum.readJournal(j, s.world.CasesAtPlatform()), s.sum.readStock(j, s.world.Cards.State())}
+	errs := []error{s.sum.readJournal(j, s.world.CasesAtPlatform()), s.sum.readStock(j, s.world.Cards.State(), s.world.Props.CardPrinter.State().Ribbon)}
 	report, err := j.Verify(ctx)
 	s.sum.Verify = report.Problems
 	errs = append(errs, err, j.Close())

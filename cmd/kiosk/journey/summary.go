@@ -135,16 +135,23 @@ type StockSummary struct {
 	Hopper  int               `json:"hopper"` // in the simulated machine
 	Bin     int               `json:"bin"`
 	Taken   int               `json:"taken"`
+	// Ribbon is its balance in faces, RibbonLeft what the simulated printer has left.
+	Ribbon     wire.StockBalance `json:"ribbon"`
+	RibbonLeft int               `json:"ribbon_left"`
 }
 
 // readStock fills the ledger.
-func (s *Summary) readStock(j *journal.Journal, machine sim.DispenserState) error {
+func (s *Summary) readStock(j *journal.Journal, machine sim.DispenserState, ribbonLeft int) error {
 	b, err := j.StockBalance("card")
 	if err != nil || b.Loaded == 0 {
 		return err
 	}
 	blanks, err := j.Blanks(nil)
-	s.Stock = &StockSummary{b, blanks, machine.Hopper, machine.Bin, machine.Taken}
+	if err != nil {
+		return err
+	}
+	ribbon, err := j.StockBalance(journal.StockRibbon)
+	s.Stock = &StockSummary{b, blanks, machine.Hopper, machine.Bin, machine.Taken, ribbon, ribbonLeft}
 	return err
 }
 

@@ -44,7 +44,8 @@ func maintenance(ctx context.Context, s *Stage) error {
 		"tech-home:supplies", "tech-supplies:sheet", "tech-supply:load", "form:500", "tech-supply:back", "tech-supplies:slip", "tech-supply:load", "form:400", "tech-supply:back", "tech-supplies:back",
 		"tech-home:network", "tech-network:back", "tech-home:logs", "tech-logs:verify", "tech-told:understood", "tech-logs:bundle", "tech-told:understood", "tech-logs:back",
 		"tech-home:desk", "tech-desk:back", "tech-home:found", "tech-found:back", "tech-home:board", "tech-board:back",
-		"tech-home:settle", "tech-settle:print", "tech-told:understood", "tech-settle:back", "tech-home:leave", "out-of-service:",
+		"tech-home:settle", "tech-settle:print", "tech-told:understood", "tech-settle:shift", "tech-sure:yes", "tech-told:understood",
+		"tech-settle:shifts", "tech-shifts:1", "tech-told:understood", "tech-shifts:back", "tech-settle:back", "tech-home:leave", "out-of-service:",
 		"emblem", "form:"+serviceCode+"/pin:"+servicePIN, "tech-home:resume")
 }
 

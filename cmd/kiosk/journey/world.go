@@ -185,7 +185,7 @@ func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
 		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
 		Receipt: sim.ReceiptOptions{Line: sim.LineOptions{USB: w.opt.ReceiptUSB}, Head: "kp628e", Font: assets.Font("wide-regular.ttf")}, Document: sim.DocumentOptions{PageTime: w.opt.PageTime, OnPrint: w.firstPage},
-		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime, OnPrint: w.cardPrinted}})
+		CardPrinter: sim.CardPrinterOptions{CardTime: w.opt.PageTime, Ribbon: w.ribbon(), OnPrint: w.cardPrinted}})
 	if err != nil {
 		return err
 	}
@@ -245,6 +245,9 @@ func (w *World) Smear(how func(string) string) {
 const Blanks = 20
 
 func (w *World) blanks() int { return cmp.Or(w.opt.Blanks, Blanks) }
+
+// ribbon is how many faces the card printer's ribbon prints at the start: more than there are blanks.
+func (w *World) ribbon() int { return max(250, 2*w.blanks()) }
 
 // cameraURI is where the terminal finds its camera.
 func (w *World) cameraURI() string {
@@ -452,7 +455,7 @@ func (w *World) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(w.opt.Dir))...)
 }
 
-// LoadBlanks writes down, before the terminal's first start, that a technician has put the blanks in.
+// LoadBlanks writes down, before the terminal's first start, that a technician has put the blanks and the ribbon in.
 func (w *World) LoadBlanks() error {
 	if err := os.MkdirAll(filepath.Dir(w.JournalPath()), 0o700); err != nil {
 		return fmt.Errorf("load blanks: %w", err)
@@ -461,7 +464,11 @@ func (w *World) LoadBlanks() error {
 	if err != nil {
 		return fmt.Errorf("load blanks: %w", err)
 	}
-	err = j.Update(func(tx *journal.Tx) error { _, err := tx.LoadStock("card", w.blanks(), "demo.chen"); return err })
+	err = j.Update(func(tx *journal.Tx) error {
+		_, err := tx.LoadStock(journal.StockCard, w.blanks(), "demo.chen")
+		_, rerr := tx.LoadStock(journal.StockRibbon, w.ribbon(), "demo.chen")
+		return errors.Join(err, rerr)
+	})
 	return errors.Join(err, j.Close())
 }
 
