@@ -60,13 +60,20 @@ func (c *changes) writeAnswers(tx Tx) error {
 // or a terminal reads wrongly.
 func (c *changes) writeBlanks(tx Tx) error {
 	for _, b := range c.blanks {
+		late, err := overruled(tx, b)
+		if err != nil {
+			return err
+		}
+		if late {
+			continue
+		}
 		if err := followDoubt(tx, b); err != nil {
 			return err
 		}
 		if b.Number == "" {
 			continue
 		}
-		err := tx.PutBlank(b)
+		err = tx.PutBlank(b)
 		if errors.Is(err, ErrHeld) {
 			err = addEvent(tx, SecurityEvent{At: b.At, Event: "blank.twice", Terminal: b.Terminal, Why: "a blank's number is another blank's"})
 		} else if err == nil {

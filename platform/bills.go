@@ -29,6 +29,8 @@ type PayConfig struct {
 	// For how long an approved card waits for its citizen after it was paid, and without: then it ends here too, if its terminal did not
 	// end it before. 0 is three days, and thirty.
 	Unclaimed, Unfetched time.Duration
+	// For how long a terminal may say nothing of a card that it was permitted to print, until its blank stands on the desk; 0 is an hour.
+	Silent time.Duration
 }
 
 // Way is a channel that citizens may choose.
@@ -92,6 +94,7 @@ func (s *Server) openPay() error {
 		}
 	}
 	p.Unclaimed, p.Unfetched = cmp.Or(p.Unclaimed, unclaimedFor), cmp.Or(p.Unfetched, unfetchedFor)
+	p.Silent = cmp.Or(p.Silent, silentFor)
 	p.District, p.Life = cmp.Or(p.District, "990000"), cmp.Or(p.Life, billLife)
 	if p.Life < time.Minute || p.Life > pay.MaxLife || !regexp.MustCompile(`^\d{6}$`).MatchString(p.District) {
 		return fmt.Errorf("bills live from a minute to %s, and begin with six digits", pay.MaxLife)

@@ -2,7 +2,7 @@ package platform
 
 // The desk: what no program can know, two people say. One proposes what became of a blank or of money, another confirms it. A verdict
 // about a blank goes to its terminal as an order; the terminal's ledger moves, and its record moves the application on. A terminal
-// that was revoked cannot do it: its blank is settled here.
+// that was revoked, or has been silent for long, cannot do it: its blank is settled here.
 
 import (
 	"context"
@@ -314,10 +314,18 @@ func (s *Server) settleBlank(tx Tx, v VerdictRow) (message string, err error) {
 	if err != nil {
 		return "", err
 	}
-	order := wire.BlankVerdict{Kind: d.Kind, ID: d.ID, Number: d.Number, Case: d.Case, To: wire.BlankState(v.Act), Money: v.Money, By: v.By, Second: v.Second, Why: v.Why}
-	if is.State != Revoked {
-		return s.send(tx, OrderRow{Terminal: d.Terminal, Type: wire.MessageBlank, Name: v.Act, By: v.By + "+" + v.Second}, order)
+	silent, err := s.silent(tx, d.Terminal)
+	if err != nil {
+		return "", err
 	}
+	order := wire.BlankVerdict{Kind: d.Kind, ID: ownID(d), Number: d.Number, Case: d.Case, To: wire.BlankState(v.Act), Money: v.Money, By: v.By, Second: v.Second, Why: v.Why}
+	if is.State != Revoked {
+		message, err = s.send(tx, OrderRow{Terminal: d.Terminal, Type: wire.MessageBlank, Name: v.Act, By: v.By + "+" + v.Second}, order)
+		if err != nil || !silent {
+			return message, err
+		}
+	}
+	// Nobody waits for that terminal: what was decided counts here at once, and there once it comes back.
 	now := s.now()
 	d.State, d.Since = v.Act, now
 	if err := tx.FollowDoubt(d); err != nil {
@@ -325,7 +333,10 @@ func (s *Server) settleBlank(tx Tx, v VerdictRow) (message string, err error) {
 	}
 	if d.Number != "" {
 		b := BlankRow{Kind: d.Kind, Number: d.Number, Terminal: d.Terminal, ID: d.ID, Case: d.Case, State: v.Act, At: now}
-		if err := errors.Join(tx.PutBlank(b), followBlank(tx, b)); err != nil {
+		if ownID(d) != "" {
+			err = tx.PutBlank(b)
+		}
+		if err := errors.Join(err, followBlank(tx, b)); err != nil {
 			return "", err
 		}
 	}
@@ -335,10 +346,10 @@ func (s *Server) settleBlank(tx Tx, v VerdictRow) (message string, err error) {
 			return "", err
 		}
 		if v.Money == wire.VerdictReturn {
-			return "", s.returnMoney(tx, []CaseRow{ended})
+			return message, s.returnMoney(tx, []CaseRow{ended})
 		}
 	}
-	return "", nil
+	return message, nil
 }
 
 // settleMoney does what was decided about a bill.

@@ -12,7 +12,7 @@ import (
 )
 
 var deskPage = pageOf(`待查 Desk`, `<section><h2>去向待查的空白证 Blanks</h2><table id="blanks"><thead><tr><th>空白证 Blank</th><th>状态 State</th><th>申请 Application</th><th>办件 Case</th><th>款项 Money</th><th>自 Since</th><th>终端 Terminal</th></tr></thead><tbody>
-{{range .Is.Blanks}}<tr id="{{.Mark}}" class="about"><td>{{with .Number}}{{.}}{{else}}未读到 not read{{end}}</td><td>{{words "blank" .State}}</td><td class="long">{{.Card.Number}}<br>{{.Card.Masked}}</td><td>{{.Receipt}}<br>{{words "state" .CaseState}}</td><td>{{range .Bills}}¥ {{.Amount}} {{words "bill" .State}}<br>{{end}}</td><td>{{day .Since}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>
+{{range .Is.Blanks}}<tr id="{{.Mark}}" class="about"><td>{{with .Number}}{{.}}{{else}}未读到 not read{{end}}</td><td>{{words "blank" .State}}{{with .Silent}}<br>{{.}}{{end}}</td><td class="long">{{.Card.Number}}<br>{{.Card.Masked}}</td><td>{{.Receipt}}<br>{{words "state" .CaseState}}</td><td>{{range .Bills}}¥ {{.Amount}} {{words "bill" .State}}<br>{{end}}</td><td>{{day .Since}}</td><td><a href="/terminals/{{.Terminal}}">{{.Terminal}}</a></td></tr>
 <tr><td colspan="7" class="long">{{with .Told}}<p>{{.}}</p>{{end}}{{if .Binds}}{{else}}{{with .Open}}{{template "open" .}}{{else}}<form class="propose" method="post" action="/desk"><input type="hidden" name="kind" value="blank"><input type="hidden" name="ref" value="{{.Ref}}">
 <label>查明 Found <select name="act" required><option value="">—</option>{{range .Acts}}<option value="{{.}}">{{.Words}}</option>{{end}}</select></label>
 <label>依据 How it was found out <input name="why" required minlength="4" maxlength="60"></label><button>提出 Propose</button></form>{{end}}{{end}}</td></tr>{{else}}<tr><td colspan="7">—</td></tr>{{end}}</tbody></table></section>
@@ -75,6 +75,7 @@ type deskBlank struct {
 	deskThing
 	Receipt, CaseState string
 	Told               string // what became of the order that went out
+	Silent             string // since when nobody heard of its terminal
 	Binds              bool
 	Card               CardRow
 	Bills              []pay.Bill
@@ -111,7 +112,7 @@ func (s *Server) deskList(w http.ResponseWriter, r *http.Request) {
 		}
 		is.Blanks = make([]deskBlank, len(doubts))
 		for i, d := range doubts {
-			if is.Blanks[i], err = blankOnDesk(tx, d, who.ID); err != nil {
+			if is.Blanks[i], err = s.blankOnDesk(tx, d, who.ID); err != nil {
 				return err
 			}
 		}
@@ -140,7 +141,7 @@ func toldWords(o OrderRow) string {
 }
 
 // blankOnDesk is what is known of a blank, and what may have become of it.
-func blankOnDesk(tx Tx, d DoubtRow, who string) (x deskBlank, err error) {
+func (s *Server) blankOnDesk(tx Tx, d DoubtRow, who string) (x deskBlank, err error) {
 	x.DoubtRow = d
 	ref := doubtRef(d)
 	all, err := tx.VerdictsAbout(aboutBlank, ref, verdictsLooked)
@@ -153,6 +154,17 @@ func blankOnDesk(tx Tx, d DoubtRow, who string) (x deskBlank, err error) {
 	}
 	if ignoreNoRow(err) != nil {
 		return x, err
+	}
+	silent, err := s.silent(tx, d.Terminal)
+	if ignoreNoRow(err) != nil {
+		return x, err
+	}
+	if silent {
+		t, err := tx.Terminal(d.Terminal)
+		if ignoreNoRow(err) != nil {
+			return x, err
+		}
+		x.Silent = "终端失联，最后联系 Terminal last heard " + dayTime(t.Seen)
 	}
 	if x.Card, err = tx.Card(d.Case); ignoreNoRow(err) != nil {
 		return x, err

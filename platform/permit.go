@@ -230,6 +230,11 @@ func followBlank(tx Tx, b BlankRow) error {
 		if c.Ended {
 			c.State = wire.CardEnded
 		}
+	case wire.BlankBound, wire.BlankSent:
+		if c.State != wire.CardDoubt {
+			return nil
+		}
+		c.State = wire.CardPrinting // its terminal was silent, and goes on
 	default:
 		return nil
 	}

@@ -114,6 +114,9 @@ func (s *Server) sweep(ctx context.Context) {
 		if err := s.endUnclaimed(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("ending cards that nobody came for", "error", err)
 		}
+		if err := s.doubtSilent(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("cards of silent terminals", "error", err)
+		}
 		if err := s.closeDay(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("the day's root over the audit chains", "error", err)
 		}

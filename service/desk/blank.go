@@ -16,7 +16,7 @@ var ErrBlank = errors.New("the blank does not stand where it was seen")
 type Verdict struct {
 	ID     string // of the decision: the same again changes nothing
 	Kind   string // of the blank
-	Blank  string // its id here
+	Blank  string // its id here, "" for the one that has the number
 	Number string // "" when nobody read it
 	Case   string
 	To     journal.BlankState
@@ -63,7 +63,13 @@ func Blank(tx *journal.Tx, v Verdict) (told string, err error) {
 	if !known || (v.Money != "") != (v.To == "spoiled" || v.To == "back") {
 		return "", fmt.Errorf("blank %.20q, money %.20q: %w", v.To, v.Money, ErrNotNow)
 	}
-	b, err := tx.Blank(v.Kind, v.Blank)
+	var b journal.Blank
+	if v.Blank == "" && v.Number != "" { // the platform knows it by its permit alone
+		b, err = tx.BlankNumbered(v.Kind, v.Number)
+		v.Blank = b.ID
+	} else {
+		b, err = tx.Blank(v.Kind, v.Blank)
+	}
 	if errors.Is(err, journal.ErrNotFound) || err == nil && (b.Number != v.Number || b.Case != v.Case) {
 		return "", ErrBlank
 	}

@@ -139,3 +139,24 @@ func TestAVerdictMovesLedgerAndCase(t *testing.T) {
 		})
 	}
 }
+
+// The platform knows a blank by its permit alone where the terminal died before it told of it.
+func TestAVerdictNamesABlankByItsNumber(t *testing.T) {
+	j := journaltest.Open(t, journal.Options{}).Journal
+	c, id := lost(t, j, "B1", journal.BillCreated, journal.Paid, journal.Bound, journal.Printing, journal.PrintUnknown)
+	v := desk.Verdict{ID: "m1", Kind: "card", Number: "B9", Case: c.ID, To: "spoiled", Money: "again", By: "op.chen", Second: "op.bai"}
+	if _, err := settle(j, v); !errors.Is(err, desk.ErrBlank) {
+		t.Errorf("a number that nobody read: %v", err)
+	}
+	v.Number = "B1"
+	if _, err := settle(j, v); err != nil {
+		t.Fatal(err)
+	}
+	all, err := j.Blanks(func(b journal.Blank) bool { return b.ID == id })
+	if err != nil || len(all) != 1 || all[0].State != "spoiled" {
+		t.Errorf("%+v %v", all, err)
+	}
+	if c, err := j.Case(c.ID); err != nil || c.State != journal.ReissueDue {
+		t.Errorf("%+v %v", c, err)
+	}
+}
