@@ -320,6 +320,7 @@ type Probe struct {
 	Controls []Control `json:"controls"`
 	Pictures uint64    `json:"pictures,omitempty"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked,omitempty"`   // how many of this page's were looked at
+	Judged   int64     `json:"judged,omitempty"`   // milliseconds from the last shutter to the page with the photos, or with why there are none
 	Preview  []int     `json:"preview,omitempty"`  // of the camera: its picture's width and height, and where in the window it begins, x and y; pixels
 }
 
@@ -341,7 +342,7 @@ func (t *Terminal) Probe() (out Probe) {
 }
 
 func (t *Terminal) probe() Probe {
-	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures}
+	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures, Judged: t.judged.Milliseconds()}
 	if v := t.preview; v != nil {
 		at := v.picture.Position()
 		out.Looked, out.Preview = v.looked, []int{v.img.Rect.Dx(), v.img.Rect.Dy(), int(at.X), int(at.Y)}

@@ -93,11 +93,13 @@ type Terminal struct {
 	deadline  time.Time // of the standing prompt's context
 	clock     *canvas.Text
 	countdown *canvas.Text
-	expiry    *canvas.Text // of a code that is to be paid
-	stay      *canvas.Text // how long a technician may stay
-	knocked   []time.Time  // when the emblem was touched
-	preview   *preview     // of the camera, while a Pose stands
-	pictures  uint64       // of the camera, drawn since the start
+	expiry    *canvas.Text  // of a code that is to be paid
+	stay      *canvas.Text  // how long a technician may stay
+	knocked   []time.Time   // when the emblem was touched
+	preview   *preview      // of the camera, while a Pose stands
+	pictures  uint64        // of the camera, drawn since the start
+	shutter   time.Time     // when a Pose ended, until something else stands
+	judged    time.Duration // from the last shutter to the page with the photos, or with why there are none
 
 	mu  sync.Mutex
 	now string // language, for the engine's goroutine
@@ -179,6 +181,12 @@ func (t *Terminal) Ask(ctx context.Context, p service.Prompt) (service.Answer, e
 	answers := make(chan reply, 1)
 	deadline, _ := ctx.Deadline()
 	fyne.Do(func() { t.show(p, nil, answers, deadline) })
+	if _, poses := p.(service.Pose); poses {
+		defer func() {
+			at := time.Now()
+			fyne.Do(func() { t.shutter = at })
+		}()
+	}
 	select {
 	case r := <-answers:
 		return r.answer, r.err
@@ -229,6 +237,13 @@ func (t *Terminal) show(p service.Prompt, v service.View, answers chan<- reply, 
 	t.warning, t.help = false, false
 	t.seq++
 	t.build()
+	switch p.(type) {
+	case service.PickPhoto, service.Pose:
+		if !t.shutter.IsZero() {
+			t.judged = time.Since(t.shutter)
+		}
+	}
+	t.shutter = time.Time{}
 	if x, poses := p.(service.Pose); poses && x.Live != nil {
 		go t.follow(x.Live, t.seq)
 	}

@@ -213,7 +213,11 @@ func (s *Stage) stood(now Screen) {
 	if n := len(s.sum.Times); n > 0 && !s.stoodFrom.IsZero() {
 		s.sum.Times[n-1].Seconds = float64(at.Sub(s.stoodFrom).Milliseconds()) / 1000
 	}
-	s.sum.Times, s.stoodFrom = append(s.sum.Times, StepTime{Screen: now.Screen}), at
+	step := StepTime{Screen: now.Screen}
+	if now.Screen == "pick-photo" {
+		step.Judged = float64(now.Judged) / 1000
+	}
+	s.sum.Times, s.stoodFrom = append(s.sum.Times, step), at
 }
 
 // picture photographs the screen once it stands still.

@@ -31,6 +31,7 @@ type Screen struct {
 	Controls []Control `json:"controls"`
 	Pictures uint64    `json:"pictures"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked"`   // how many of this page's were looked at
+	Judged   int64     `json:"judged"`   // milliseconds from the last shutter to the page that says what became of it
 	Preview  []int     `json:"preview"`  // see ui.Probe
 }
 

@@ -59,7 +59,11 @@ func (s *Summary) WriteTimes(to io.Writer) {
 	}
 	var all, own float64
 	for _, t := range s.Times {
-		fmt.Fprintf(to, "  %-12s %6.2f s\n", t.Screen, t.Seconds)
+		fmt.Fprintf(to, "  %-12s %6.2f s", t.Screen, t.Seconds)
+		if t.Judged > 0 {
+			fmt.Fprintf(to, "   photo judged %.2f s after the shutter (at most %.2f)", t.Judged, mostJudged)
+		}
+		fmt.Fprintln(to)
 		if all += t.Seconds; machine[t.Screen] {
 			own += t.Seconds
 		}
@@ -85,6 +89,7 @@ func (s *Summary) WriteTimes(to io.Writer) {
 // What a card may take, in seconds beyond the declared times, and from its permit to the hand.
 const (
 	mostOwn     = 5.0
+	mostJudged  = 0.3 // from the shutter, on a machine that has nothing else to do
 	mostMachine = 6 * time.Minute
 	mostMade    = 90 * time.Second
 )
@@ -126,6 +131,7 @@ func inTime(s *Summary) error {
 type StepTime struct {
 	Screen  string  `json:"screen"`
 	Seconds float64 `json:"seconds"`
+	Judged  float64 `json:"judged_seconds,omitempty"` // from the shutter until this screen with the photos stood
 }
 
 // StockSummary is the ledger of blank cards beside what the machine holds.
