@@ -29,12 +29,34 @@ const lookEvery = time.Second / 8
 
 // A Live is what the camera sees now and what the person should do, for a screen that draws it. It is wiped when the step ends.
 type Live struct {
-	mu     sync.Mutex
-	frame  devices.Frame
-	advice photo.Advice
-	count  uint64
-	looks  uint64
-	closed bool
+	mu      sync.Mutex
+	frame   devices.Frame
+	advice  photo.Advice
+	count   uint64
+	looks   uint64
+	closed  bool
+	changed chan struct{} // see Changed; nil when nobody waits
+}
+
+// Changed is closed when there is another picture or another advice, or when the step has ended. Nil when it has.
+func (l *Live) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// tell wakes whoever waits for a change. The lock is held.
+func (l *Live) tell() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
 }
 
 // Looks is how many pictures have been looked at so far.
@@ -84,21 +106,23 @@ func mirrored(m *image.RGBA, f *devices.Frame) {
 	}
 }
 
-// Show takes a newer picture.
+// Show takes a newer picture, and gives the room of the one before for it.
 func (l *Live) Show(f *devices.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.frame.Resize(f.Width, f.Height)
-	copy(l.frame.Pixels, f.Pixels)
-	l.frame.Sequence, l.frame.At = f.Sequence, f.At
+	l.frame, *f = *f, l.frame
 	l.count++
+	l.tell()
 }
 
 func (l *Live) advise(a photo.Advice) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.advice = a
 	l.looks++
+	if l.advice != a {
+		l.advice = a
+		l.tell()
+	}
 }
 
 func (l *Live) wipe() {
@@ -106,6 +130,7 @@ func (l *Live) wipe() {
 	defer l.mu.Unlock()
 	l.closed = true
 	l.frame.Wipe()
+	l.tell()
 }
 
 // adviceText words an advice.
@@ -247,23 +272,22 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		if err := s.stream.Next(ctx, &f, devices.View{}); err != nil {
 			return err
 		}
+		if !f.At.Before(due) {
+			select {
+			case <-idle:
+				// On average: what came a little late makes the next one no later.
+				due = later(due.Add(lookEvery), f.At.Add(lookEvery/2))
+				look.Resize(f.Width, f.Height)
+				copy(look.Pixels, f.Pixels)
+				look.Sequence, look.At = f.Sequence, f.At
+				work <- struct{}{}
+			default:
+			}
+		}
 		live.Show(&f)
 		select {
 		case <-enough:
 			return nil
-		default:
-		}
-		if f.At.Before(due) {
-			continue
-		}
-		select {
-		case <-idle:
-			// On average: what came a little late makes the next one no later.
-			due = later(due.Add(lookEvery), f.At.Add(lookEvery/2))
-			look.Resize(f.Width, f.Height)
-			copy(look.Pixels, f.Pixels)
-			look.Sequence, look.At = f.Sequence, f.At
-			work <- struct{}{}
 		default:
 		}
 	}

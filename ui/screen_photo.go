@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/jpeg"
+	"math"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -19,7 +20,7 @@ import (
 	"github.com/budayang/kiosk/service"
 )
 
-// previewEvery is how often a newer picture of the camera is looked for.
+// previewEvery is how long a picture of the camera stands at least, however fast they come.
 const previewEvery = 40 * time.Millisecond
 
 // preview is the camera's picture on the screen.
@@ -30,14 +31,50 @@ type preview struct {
 	looked  uint64 // pictures that were looked at
 	advice  string
 	good    bool
+	outline []spot
+	line    color.NRGBA // of the outline
+}
+
+// A spot is a pixel of a line that is drawn over a picture.
+type spot struct {
+	at    int    // of the picture's bytes
+	share uint32 // of the pixel that the line covers, of 256
+}
+
+// roundedOutline are the spots of the outline of a rectangle with round corners, thick to the inside, on a picture.
+func roundedOutline(m *image.RGBA, x, y, w, h, radius, thick float64) (all []spot) {
+	for py := max(0, int(y)-1); py < min(m.Rect.Dy(), int(y+h)+2); py++ {
+		for px := max(0, int(x)-1); px < min(m.Rect.Dx(), int(x+w)+2); px++ {
+			// How far the pixel's middle is outside of the outer edge.
+			dx, dy := math.Abs(float64(px)+0.5-x-w/2)-w/2+radius, math.Abs(float64(py)+0.5-y-h/2)-h/2+radius
+			d := math.Hypot(max(dx, 0), max(dy, 0)) + min(max(dx, dy), 0) - radius
+			share := min(1, max(0, 0.5-d)) * min(1, max(0, 0.5+d+thick))
+			if n := uint32(share*256 + 0.5); n > 0 {
+				all = append(all, spot{py*m.Stride + 4*px, n})
+			}
+		}
+	}
+	return all
+}
+
+// draw draws the outline over what the camera saw.
+func (v *preview) draw() {
+	for _, s := range v.outline {
+		p := v.img.Pix[s.at : s.at+3 : s.at+3]
+		for i, c := range [3]uint8{v.line.R, v.line.G, v.line.B} {
+			p[i] = byte((uint32(p[i])*(256-s.share) + uint32(c)*s.share) >> 8)
+		}
+	}
 }
 
 // follow draws what the camera sees for as long as its prompt stands.
 func (t *Terminal) follow(live *service.Live, seq uint64) {
-	tick := time.NewTicker(previewEvery)
-	defer tick.Stop()
-	for range tick.C {
-		stands := true
+	for {
+		changed := live.Changed()
+		if changed == nil {
+			return
+		}
+		began, stands := time.Now(), true
 		fyne.DoAndWait(func() {
 			if stands = t.seq == seq; stands {
 				t.look(live)
@@ -46,6 +83,8 @@ func (t *Terminal) follow(live *service.Live, seq uint64) {
 		if !stands {
 			return
 		}
+		<-changed
+		time.Sleep(time.Until(began.Add(previewEvery)))
 	}
 }
 
@@ -70,11 +109,13 @@ func (t *Terminal) look(live *service.Live) {
 			return
 		}
 		_, _, count, _ = live.Draw(v.img, 0)
+		v.draw()
 		v.count = count
 		t.pictures++
 		return
 	}
 	if count != v.count {
+		v.draw()
 		v.count = count
 		t.pictures++
 		v.picture.Refresh()
@@ -110,17 +151,16 @@ func (p *page) pose(x service.Pose) {
 	c.FillMode, c.ScaleMode = canvas.ImageFillStretch, canvas.ImageScaleFastest
 	p.t.private = append(p.t.private, c)
 	p.add(c, px, py, float32(2*img.Rect.Dx()), float32(2*img.Rect.Dy()))
-	p.t.preview = &preview{img: img, picture: c, advice: p.t.say(p.t.state.advice), good: p.t.state.good}
-	// Where the head belongs.
-	line := rgb(0xFFFFFF)
+	v := &preview{img: img, picture: c, advice: p.t.say(p.t.state.advice), good: p.t.state.good, line: rgb(0xFFFFFF)}
+	p.t.preview = v
 	fg, bg := p.pal.Warn, p.pal.WarnBg
-	if p.t.state.good {
-		line, fg, bg = p.pal.OK, p.pal.OK, p.pal.OKBg
+	if v.good {
+		v.line, fg, bg = p.pal.OK, p.pal.OK, p.pal.OKBg
 	}
-	ow, oh := h*0.56, h*0.76
-	o := canvas.NewRectangle(color.Transparent)
-	o.StrokeColor, o.StrokeWidth, o.CornerRadius = line, max(4, m.mm(1.2)), ow*0.46
-	p.add(o, px+(w-ow)/2, py+h*0.08, ow, oh)
+	// Where the head belongs. It is a part of the picture: Fyne's shader of round corners would work on every pixel within it.
+	iw, ih := float64(img.Rect.Dx()), float64(img.Rect.Dy())
+	v.outline = roundedOutline(img, iw/2-ih*0.28, ih*0.08, ih*0.56, ih*0.76, ih*0.56*0.46, float64(max(4, m.mm(1.2))/2))
+	v.draw()
 	p.y = py + h + m.gap()
 
 	size := m.body()

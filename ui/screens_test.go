@@ -332,6 +332,7 @@ func sitter(t *Terminal, good bool, advice service.Text) {
 	if _, _, _, ok := live.Draw(t.preview.img, 0); !ok {
 		panic("no picture")
 	}
+	t.preview.draw()
 }
 
 // put shows a sample as the engine would.

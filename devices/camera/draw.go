@@ -87,10 +87,24 @@ func drawYCbCr(f *devices.Frame, m *image.YCbCr, by int, mirror bool) {
 		luma := m.Y[y*by*m.YStride:]
 		if by == 1 {
 			luma = luma[:m.Rect.Dx()]
-			to := first
-			for x, l := range luma {
+			to, x := first, 0
+			if sx == 1 { // as nearly all cameras send it: two pixels have the same colour
+				for ; x+2 <= len(luma); x += 2 {
+					cb, cr := int32(cbs[x/2])-128, int32(crs[x/2])-128
+					r, g, b := redCr*cr, greenCb*cb+greenCr*cr, blueCb*cb
+					l := int32(luma[x])<<16 + 1<<15
+					p := out[to : to+4 : to+4]
+					p[0], p[1], p[2], p[3] = clamp(l+r), clamp(l-g), clamp(l+b), 0xFF
+					to += step
+					l = int32(luma[x+1])<<16 + 1<<15
+					p = out[to : to+4 : to+4]
+					p[0], p[1], p[2], p[3] = clamp(l+r), clamp(l-g), clamp(l+b), 0xFF
+					to += step
+				}
+			}
+			for ; x < len(luma); x++ {
 				c := x >> sx
-				pixel(out[to:to+4:to+4], int32(l)<<16+1<<15, int32(cbs[c])-128, int32(crs[c])-128)
+				pixel(out[to:to+4:to+4], int32(luma[x])<<16+1<<15, int32(cbs[c])-128, int32(crs[c])-128)
 				to += step
 			}
 			continue
