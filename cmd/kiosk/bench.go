@@ -6,11 +6,11 @@ import "path/filepath"
 
 // benchCommands show and test the terminal without hardware.
 type benchCommands struct {
-	Demo demoCmd `cmd:"" help:"Run the terminal with an embedded platform and simulated peripherals."`
-	Sim  simCmd  `cmd:"" help:"Simulate peripherals on the wire, and steer their faults."`
-	Soak soakCmd `cmd:"" help:"Run one terminal for long under load while its devices fail; the last line is \"violations: N\"."`
+	Demo demoCmd `cmd:""`
+	Sim  simCmd  `cmd:""`
+	Soak soakCmd `cmd:""`
 
-	StandIn standInCmd `cmd:"" hidden:"" help:"The terminal of soak."`
+	StandIn standInCmd `cmd:"" hidden:""`
 }
 
 // benchVars are defaults that depend on the machine.

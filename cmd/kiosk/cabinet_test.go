@@ -92,7 +92,7 @@ func TestACabinetThatIsOpenedInAVisitEndsItAndLeavesNothing(t *testing.T) {
 			select {
 			case err := <-s.done:
 				var out bytes.Buffer
-				if !errors.Is(err, errRestart) || exitCode(&out, err) != exitRestart {
+				if !errors.Is(err, errRestart) || exitCode(stdio{err: &out}, err) != exitRestart {
 					t.Errorf("the terminal ended with %v: %s", err, out.String())
 				}
 			case <-time.After(40 * time.Second):

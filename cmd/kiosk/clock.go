@@ -3,7 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -12,8 +12,8 @@ import (
 
 // clockCmd is `kiosk clock`: what time it is held to be, for a terminal that is not running.
 type clockCmd struct {
-	Show    clockShowCmd    `cmd:"" default:"withargs" help:"Show the machine's time, the time that is written, and what the platform signed last."`
-	Confirm clockConfirmCmd `cmd:"" help:"Say that the machine's clock is right, at a site where no line brings a signed time."`
+	Show    clockShowCmd    `cmd:"" default:"withargs"`
+	Confirm clockConfirmCmd `cmd:""`
 }
 
 // clockReport is what `kiosk clock --json` prints.
@@ -30,8 +30,8 @@ func clockOf(j *journal.Journal) clockReport {
 
 // clockShowCmd is `kiosk clock` and `kiosk clock show`.
 type clockShowCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	JSON   bool
 }
 
 // Run shows.
@@ -47,34 +47,34 @@ func (c clockShowCmd) Run(io stdio) (err error) {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(io.out, "machine          %s\nwritten          %s\n", r.Machine.Format(time.RFC3339), r.Written.Format(time.RFC3339))
-	signed := "never"
+	io.tell("clock.machine", "time", r.Machine.Format(time.RFC3339))
+	io.tell("clock.written", "time", r.Written.Format(time.RFC3339))
+	signed := io.say("clock.never")
 	if !r.Signed.IsZero() {
 		signed = r.Signed.Local().Format(time.RFC3339)
 	}
-	fmt.Fprintf(io.out, "platform signed  %s\n", signed)
+	io.tell("clock.signed", "time", signed)
 	if !r.Unsure {
-		fmt.Fprintln(io.out, "nothing speaks against the machine's clock")
+		io.tell("clock.sure")
 		return nil
 	}
-	fmt.Fprintln(io.out, "UNSURE: what the machine shows contradicts what is known. Set it (timedatectl set-time), then kiosk clock confirm;")
-	fmt.Fprintln(io.out, "a terminal that reaches its platform gets the time from it")
+	io.tell("clock.unsure")
 	return nil
 }
 
 // clockConfirmCmd is `kiosk clock confirm`.
 type clockConfirmCmd struct {
-	Config   string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Time     string `arg:"" help:"The time by your own watch, 2026-11-29T15:04, in this machine's time zone."`
-	Operator string `required:"" help:"Id of the operator who looked."`
-	JSON     bool   `help:"Print JSON."`
+	Config   string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Time     string `arg:""`
+	Operator string `required:""`
+	JSON     bool
 }
 
 // Run confirms. It sets no clock: the machine's must show the person's time already.
 func (c clockConfirmCmd) Run(io stdio) (err error) {
 	watch, err := time.ParseInLocation("2006-01-02T15:04", c.Time, time.Local)
 	if err != nil {
-		return fmt.Errorf("%q is not a time as 2026-11-29T15:04", c.Time)
+		return refuse("clock.not-time", "time", strconv.Quote(c.Time))
 	}
 	j, err := stoppedJournal(c.Config)
 	if err != nil {
@@ -87,14 +87,14 @@ func (c clockConfirmCmd) Run(io stdio) (err error) {
 	}
 	if err := j.ConfirmTime(c.Operator, watch); err != nil {
 		if errors.Is(err, journal.ErrClock) {
-			return fmt.Errorf("%w; set the machine's clock first: timedatectl set-time", err)
+			return refuseBy(err, "clock.set-first")
 		}
 		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(io.out).Encode(clockOf(j))
 	}
-	fmt.Fprintf(io.out, "the machine's clock is right, says %s: %s\n", c.Operator, j.Now().Format(time.RFC3339))
+	io.tell("clock.confirmed", "who", c.Operator, "time", j.Now().Format(time.RFC3339))
 	return nil
 }
 

@@ -17,15 +17,15 @@ import (
 
 // demoCmd is `kiosk demo`.
 type demoCmd struct {
-	Headless bool   `help:"No window: play journeys under Xvfb by touching the screen, and leave pictures and papers in --out."`
-	Out      string `default:"out/demo" help:"Where pictures, papers and summaries go." type:"path"`
-	Journey  string `default:"certificate" help:"Which journey to play headless; \"all\" plays every one, \"list\" lists them; \"kill:POINT\" kills the terminal at a point of \"points\"."`
-	Language string `enum:"zh,en" default:"zh" help:"The screen's language: zh or en."`
-	Width    int    `default:"0" help:"The screen's width in pixels; 0 fits the display (540 in a window, 1080 headless)."`
-	Height   int    `default:"0" help:"The screen's height in pixels."`
-	USB      string `enum:"split,joined," default:"" help:"Headless: hang ID reader and slip printer on USB (the kernel must have vhci-hcd; see test/lab), the reader with four pipes (split) or two (joined)."`
-	Slow     int    `default:"1" help:"Headless: how many times longer than usual everything may take."`
-	Verbose  bool   `short:"v" help:"Show the terminal's own log."`
+	Headless bool
+	Out      string `default:"out/demo" type:"path"`
+	Journey  string `default:"certificate"`
+	Language string `enum:"zh,en" default:"zh"`
+	Width    int    `default:"0"`
+	Height   int    `default:"0"`
+	USB      string `enum:"split,joined," default:""`
+	Slow     int    `default:"1"`
+	Verbose  bool   `short:"v"`
 }
 
 // Run plays journeys, or opens terminal and dock side by side.

@@ -14,16 +14,16 @@ import (
 
 // deskCmd is `kiosk desk`: what the technician's console offers, for a terminal that is not running.
 type deskCmd struct {
-	List   deskListCmd   `cmd:"" help:"List the cases that a person must decide, longest waiting first."`
-	Show   deskShowCmd   `cmd:"" help:"Show one case and what may be decided."`
-	Decide deskDecideCmd `cmd:"" help:"Decide a case."`
-	Note   deskNoteCmd   `cmd:"" help:"Read the note that was left with a decision."`
+	List   deskListCmd   `cmd:""`
+	Show   deskShowCmd   `cmd:""`
+	Decide deskDecideCmd `cmd:""`
+	Note   deskNoteCmd   `cmd:""`
 }
 
 // deskFlags are what every subcommand of desk takes.
 type deskFlags struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	JSON   bool
 }
 
 // at opens the desk of a stopped terminal for as long as do takes.
@@ -61,9 +61,9 @@ func (c deskListCmd) Run(io stdio) error {
 		}
 		return c.print(io, all, func() {
 			for _, i := range all {
-				fmt.Fprintf(io.out, "%s  %-6s %-14s since %s  %s\n", i.ReceiptCode, i.Item, i.State, i.Since.Local().Format(time.DateTime), i.Why)
+				fmt.Fprintf(io.out, "%s  %-6s %-14s %s\n", i.ReceiptCode, i.Item, i.State, io.say("desk.line", "since", i.Since.Local().Format(time.DateTime), "why", i.Why))
 			}
-			fmt.Fprintf(io.out, "%d cases\n", len(all))
+			io.tell("desk.count", "count", len(all))
 		})
 	})
 }
@@ -71,7 +71,7 @@ func (c deskListCmd) Run(io stdio) error {
 // deskShowCmd is `kiosk desk show`.
 type deskShowCmd struct {
 	deskFlags
-	Receipt string `arg:"" help:"Receipt code, or at least its last four digits."`
+	Receipt string `arg:""`
 }
 
 // Run shows.
@@ -91,21 +91,21 @@ func showCase(io stdio, v desk.View) {
 		fmt.Fprintf(io.out, "  %s  %-14s %s\n", e.At.Local().Format(time.DateTime), e.State, e.Why)
 	}
 	for _, e := range v.Effects {
-		fmt.Fprintf(io.out, "  act %s, try %d: %s %s\n", e.Step, e.Try, e.State, strings.TrimSpace(e.Number+" "+e.Detail))
+		io.tell("desk.act", "step", e.Step, "try", e.Try, "state", e.State, "detail", strings.TrimSpace(e.Number+" "+e.Detail))
 	}
 	for _, w := range v.Decisions {
 		who := w.Operator
 		if w.Second != "" {
-			who += " and " + w.Second
+			who = io.say("desk.two", "who", who, "second", w.Second)
 		}
-		fmt.Fprintf(io.out, "  %s  %s by %s: %s (%s)\n", w.At.Local().Format(time.DateTime), w.Action, who, w.Reason, w.ID)
+		io.tell("desk.decided", "time", w.At.Local().Format(time.DateTime), "action", w.Action, "who", who, "reason", w.Reason, "id", w.ID)
 	}
 	for _, m := range v.May {
 		two := ""
 		if m.Two {
-			two = ", by two people"
+			two = io.say("desk.by-two")
 		}
-		fmt.Fprintf(io.out, "  may: %-11s → %s%s; reasons: %s\n", m.Action, m.To, two, words(desk.Reasons(m.Action)))
+		io.tell("desk.may", "action", fmt.Sprintf("%-11s", m.Action), "to", m.To, "two", two, "reasons", words(desk.Reasons(m.Action)))
 	}
 }
 
@@ -120,13 +120,13 @@ func words(all []desk.Reason) string {
 // deskDecideCmd is `kiosk desk decide`.
 type deskDecideCmd struct {
 	deskFlags
-	Receipt  string `arg:"" help:"Receipt code, or at least its last four digits."`
-	Action   string `arg:"" help:"printed, hand-over, not-printed, spoiled, paid, not-paid, refund, refunded, void, note."`
-	Operator string `required:"" help:"Id of the operator who decides."`
-	Second   string `help:"Id of the second person, where two are needed."`
-	Reason   string `required:"" help:"Why, in a word; kiosk desk show names them."`
-	NoteFile string `type:"existingfile" help:"File with a note in free text; it is sealed with the case."`
-	ID       string `help:"The decision's own id, so that the same command may be given again."`
+	Receipt  string `arg:""`
+	Action   string `arg:""`
+	Operator string `required:""`
+	Second   string
+	Reason   string `required:""`
+	NoteFile string `type:"existingfile"`
+	ID       string
 }
 
 // Run decides.
@@ -146,7 +146,7 @@ func (c deskDecideCmd) Run(io stdio) error {
 		}
 		return c.print(io, v, func() {
 			if v.Again {
-				fmt.Fprintln(io.out, "decided before; nothing was changed")
+				io.tell("desk.again")
 			}
 			showCase(io, v)
 		})
@@ -156,8 +156,8 @@ func (c deskDecideCmd) Run(io stdio) error {
 // deskNoteCmd is `kiosk desk note`.
 type deskNoteCmd struct {
 	deskFlags
-	Receipt  string `arg:"" help:"Receipt code, or at least its last four digits."`
-	Decision string `arg:"" help:"The decision's id."`
+	Receipt  string `arg:""`
+	Decision string `arg:""`
 }
 
 // Run reads.

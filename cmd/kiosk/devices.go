@@ -19,21 +19,21 @@ import (
 
 // devicesCmd is `kiosk devices`.
 type devicesCmd struct {
-	List  devicesListCmd  `cmd:"" help:"List the ports and cameras of this machine and the configured devices."`
-	Probe devicesProbeCmd `cmd:"" help:"Open every configured device and ask it how it is."`
-	Test  devicesTestCmd  `cmd:"" help:"Try one device: read a card, print a slip, print a page, take pictures."`
+	List  devicesListCmd  `cmd:""`
+	Probe devicesProbeCmd `cmd:""`
+	Test  devicesTestCmd  `cmd:""`
 }
 
 // devicesListCmd is `kiosk devices list`.
 type devicesListCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 // Run lists serial ports, cameras and USB devices by their stable names, then the configuration.
 func (d devicesListCmd) Run(io stdio) error {
 	all := discover()
 	for _, kind := range []string{foundSerial, foundCamera, foundUSB} {
-		fmt.Fprintln(io.out, kind+":")
+		io.tell("devices.list", "what", io.say("devices."+strings.ReplaceAll(kind, " ", "-")))
 		n := 0
 		for _, f := range all {
 			if f.Kind == kind {
@@ -42,14 +42,14 @@ func (d devicesListCmd) Run(io stdio) error {
 			}
 		}
 		if n == 0 {
-			fmt.Fprintln(io.out, "  none")
+			io.tell("devices.none")
 		}
 	}
 	c, err := config.Load(d.Config)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(io.out, "configured:")
+	io.tell("devices.configured")
 	for _, r := range roles(c) {
 		fmt.Fprintf(io.out, "  %-18s %-7s %s\n", r, c.Device[r].Driver, c.Device[r].URI)
 	}
@@ -58,7 +58,7 @@ func (d devicesListCmd) Run(io stdio) error {
 
 // devicesProbeCmd is `kiosk devices probe`.
 type devicesProbeCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 // Run prints one line a device; it prints and moves nothing on the devices.
@@ -70,7 +70,7 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 	var failed []string
 	for _, r := range probeAll(ctx, c) {
 		if r.err != nil {
-			fmt.Fprintf(io.out, "%-18s %v\n", r.role, r.err)
+			fmt.Fprintf(io.out, "%-18s %s\n", r.role, io.fault(r.err))
 			failed = append(failed, string(r.role))
 			continue
 		}
@@ -90,17 +90,17 @@ func (d devicesProbeCmd) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("cannot work now: %s", strings.Join(failed, ", "))
+		return refuse("devices.unready", "roles", strings.Join(failed, ", "))
 	}
 	return nil
 }
 
 // devicesTestCmd is `kiosk devices test`.
 type devicesTestCmd struct {
-	Config string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Role   devices.Role  `arg:"" help:"Which device: id-reader, receipt-printer, document-printer, card-printer (prints on a blank), code-scanner, smart-card, camera, door, lights, sound or ups."`
-	Photo  string        `help:"Cameras: also guide somebody to a photo as this profile has it (id-card, social-security, exit-entry-b), and judge it."`
-	Wait   time.Duration `default:"30s" help:"How long to wait for a card, a code or paper."`
+	Config string       `short:"c" default:"/etc/budayang/terminal.toml"`
+	Role   devices.Role `arg:""`
+	Photo  string
+	Wait   time.Duration `default:"30s"`
 }
 
 // Run tries one device for real. Nothing personal is shown: a card is named by its kind only.
@@ -121,22 +121,22 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 	}
 	switch dev := dev.(type) {
 	case devices.IDReader:
-		fmt.Fprintln(io.out, "put a card on the reader …")
+		io.tell("devices.put-card")
 		card, err := dev.Read(ctx, func(e devices.ReadEvent) { fmt.Fprintln(io.out, " ", e) })
 		if err != nil {
 			return err
 		}
 		defer card.Wipe()
-		fmt.Fprintf(io.out, "read: %s card, photo %v, warnings %v\n", card.Kind, card.WLT != nil, card.Warnings)
+		io.tell("devices.card", "kind", card.Kind, "photo", card.WLT != nil, "warnings", card.Warnings)
 		return nil
 	case devices.SocialCardReader:
-		fmt.Fprintln(io.out, "put a social-security card into the reader …")
+		io.tell("devices.put-social")
 		card, err := dev.Read(ctx, func(e devices.ReadEvent) { fmt.Fprintln(io.out, " ", e) })
 		if err != nil {
 			return err
 		}
 		defer card.Wipe()
-		fmt.Fprintf(io.out, "read: card of region %.6s, version %s, not had: %v, warnings %v\n", card.ID, card.Version, card.Missing, card.Warnings)
+		io.tell("devices.social", "region", fmt.Sprintf("%.6s", card.ID), "version", card.Version, "missing", card.Missing, "warnings", card.Warnings)
 		return nil
 	case devices.ReceiptPrinter:
 		r := dev.Print(ctx, devices.ReceiptJob{ID: "test/" + time.Now().UTC().Format(time.RFC3339Nano), Slip: testSlip(c)})
@@ -146,14 +146,14 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(io.out, "power: %s, input %g V, load %g %%, battery %g V (-1: not measured)\n", p.Power, p.InputVolts, p.LoadPercent, p.BatteryVolts)
+		io.tell("devices.power", "power", p.Power, "input", p.InputVolts, "load", p.LoadPercent, "battery", p.BatteryVolts)
 		return nil
 	case devices.Speaker:
 		for _, tone := range devices.Tones() {
 			if err := errors.Join(dev.Play(ctx, tone), wait(ctx, 500*time.Millisecond)); err != nil {
 				return err
 			}
-			fmt.Fprintf(io.out, "played: %s\n", tone)
+			io.tell("devices.played", "tone", tone)
 		}
 		return nil
 	case devices.Camera:
@@ -162,21 +162,20 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		}
 		return tryCamera(ctx, dev, io)
 	case devices.CodeScanner:
-		fmt.Fprintln(io.out, "show a code …")
+		io.tell("devices.show-code")
 		code, err := dev.Scan(ctx)
 		if err != nil {
 			return err
 		}
 		defer code.Wipe()
-		fmt.Fprintf(io.out, "read: %d bytes\n", len(code.Data))
+		io.tell("devices.code", "bytes", len(code.Data))
 		return nil
 	case devices.CardPrinter:
 		s, err := dev.Supplies(ctx)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(io.out, "ribbon: %s, %d faces; blanks: %s, %d; exit: %s; printed: %d (-1: the printer does not say)\n",
-			s.Ribbon, s.RibbonLeft, s.Hopper, s.HopperLeft, s.Exit, s.Printed)
+		io.tell("devices.supplies", "ribbon", s.Ribbon, "faces", s.RibbonLeft, "hopper", s.Hopper, "blanks", s.HopperLeft, "exit", s.Exit, "printed", s.Printed)
 		face, err := testCard(c)
 		if err != nil {
 			return err
@@ -191,7 +190,7 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		r := dev.Print(ctx, devices.DocumentJob{Name: testName(), PDF: pdf, Sheets: 1, Note: noteTo(io)})
 		return printed(io, r)
 	}
-	return fmt.Errorf("%s: no test for this role", d.Role)
+	return refuse("devices.no-test", "role", d.Role)
 }
 
 // tryBoard says what the switches say whenever it changes, or switches one light on after the other.
@@ -201,11 +200,11 @@ func tryBoard(ctx context.Context, role devices.Role, board *ioboard.Board, io s
 			if err := errors.Join(board.Light(ctx, l, true), wait(ctx, 500*time.Millisecond), board.Light(context.WithoutCancel(ctx), l, false)); err != nil {
 				return err
 			}
-			fmt.Fprintf(io.out, "was lit: %s\n", l)
+			io.tell("devices.lit", "light", l)
 		}
 		return nil
 	}
-	fmt.Fprintln(io.out, "open and close the door, stand before the terminal …")
+	io.tell("devices.move-door")
 	var said devices.Contacts
 	for {
 		c, err := board.Contacts(ctx)
@@ -215,7 +214,7 @@ func tryBoard(ctx context.Context, role devices.Role, board *ioboard.Board, io s
 		case err != nil:
 			return err
 		case c != said:
-			fmt.Fprintf(io.out, "door: %s, tamper: %s, body: %s\n", c.Door, c.Tamper, c.Body)
+			io.tell("devices.contacts", "door", c.Door, "tamper", c.Tamper, "body", c.Body)
 			said = c
 		}
 		if wait(ctx, 100*time.Millisecond) != nil {
@@ -270,14 +269,14 @@ func tryCamera(ctx context.Context, dev devices.Camera, io stdio) error {
 	for i := 0; i < len(f.Pixels); i += 4 {
 		light += uint64(f.Pixels[i]) + uint64(f.Pixels[i+1]) + uint64(f.Pixels[i+2])
 	}
-	fmt.Fprintf(io.out, "pictures: %d of %dx%d, %.1f a second, %d missed, mean level %d of 255\n", n, f.Width, f.Height,
-		float64(n-1)/f.At.Sub(from).Seconds(), missed, light/uint64(3*f.Width*f.Height))
+	io.tell("devices.pictures", "count", n, "width", f.Width, "height", f.Height, "rate", fmt.Sprintf("%.1f", float64(n-1)/f.At.Sub(from).Seconds()),
+		"missed", missed, "level", light/uint64(3*f.Width*f.Height))
 	switch err := stream.Hold(true); {
 	case err == nil:
-		fmt.Fprintln(io.out, "exposure and white balance can be held")
+		io.tell("devices.held")
 		return stream.Hold(false)
 	case errors.Is(err, devices.ErrFixedCamera):
-		fmt.Fprintf(io.out, "not all can be held: %v\n", err)
+		io.tell("devices.not-held", "why", io.fault(err))
 		return nil
 	default:
 		return err
@@ -314,12 +313,12 @@ func tryPhoto(ctx context.Context, dev devices.Camera, name string, io stdio) er
 		}
 		if advice != said {
 			said = advice
-			fmt.Fprintln(io.out, " ", advice.Words("zh"), advice.Words("en"))
+			fmt.Fprintln(io.out, " ", advice.Words(io.language()))
 		}
 	}
 	best := booth.Candidates(stream.Kept(), 1)
 	if len(best) == 0 {
-		return errors.New("the camera kept none of the good pictures")
+		return refuse("devices.none-kept")
 	}
 	if err := stream.Still(best[0], &f); err != nil {
 		return err
@@ -329,15 +328,15 @@ func tryPhoto(ctx context.Context, dev devices.Camera, name string, io stdio) er
 		return err
 	}
 	defer p.Wipe()
-	fmt.Fprintf(io.out, "photo: %s, %d bytes at quality %d\n", p.Verdict, len(p.JPEG), p.Quality)
+	io.tell("devices.photo", "verdict", p.Verdict, "bytes", len(p.JPEG), "quality", p.Quality)
 	for _, v := range p.Findings {
-		fmt.Fprintf(io.out, "  %s: %s is %.3g: %s\n", v.Kind, v.Measure, v.Value, v.Advice.Words("en"))
+		io.tell("devices.measure", "kind", v.Kind, "measure", v.Measure, "value", fmt.Sprintf("%.3g", v.Value), "advice", v.Advice.Words(io.language()))
 	}
 	return nil
 }
 
 func printed(io stdio, r devices.PrintResult) error {
-	fmt.Fprintf(io.out, "print: %s", r.Outcome)
+	fmt.Fprint(io.out, io.say("devices.print", "outcome", r.Outcome))
 	for _, w := range []string{r.By, string(r.Why), r.Detail} {
 		if w != "" {
 			fmt.Fprintf(io.out, " %s", w)
@@ -345,7 +344,7 @@ func printed(io stdio, r devices.PrintResult) error {
 	}
 	fmt.Fprintln(io.out)
 	if r.Outcome != devices.PrintConfirmed {
-		return errors.New("the test was not confirmed by the printer")
+		return refuse("devices.not-confirmed")
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func TestPlugKillsAndStartsTheTerminal(t *testing.T) {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 600\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p := &plug{program: program, config: "none", io: stdio{nil, io.Discard, io.Discard}}
+	p := &plug{program: program, config: "none", io: stdio{in: nil, out: io.Discard, err: io.Discard}}
 	for range 2 {
 		if err := p.in(); err != nil {
 			t.Fatal(err)

@@ -18,15 +18,14 @@ import (
 
 // doctorCmd is `kiosk doctor`: the whole machine, or one part of it in depth.
 type doctorCmd struct {
-	Machine machineCmd `cmd:"" default:"withargs" help:"Look at the whole machine."`
-	Audit   auditCmd   `cmd:"" help:"Verify the audit chain of a stopped terminal."`
+	Machine machineCmd `cmd:"" default:"withargs"`
+	Audit   auditCmd   `cmd:""`
 }
 
 // machineCmd is `kiosk doctor` without more.
 type machineCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON, in English."`
-	Lang   string `enum:"zh,en,auto" default:"auto" help:"The language: zh or en; by LANG when not said."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	JSON   bool
 }
 
 // Grades of findings.
@@ -99,16 +98,15 @@ func (d machineCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 	} else {
-		lang := shellLanguage(d.Lang)
 		for _, f := range all {
-			fmt.Fprintf(io.out, "%-5s %s\n", f.Grade, lexicon().Say(lang, f.What))
+			fmt.Fprintf(io.out, "%-5s %s\n", f.Grade, io.word(f.What))
 			if !f.Mend.IsZero() {
-				fmt.Fprintf(io.out, "      → %s\n", lexicon().Say(lang, f.Mend))
+				fmt.Fprintf(io.out, "      → %s\n", io.word(f.Mend))
 			}
 		}
 	}
 	if wrong > 0 {
-		return fmt.Errorf("%d things to mend", wrong)
+		return refuse("to-mend", "count", wrong)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 
 // auditCmd is `kiosk doctor audit`.
 type auditCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 // Run verifies the audit chain of a terminal that is not running: every place, hash, body and signature, and where it ends
@@ -33,7 +33,7 @@ func (d auditCmd) Run(ctx context.Context, io stdio) error {
 	defer j.Close()
 	// Looking never makes a key.
 	if _, err := os.Stat(filepath.Join(c.Terminal.Data, uplink.IdentityFile)); err != nil {
-		return fmt.Errorf("no terminal key: %w", err)
+		return refuseBy(err, "audit.no-key")
 	}
 	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
 	if err != nil {
@@ -44,28 +44,28 @@ func (d auditCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(io.out, "bad   %s\n", p)
+		fmt.Fprintf(io.out, "bad   %s\n", io.word(chainFinding(p)))
 	}
 	if len(r.Problems) > 0 {
-		fmt.Fprintln(io.out, "      → keep the data directory as it is and call support; the platform's copy (platform audit verify) tells what is missing")
-		return fmt.Errorf("audit chain: %d findings", len(r.Problems))
+		fmt.Fprintf(io.out, "      → %s\n", io.say("audit.keep"))
+		return refuse("audit.findings", "count", len(r.Problems))
 	}
-	last := "never signed"
+	last := io.say("audit.never-signed")
 	if !r.LastHead.IsZero() {
-		last = "last signed " + r.LastHead.Local().Format(time.DateTime)
+		last = io.say("audit.last-signed", "time", r.LastHead.Local().Format(time.DateTime))
 	}
-	fmt.Fprintf(io.out, "ok    audit chain whole: epoch %d up to %d, %d entries, %d signed heads, %s\n", r.Epoch, r.Head.Seq, r.Entries, r.Heads, last)
+	fmt.Fprintf(io.out, "ok    %s\n", io.say("audit.whole", "epoch", r.Epoch, "end", r.Head.Seq, "entries", r.Entries, "heads", r.Heads, "last", last))
 	return nil
 }
 
 // openStopped opens the journal of a terminal that is not running, and never makes one.
 func openStopped(c config.Config) (*journal.Journal, error) {
 	if _, err := os.Stat(journalPath(c)); err != nil {
-		return nil, fmt.Errorf("no journal yet: %w", err)
+		return nil, refuseBy(err, "no-journal")
 	}
 	j, err := journal.Open(journalPath(c), journalOptions(c))
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
+		return nil, refuse("running")
 	}
 	return j, err
 }

@@ -20,9 +20,9 @@ import (
 
 // enrollCmd is `kiosk enroll`.
 type enrollCmd struct {
-	Config   string        `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	NewKeys  bool          `help:"Come in with new keys: after the old ones may have been read by somebody, or on a copied disk."`
-	Patience time.Duration `default:"20s" help:"How long to wait for the platform."`
+	Config   string `short:"c" default:"/etc/budayang/terminal.toml"`
+	NewKeys  bool
+	Patience time.Duration `default:"20s"`
 }
 
 // Run enrols this terminal; a running one notices by itself.
@@ -47,7 +47,7 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, e.Patience, fmt.Errorf("no answer within %v", e.Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, e.Patience, refuseBy(context.DeadlineExceeded, "enroll.no-answer", "limit", e.Patience))
 	defer cancel()
 	enroll := client.Enroll
 	if e.NewKeys {
@@ -57,15 +57,15 @@ func (e enrollCmd) Run(ctx context.Context, io stdio) error {
 		return enrolmentFailed(c, err)
 	}
 	_, until := id.Certified()
-	fmt.Fprintf(io.out, "terminal %s is enrolled in profile %s; its certificate is good until %s and renews itself\n", c.Terminal.ID, id.Profile(), until.Local().Format(time.DateOnly))
+	io.tell("enroll.done", "id", c.Terminal.ID, "profile", id.Profile(), "until", until.Local().Format(time.DateOnly))
 	return nil
 }
 
 // askCode reads one line. On a keyboard it is not shown.
 func askCode(io stdio, terminal string) (string, error) {
-	code, err := askSecret(io, fmt.Sprintf("enrolment code for %s (it is not shown): ", terminal))
+	code, err := askSecret(io, io.say("enroll.ask", "id", terminal))
 	if err != nil {
-		return "", errors.New("no code was given: type it, or send it through a pipe (platform enroll prints one)")
+		return "", refuse("enroll.no-code")
 	}
 	_, err = wire.CodeKey(terminal, code)
 	return code, err
@@ -127,17 +127,17 @@ func readCode(path string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("enrolment code: %w", err)
+		return "", refuseBy(err, "enroll.code")
 	}
 	if st.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("enrolment code %s can be read by others: chmod 600 %s", path, path)
+		return "", refuse("enroll.mode", "file", path)
 	}
 	if st.Size() > 256 {
-		return "", fmt.Errorf("enrolment code %s is %d bytes long, expected one line", path, st.Size())
+		return "", refuse("enroll.long", "file", path, "bytes", st.Size())
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("enrolment code: %w", err)
+		return "", refuseBy(err, "enroll.code")
 	}
 	return strings.TrimSpace(string(b)), nil
 }

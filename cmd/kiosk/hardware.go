@@ -33,7 +33,7 @@ import (
 func openDevice(ctx context.Context, c config.Config, role devices.Role) (devices.Device, error) {
 	d, configured := c.Device[role]
 	if !configured {
-		return nil, fmt.Errorf("%s: not configured: %w", role, devices.ErrNoDevice)
+		return nil, refuseBy(devices.ErrNoDevice, "devices.not-configured", "role", role)
 	}
 	return opener{lines: new(sharedLines)}.open(ctx, role, d)
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,8 +15,8 @@ import (
 
 // keyCmd is `kiosk key` with its subcommands.
 type keyCmd struct {
-	Show keyShowCmd `cmd:"" default:"withargs" help:"Say where the journal's key lies and whether it can be had."`
-	Move keyMoveCmd `cmd:"" help:"Move the key to where the configuration says that it lies: from a file into the TPM, or back."`
+	Show keyShowCmd `cmd:"" default:"withargs"`
+	Move keyMoveCmd `cmd:""`
 }
 
 // vaults are both places of a terminal's key.
@@ -30,16 +29,16 @@ func vaults(c config.Config) (file journal.FileVault, chip tpm.Vault) {
 func vaultOf(c config.Config) journal.KeyVault {
 	file, chip := vaults(c)
 	if c.Seal.Vault == config.VaultTPM {
-		return placed{chip, string(file), "in the file " + string(file)}
+		return placed{chip, string(file), "key.in-file"}
 	}
-	return placed{file, chip.File, "sealed by a TPM in " + chip.File}
+	return placed{file, chip.File, "key.in-tpm"}
 }
 
 // placed says so when the key lies in the other vault: then the configuration was changed and the key not moved, and a new
 // one must not be made.
 type placed struct {
 	journal.KeyVault
-	other, where string
+	other, says string
 }
 
 // Key implements journal.KeyVault.
@@ -47,7 +46,7 @@ func (p placed) Key() ([32]byte, error) {
 	key, err := p.KeyVault.Key()
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, serr := os.Stat(p.other); serr == nil {
-			return key, fmt.Errorf("the key lies %s and the configuration (seal.vault) says otherwise: kiosk key move, or correct seal.vault", p.where)
+			return key, refuse(p.says, "file", p.other)
 		}
 	}
 	return key, err
@@ -55,7 +54,7 @@ func (p placed) Key() ([32]byte, error) {
 
 // keyShowCmd is `kiosk key show`.
 type keyShowCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 // Run says where the key lies and whether it can be had; it never shows it.
@@ -67,19 +66,19 @@ func (k keyShowCmd) Run(io stdio) error {
 	key, err := vaultOf(c).Key()
 	clear(key[:])
 	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(io.out, "no key yet; the first start makes it: %s\n", vaultOf(c))
+		io.tell("key.none", "where", vaultOf(c))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "%s: can be had\n", vaultOf(c))
+	io.tell("key.had", "where", vaultOf(c))
 	return nil
 }
 
 // keyMoveCmd is `kiosk key move`.
 type keyMoveCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 // Run moves the key to the vault that the configuration names. What is cut short leaves it in both and can be done again.
@@ -95,10 +94,10 @@ func (k keyMoveCmd) Run(io stdio) error {
 		err = journal.MoveKey(chip, file, func() error { return journal.ForgetFile(chip.File) })
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there is no key to move; the first start makes it where the configuration says")
+		return refuse("key.no-move")
 	}
 	if err == nil {
-		fmt.Fprintf(io.out, "moved: %s\n", vaultOf(c))
+		io.tell("key.moved", "where", vaultOf(c))
 	}
 	return err
 }

@@ -21,69 +21,76 @@ var version = "devel"
 
 // commands are the subcommands; each has a file of its own.
 type commands struct {
-	Run        runCmd        `cmd:"" help:"Serve citizens."`
-	Enroll     enrollCmd     `cmd:"" help:"Introduce this terminal to the platform with a one-time code."`
-	Devices    devicesCmd    `cmd:"" help:"List, probe and test the devices of this terminal."`
-	Outbox     outboxCmd     `cmd:"" help:"Show what waits for the platform; carry it in files; recover it."`
-	Key        keyCmd        `cmd:"" help:"Show where the journal's key lies; move it into the TPM or back."`
-	Swap       swapCmd       `cmd:"" help:"Carry what the old board's disk holds to this board."`
-	Desk       deskCmd       `cmd:"" help:"Show and decide the cases that a person must decide."`
-	Technician technicianCmd `cmd:"" help:"Say who may use the technician's console at the screen."`
-	Stock      stockCmd      `cmd:"" help:"Count blank cards: load, count, balance of a shift, what became of those in doubt."`
-	Clock      clockCmd      `cmd:"" help:"Show what time it is held to be; say that the machine's clock is right."`
-	Provision  provisionCmd  `cmd:"" help:"Bring a bare machine into service: screen, time, platform, devices, supplies, report."`
-	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with this machine and how to mend it."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Run        runCmd        `cmd:""`
+	Enroll     enrollCmd     `cmd:""`
+	Devices    devicesCmd    `cmd:""`
+	Outbox     outboxCmd     `cmd:""`
+	Key        keyCmd        `cmd:""`
+	Swap       swapCmd       `cmd:""`
+	Desk       deskCmd       `cmd:""`
+	Technician technicianCmd `cmd:""`
+	Stock      stockCmd      `cmd:""`
+	Clock      clockCmd      `cmd:""`
+	Provision  provisionCmd  `cmd:""`
+	Doctor     doctorCmd     `cmd:""`
+	Version    versionCmd    `cmd:""`
 	benchCommands
+
+	Lang string `enum:"zh,en,auto" default:"auto"`
 }
 
 // stdio is where a command talks; tests replace it.
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
+	lang     string // "zh" or "en"; "" is English
 }
 
 func main() { os.Exit(kiosk()) }
 
-// kiosk runs one command line and returns its exit code: 0 done, 1 failed, 2 misused, 75 to be started again.
-func kiosk() int {
+func kiosk() int { return commandLine(os.Args[1:], shellOf(os.Args[1:])) }
+
+// commandLine runs one command line and returns its exit code: 0 done, 1 failed, 2 misused, 75 to be started again.
+func commandLine(args []string, io stdio) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
 	code := -1
 	parser, err := kong.New(&c,
 		kong.Name("kiosk"),
-		kong.Description("Budayang, the self-service terminal that never closes."),
 		kong.UsageOnError(),
+		kong.Help(helpPrinter(io.language())),
+		kong.Writers(io.out, io.err),
 		kong.Vars(benchVars()),
 		kong.Exit(func(n int) { code = n; panic(exit{}) }),
-		kong.Bind(stdio{os.Stdin, os.Stdout, os.Stderr}),
+		kong.Bind(io),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		fmt.Fprintln(io.err, "kiosk:", err)
 		return 2
 	}
-	k, err := parse(parser, os.Args[1:], &code)
+	wordHelp(parser.Model.Node, io.language())
+	k, err := parse(parser, args, &code)
 	if code >= 0 {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		fmt.Fprintln(io.err, "kiosk:", io.word(misused(err)))
 		return 2
 	}
-	return exitCode(os.Stderr, k.Run())
+	return exitCode(io, k.Run())
 }
 
 // exitCode says why the program ends, and gives its exit code: 75 when it is to be started again.
-func exitCode(out io.Writer, err error) int {
+func exitCode(io stdio, err error) int {
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errRestart):
 		return exitRestart
 	}
-	fmt.Fprintln(out, "kiosk:", err)
+	fmt.Fprintln(io.err, "kiosk:", io.fault(err))
 	return 1
 }
 

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		"casework": casework, "hold": hold, "journal": makeJournal, "ahead": ahead,
+		"casework": casework, "hold": hold, "journal": makeJournal, "ahead": ahead, "both": inBoth,
 	}, Setup: func(e *testscript.Env) error {
 		e.Setenv("DISPLAY", "")
 		e.Setenv("XDG_RUNTIME_DIR", e.WorkDir)

@@ -109,7 +109,7 @@ func TestAnOrderedRestartHappensOnce(t *testing.T) {
 	select {
 	case err := <-s.done:
 		var out bytes.Buffer
-		if !errors.Is(err, errRestart) || exitCode(&out, err) != exitRestart || out.Len() > 0 {
+		if !errors.Is(err, errRestart) || exitCode(stdio{err: &out}, err) != exitRestart || out.Len() > 0 {
 			t.Errorf("the terminal ended with %v: %s", err, out.String())
 		}
 	case <-time.After(40 * time.Second):

@@ -11,17 +11,17 @@ import (
 
 // outboxCmd is `kiosk outbox` with its subcommands.
 type outboxCmd struct {
-	Show    outboxShowCmd    `cmd:"" default:"withargs" help:"Show what waits for the platform and what it acknowledged."`
-	Export  exportCmd        `cmd:"" help:"Write what waits into a file for the platform."`
-	Import  importCmd        `cmd:"" help:"Take the platform's ack file."`
-	Salvage outboxSalvageCmd `cmd:"" help:"Write what waits into a file that the platform can open, when key file or board are lost."`
-	Recover outboxRecoverCmd `cmd:"" help:"Make the journal anew from its spill after the database was damaged."`
+	Show    outboxShowCmd    `cmd:"" default:"withargs"`
+	Export  exportCmd        `cmd:""`
+	Import  importCmd        `cmd:""`
+	Salvage outboxSalvageCmd `cmd:""`
+	Recover outboxRecoverCmd `cmd:""`
 }
 
 // outboxShowCmd is `kiosk outbox` and `kiosk outbox show`.
 type outboxShowCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	JSON   bool
 }
 
 // outboxReport is what `kiosk outbox --json` prints.
@@ -72,7 +72,8 @@ func (o outboxShowCmd) Run(io stdio) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(io.out, "%-6s %6s %10s %10s %8s  %s\n", "lane", "epoch", "written", "acked", "waiting", "oldest")
+	fmt.Fprintln(io.out, padded(io.say("outbox.lane"), -6), padded(io.say("outbox.epoch"), 6), padded(io.say("outbox.written"), 10), padded(io.say("outbox.acked"), 10),
+		padded(io.say("outbox.waiting"), 8), "", io.say("outbox.oldest"))
 	for _, l := range r.Lanes {
 		oldest := ""
 		if l.Waiting > 0 {
@@ -80,11 +81,11 @@ func (o outboxShowCmd) Run(io stdio) error {
 		}
 		fmt.Fprintf(io.out, "%-6s %6d %10d %10d %8d  %s\n", l.Lane, l.Epoch, l.Head, l.Acked, l.Waiting, oldest)
 	}
-	fmt.Fprintf(io.out, "pictures waiting: %d\n", r.Blobs)
+	io.tell("outbox.pictures", "count", r.Blobs)
 	if len(r.Desk) > 0 {
-		fmt.Fprintln(io.out, "for the desk:")
+		io.tell("outbox.desk")
 		for _, d := range r.Desk {
-			fmt.Fprintf(io.out, "  %s %s %s since %s\n", d.ReceiptCode, d.Item, d.State, d.Since.Local().Format(time.DateTime))
+			io.tell("outbox.case", "code", d.ReceiptCode, "item", d.Item, "state", d.State, "since", d.Since.Local().Format(time.DateTime))
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -22,7 +21,7 @@ type unlock func(who string) (string, error)
 
 func shellUnlock(who string) (string, error) {
 	if who == "" {
-		return "", errors.New("the target is a removable medium: that is a technician's to unlock, say who you are with --technician ID")
+		return "", refuse("outbox.who")
 	}
 	return technician(who)
 }
@@ -31,24 +30,24 @@ func shellUnlock(who string) (string, error) {
 func technician(id string) (string, error) {
 	who := "technician." + id
 	if !wire.Operator(who) {
-		return "", errors.New("--technician: letters, digits, dots, hyphens and underscores, at most 21")
+		return "", refuse("outbox.technician")
 	}
 	return who, nil
 }
 
 // exportCmd is `kiosk outbox export`.
 type exportCmd struct {
-	Config     string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	File       string `arg:"" help:"The file to write; it must not exist." type:"path"`
-	MaxMiB     int    `name:"max-mib" default:"64" help:"The largest file, 1 to 64 MiB."`
-	Technician string `help:"Who exports; needed when the target is a removable medium."`
-	JSON       bool   `help:"Print JSON."`
+	Config     string `short:"c" default:"/etc/budayang/terminal.toml"`
+	File       string `arg:"" type:"path"`
+	MaxMiB     int    `name:"max-mib" default:"64"`
+	Technician string
+	JSON       bool
 }
 
 // Run writes what waits into one signed file, sealed to the platform. The outbox does not move: that is the ack's to do.
 func (e exportCmd) Run(io stdio) (err error) {
 	if e.MaxMiB < 1 || e.MaxMiB > 64 {
-		return errors.New("--max-mib: expected 1 to 64")
+		return refuse("outbox.max")
 	}
 	files, done, err := outboxFiles(e.Config)
 	if err != nil {
@@ -81,19 +80,19 @@ func (e exportCmd) Run(io stdio) (err error) {
 	for _, r := range x.Records {
 		n += r
 	}
-	fmt.Fprintf(io.out, "file %d: %d records, %d pictures, %d bytes\n", x.No, n, x.Blobs, x.Bytes)
+	io.tell("outbox.exported", "no", x.No, "records", n, "pictures", x.Blobs, "bytes", x.Bytes)
 	if x.More {
-		fmt.Fprintln(io.out, "more waits than fits: import the ack of this file, then export again")
+		io.tell("outbox.more")
 	}
 	return nil
 }
 
 // importCmd is `kiosk outbox import`.
 type importCmd struct {
-	Config     string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	File       string `arg:"" help:"The ack file that platform import wrote." type:"path"`
-	Technician string `help:"Who imports."`
-	JSON       bool   `help:"Print JSON."`
+	Config     string `short:"c" default:"/etc/budayang/terminal.toml"`
+	File       string `arg:"" type:"path"`
+	Technician string
+	JSON       bool
 }
 
 // Run takes an ack file: lanes move as far as it acknowledges them, and orders in it are done at the next start.
@@ -124,23 +123,23 @@ func (i importCmd) Run(ctx context.Context, io stdio) (err error) {
 	for _, r := range x.Acked {
 		n += r
 	}
-	fmt.Fprintf(io.out, "acks of file %d: %d records and %d pictures acknowledged, %d orders received\n", x.No, n, x.Blobs, x.Orders)
+	io.tell("outbox.imported", "no", x.No, "records", n, "pictures", x.Blobs, "orders", x.Orders)
 	for _, l := range x.Refused {
-		fmt.Fprintf(io.out, "  lane %s: the acknowledged hash is not ours; nothing was let go\n", l)
+		io.tell("outbox.foreign", "lane", l)
 	}
 	for _, l := range x.Rewound {
-		fmt.Fprintf(io.out, "  lane %s: the platform lost records; they wait again, export them\n", l)
+		io.tell("outbox.rewound", "lane", l)
 	}
 	if x.Epoch > 0 {
-		fmt.Fprintf(io.out, "  the platform knows another history: epoch %d was begun; export again\n", x.Epoch)
+		io.tell("outbox.anew", "epoch", x.Epoch)
 	}
 	if x.Lacking > 0 {
-		fmt.Fprintf(io.out, "  the platform lost %d pictures; they wait again, export them\n", x.Lacking)
+		io.tell("outbox.lacking", "count", x.Lacking)
 	}
 	if x.Ahead {
-		fmt.Fprintln(io.out, "  this answers a file that this disk never wrote: it was set back, or is a copy; export at once")
+		io.tell("outbox.ahead")
 	} else if x.Outdated {
-		fmt.Fprintln(io.out, "  this answers an earlier file than the last one exported")
+		io.tell("outbox.outdated")
 	}
 	return nil
 }
@@ -154,7 +153,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	if st.Size() > maxAckFile {
-		return nil, fmt.Errorf("%s: %d bytes, limit %d", path, st.Size(), maxAckFile)
+		return nil, refuse("outbox.too-large", "file", path, "bytes", st.Size(), "limit", maxAckFile)
 	}
 	return os.ReadFile(path)
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
+	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/sync/journal"
@@ -13,9 +13,9 @@ import (
 
 // outboxRecoverCmd is `kiosk outbox recover`.
 type outboxRecoverCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	JSON   bool   `help:"Print JSON."`
-	Force  bool   `help:"Also replace a database that opens and verifies."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	JSON   bool
+	Force  bool
 }
 
 // Run makes the journal anew from its spill. A journal that opens is left alone: there is nothing to recover.
@@ -26,7 +26,7 @@ func (o outboxRecoverCmd) Run(ctx context.Context, io stdio) error {
 	}
 	path, opt := journalPath(c), journalOptions(c)
 	if !there(path) && !there(path+journal.SpillSuffix) {
-		return errors.New("no journal yet: there is nothing to recover")
+		return refuse("recover.nothing")
 	}
 	if !o.Force && there(path) {
 		sound, err := opens(ctx, path, opt)
@@ -34,13 +34,13 @@ func (o outboxRecoverCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 		if sound {
-			fmt.Fprintln(io.out, "the journal is sound; nothing was changed")
+			io.tell("recover.sound")
 			return nil
 		}
 	}
 	r, err := journal.Recover(ctx, path, opt)
 	if errors.Is(err, journal.ErrLocked) {
-		return errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
+		return refuse("running")
 	}
 	if err != nil {
 		return err
@@ -50,39 +50,39 @@ func (o outboxRecoverCmd) Run(ctx context.Context, io stdio) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(io.out, "recovered %d cases, %d records wait for the platform\n", r.Cases, r.Waiting)
-	fmt.Fprintf(io.out, "the last thing found was written at %s\n", r.Last.Local().Format("2006-01-02 15:04:05"))
+	io.tell("recover.done", "cases", r.Cases, "records", r.Waiting)
+	io.tell("recover.last", "time", r.Last.Local().Format(time.DateTime))
 	for _, k := range r.Kept {
-		fmt.Fprintln(io.out, "kept", k)
+		io.tell("recover.kept", "file", k)
 	}
 	if r.Whole {
-		fmt.Fprintln(io.out, "nothing points to a loss")
+		io.tell("recover.whole")
 		return nil
 	}
-	fmt.Fprintln(io.out, "SOMETHING WAS LOST:")
+	io.tell("recover.lost")
 	if len(r.Missing) > 0 {
-		fmt.Fprintf(io.out, "  changes %v are missing\n", r.Missing)
+		io.tell("recover.missing", "changes", r.Missing)
 	}
 	if r.Behind {
-		fmt.Fprintln(io.out, "  the database had gone on after the spill's last change")
+		io.tell("recover.behind")
 	}
 	if r.Torn {
-		fmt.Fprintln(io.out, "  a part of the spill cannot be read")
+		io.tell("recover.torn")
 	}
 	if r.Dropped > 0 {
-		fmt.Fprintf(io.out, "  %d entries could not be used\n", r.Dropped)
+		io.tell("recover.dropped", "count", r.Dropped)
 	}
 	for id, n := range r.Damaged {
-		fmt.Fprintf(io.out, "  case %s: %d entries could not be used\n", id, n)
+		io.tell("recover.damaged", "case", id, "count", n)
 	}
 	for _, l := range r.Lost {
 		if l.To == 0 {
-			fmt.Fprintf(io.out, "  lane %s, epoch %d: whatever was written from %d on\n", l.Lane, l.Epoch, l.From)
+			io.tell("recover.from", "lane", l.Lane, "epoch", l.Epoch, "from", l.From)
 		} else {
-			fmt.Fprintf(io.out, "  lane %s, epoch %d: records %d to %d\n", l.Lane, l.Epoch, l.From, l.To)
+			io.tell("recover.range", "lane", l.Lane, "epoch", l.Epoch, "from", l.From, "to", l.To)
 		}
 	}
-	fmt.Fprintln(io.out, "the platform is told; compare the slips of that day with its list, and replace this disk")
+	io.tell("recover.then")
 	return nil
 }
 
@@ -98,7 +98,7 @@ func opens(ctx context.Context, path string, opt journal.Options) (bool, error) 
 	case errors.Is(err, journal.ErrDamaged):
 		return false, nil
 	case errors.Is(err, journal.ErrLocked):
-		return false, errors.New("the terminal is running and holds its journal; stop it first (systemctl stop budayang)")
+		return false, refuse("running")
 	case err != nil:
 		return false, err
 	}

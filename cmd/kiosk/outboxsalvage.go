@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -13,8 +12,8 @@ import (
 
 // outboxSalvageCmd is `kiosk outbox salvage`.
 type outboxSalvageCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Out    string `required:"" help:"File to write, one sealed record in a line; it must not exist."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Out    string `required:""`
 }
 
 // Run writes what waits for the platform into a file that only the platform can open. It needs neither journal.key nor the
@@ -43,9 +42,9 @@ func outboxSalvage(io stdio, path, to string) error {
 		_ = os.Remove(to)
 		return err
 	}
-	fmt.Fprintf(io.out, "%d records written to %s; only the platform can open them\n", n, to)
+	io.tell("salvage.done", "count", n, "file", to)
 	if left > 0 {
-		return fmt.Errorf("%d records were written before the platform's key was known: only journal.key opens them", left)
+		return refuse("salvage.left", "count", left)
 	}
 	return nil
 }

@@ -31,11 +31,11 @@ import (
 
 // provisionCmd is `kiosk provision`.
 type provisionCmd struct {
-	Config    string `short:"c" default:"/etc/budayang/terminal.toml" help:"The configuration file to write."`
-	Data      string `default:"/var/lib/budayang" help:"The data directory." type:"path"`
-	SerialDir string `default:"/dev/serial/by-id" help:"Where serial ports have names that stay." type:"path"`
-	Screen    bool   `help:"Ask on the touch screen instead of in this shell; then begin to serve."`
-	Language  string `enum:"zh,en" default:"zh" help:"The language of the questions: zh or en."`
+	Config    string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Data      string `default:"/var/lib/budayang" type:"path"`
+	SerialDir string `default:"/dev/serial/by-id" type:"path"`
+	Screen    bool
+	Language  string `enum:"zh,en" default:"zh"`
 }
 
 // Run asks until the terminal is in service or the technician leaves; what was answered stays.
@@ -57,20 +57,20 @@ func (p provisionCmd) Run(ctx context.Context, io stdio) error {
 	case err != nil:
 		return err
 	case !done:
-		fmt.Fprintf(io.out, "what was answered is kept in %s\n", f.draftPath())
+		fmt.Fprintln(io.out, shell.say(service.T("sh.provision.kept", "file", f.draftPath())))
 		return nil
 	}
-	fmt.Fprintf(io.out, "%s is written; systemctl restart budayang\n", p.Config)
+	fmt.Fprintln(io.out, shell.say(service.T("sh.provision.done", "file", p.Config)))
 	return nil
 }
 
 // onScreen asks at the touch screen and then becomes kiosk run.
 func (p provisionCmd) onScreen(ctx context.Context, io stdio) error {
 	if os.Getenv("DISPLAY") == "" {
-		return errors.New("no display: run kiosk provision in a shell, or inside the X session (docs/technician.md)")
+		return refuse("provision.no-display")
 	}
 	if err := withEnvironment(); err != nil {
-		return fmt.Errorf("environment: %w", err)
+		return refuseBy(err, "run.environment")
 	}
 	log := slog.New(slog.NewTextHandler(io.err, nil))
 	words, err := ui.LoadWords(assets.FS, "lang")

@@ -108,7 +108,7 @@ func TestDraftOfAnEarlierVersion(t *testing.T) {
 func TestDraftOfAnEarlierVersionInAShell(t *testing.T) {
 	p := left(t, earlierDraft)
 	var out strings.Builder
-	if err := p.Run(t.Context(), stdio{strings.NewReader("understood\nleave\n"), &out, &out}); err != nil {
+	if err := p.Run(t.Context(), stdio{in: strings.NewReader("understood\nleave\n"), out: &out, err: &out}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"another version was read", "config.Terminal.Floor", "990000-0007 · 示例区政务大厅"} {
@@ -135,7 +135,7 @@ func TestDraftThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := left(t, text)
 			var out strings.Builder
-			if err := p.Run(t.Context(), stdio{strings.NewReader("understood\nlanguage\nen\nleave\n"), &out, &out}); err != nil {
+			if err := p.Run(t.Context(), stdio{in: strings.NewReader("understood\nlanguage\nen\nleave\n"), out: &out, err: &out}); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(out.String(), "cannot be read") || !strings.Contains(out.String(), ".draft.unreadable-") {
@@ -175,7 +175,7 @@ func TestSuppliesAfterALostDraft(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	shell := newShell(stdio{strings.NewReader("\n\n\n"), &out, &out}, lexicon(), "en") // each as it stands
+	shell := newShell(stdio{in: strings.NewReader("\n\n\n"), out: &out, err: &out}, lexicon(), "en") // each as it stands
 	f.citizen = shell
 	if _, err := f.askSupplies(t.Context()); err != nil {
 		t.Fatal(err)

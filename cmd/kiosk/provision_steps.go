@@ -45,7 +45,7 @@ func (f *flow) check(prefix string) error {
 	for _, e := range unjoin(err) {
 		var p config.Problem
 		if errors.As(e, &p) && strings.HasPrefix(p.Key, prefix) {
-			all = append(all, said{service.T("prov.expected", "key", p.Key, "words", p.Expected).With("expected", problemText(p).Parts["expected"])})
+			all = append(all, said{text: service.T("prov.expected", "key", p.Key, "words", p.Expected).With("expected", problemText(p).Parts["expected"])})
 		}
 	}
 	return errors.Join(all...)
@@ -422,7 +422,7 @@ type commissionedRow struct {
 func (f *flow) report(ctx context.Context) (done service.Text, err error) {
 	for _, s := range f.steps() {
 		if f.Done[s.id].IsZero() && !s.optional && s.id != "report" {
-			return done, said{service.T("prov.not-done").With("step", service.T("prov.step."+s.id))}
+			return done, said{text: service.T("prov.not-done").With("step", service.T("prov.step."+s.id))}
 		}
 	}
 	c := f.draft.Config

@@ -69,7 +69,7 @@ func TestProvisionInAShell(t *testing.T) {
 	}
 	var out strings.Builder
 	p := provisionCmd{Config: file, Data: filepath.Join(dir, "data"), SerialDir: serial, Language: "en"}
-	err = p.Run(t.Context(), stdio{strings.NewReader(strings.Join(answers, "\n") + "\n"), &out, &out})
+	err = p.Run(t.Context(), stdio{in: strings.NewReader(strings.Join(answers, "\n") + "\n"), out: &out, err: &out})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
@@ -141,7 +141,7 @@ func TestProvisionGoesOn(t *testing.T) {
 	ask := func(lines ...string) {
 		t.Helper()
 		out.Reset()
-		if err := p.Run(t.Context(), stdio{strings.NewReader(strings.Join(lines, "\n") + "\n"), &out, &out}); err != nil {
+		if err := p.Run(t.Context(), stdio{in: strings.NewReader(strings.Join(lines, "\n") + "\n"), out: &out, err: &out}); err != nil {
 			t.Fatalf("%v\n%s", err, out.String())
 		}
 	}

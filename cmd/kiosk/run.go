@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,8 +15,8 @@ import (
 
 // runCmd is `kiosk run`.
 type runCmd struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Log    string `enum:"debug,info,warn,error" default:"info" help:"How much to log: debug, info, warn, error."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Log    string `enum:"debug,info,warn,error" default:"info"`
 }
 
 // environment is what Fyne, Go and the C library read before main begins: one pixel is one unit, sizes come from our theme alone; the
@@ -64,10 +63,10 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if os.Getenv("DISPLAY") == "" {
-		return errors.New("no display: start the terminal inside an X session (docs/technician.md), or try kiosk demo --headless")
+		return refuse("run.no-display")
 	}
 	if err := withEnvironment(); err != nil {
-		return fmt.Errorf("environment: %w", err)
+		return refuseBy(err, "run.environment")
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(r.Log)); err != nil {
@@ -100,14 +99,14 @@ func (r runCmd) Run(ctx context.Context, io stdio) error {
 // prepareData makes the data directory and refuses one that others can read.
 func prepareData(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return refuseBy(err, "run.data")
 	}
 	st, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return refuseBy(err, "run.data")
 	}
 	if st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("data directory %s can be read by others: chmod 700 %s", dir, dir)
+		return refuse("run.mode", "dir", dir)
 	}
 	return nil
 }

@@ -17,18 +17,18 @@ import (
 
 // simCmd is `kiosk sim`.
 type simCmd struct {
-	Start  simStartCmd  `cmd:"" default:"withargs" help:"Start an ID reader, a receipt printer, a document printer, a card printer and a cabinet; print their URIs."`
-	Fault  simFaultCmd  `cmd:"" help:"Break a device of a running sim."`
-	Clear  simClearCmd  `cmd:"" help:"Mend a device of a running sim."`
-	Faults simFaultsCmd `cmd:"" help:"List what can be wrong with a device."`
-	Card   simCardCmd   `cmd:"" help:"Put a card on the reader, or take it away."`
-	Take   simTakeCmd   `cmd:"" help:"Take what the printers handed out."`
-	State  simStateCmd  `cmd:"" help:"Show the state of a running sim as JSON."`
+	Start  simStartCmd  `cmd:"" default:"withargs"`
+	Fault  simFaultCmd  `cmd:""`
+	Clear  simClearCmd  `cmd:""`
+	Faults simFaultsCmd `cmd:""`
+	Card   simCardCmd   `cmd:""`
+	Take   simTakeCmd   `cmd:""`
+	State  simStateCmd  `cmd:""`
 }
 
 // simSocket is where a running sim is found.
 type simSocket struct {
-	Socket string `short:"s" default:"${sim_socket}" help:"The running sim's control socket." type:"path"`
+	Socket string `short:"s" default:"${sim_socket}" type:"path"`
 }
 
 func (s simSocket) dial() (*sim.Client, error) {
@@ -50,9 +50,9 @@ func defaultSimSocket() string {
 
 // simStartCmd is `kiosk sim`.
 type simStartCmd struct {
-	Dir  string `default:"${sim_dir}" help:"Directory of the serial lines' links and the control socket." type:"path"`
-	Out  string `default:"out/sim" help:"Where slips, documents and cards go." type:"path"`
-	Head string `default:"kp628e" help:"Which receipt head: see kiosk sim faults."`
+	Dir  string `default:"${sim_dir}" type:"path"`
+	Out  string `default:"out/sim" type:"path"`
+	Head string `default:"kp628e"`
 }
 
 // Run serves until it is interrupted.
@@ -82,9 +82,9 @@ func (c simStartCmd) Run(ctx context.Context, io stdio) error {
 // simFaultCmd is `kiosk sim fault`.
 type simFaultCmd struct {
 	simSocket
-	Device string `arg:"" help:"id-reader, receipt-printer, document-printer, card-printer or door."`
-	Fault  string `arg:"" help:"What is wrong (kiosk sim faults lists it)."`
-	Value  string `arg:"" optional:"" help:"A number, for faults that have one."`
+	Device string `arg:""`
+	Fault  string `arg:""`
+	Value  string `arg:"" optional:""`
 }
 
 // Run breaks one device.
@@ -99,8 +99,8 @@ func (c simFaultCmd) Run() error {
 // simClearCmd is `kiosk sim clear`.
 type simClearCmd struct {
 	simSocket
-	Device string `arg:"" help:"id-reader, receipt-printer, document-printer, card-printer or door."`
-	Fault  string `arg:"" optional:"" help:"Which fault; without one, all."`
+	Device string `arg:""`
+	Fault  string `arg:"" optional:""`
 }
 
 // Run mends one device.
@@ -119,7 +119,7 @@ func (c simClearCmd) Run() error {
 
 // simFaultsCmd is `kiosk sim faults`.
 type simFaultsCmd struct {
-	Device string `arg:"" optional:"" help:"Only this device."`
+	Device string `arg:"" optional:""`
 }
 
 // Run lists faults; no sim need run.
@@ -149,7 +149,7 @@ func (c simFaultsCmd) Run(io stdio) error {
 // simCardCmd is `kiosk sim card`.
 type simCardCmd struct {
 	simSocket
-	Name string `arg:"" optional:"" help:"Whose card to put down; without a name the card is taken away."`
+	Name string `arg:"" optional:""`
 }
 
 // Run puts a card down or takes it away.

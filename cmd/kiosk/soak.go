@@ -14,11 +14,11 @@ import (
 
 // soakCmd is `kiosk soak`.
 type soakCmd struct {
-	Time   time.Duration `short:"t" default:"2m" help:"For how long citizens come."`
-	Visits float64       `default:"300" help:"Visits a day."`
-	Speed  float64       `default:"100" help:"How many times as fast as a day."`
-	Seed   uint64        `default:"0" help:"Of load and faults; 0 takes the time."`
-	Out    string        `default:"out/soak" help:"Where the terminal's log and the samples go." type:"path"`
+	Time   time.Duration `short:"t" default:"2m"`
+	Visits float64       `default:"300"`
+	Speed  float64       `default:"100"`
+	Seed   uint64        `default:"0"`
+	Out    string        `default:"out/soak" type:"path"`
 }
 
 // Run plays citizens and faults, and fails if a promise was broken.
@@ -38,8 +38,8 @@ func (c soakCmd) Run(ctx context.Context, io stdio) error {
 
 // standInCmd is `kiosk stand-in`: the terminal with a citizen behind a socket in place of a window, for soak.
 type standInCmd struct {
-	Config string `short:"c" required:"" help:"The terminal's configuration file."`
-	Hall   string `required:"" help:"The socket of whoever stands in front."`
+	Config string `short:"c" required:""`
+	Hall   string `required:""`
 }
 
 // Run serves until it is told to stop.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -17,19 +16,19 @@ import (
 
 // stockCmd is `kiosk stock`: the ledger of counted stock, for a terminal that is not running.
 type stockCmd struct {
-	Show    stockShowCmd    `cmd:"" help:"Show the balance of a kind of stock and the blanks that are under way, kept or in doubt."`
-	Load    stockLoadCmd    `cmd:"" help:"Note that blanks were put in, or free ones taken out (a negative number). A ribbon takes the place of the one before."`
-	Count   stockCountCmd   `cmd:"" help:"Note how many free blanks were found; what differs is corrected and stays in the audit chain."`
-	Shift   stockShiftCmd   `cmd:"" help:"End the shift of everything that is counted, print its slip, and begin the next."`
-	Slip    stockSlipCmd    `cmd:"" help:"Print the slips of shifts that are due, or a copy of one."`
-	Resolve stockResolveCmd `cmd:"" help:"Two people say what became of a blank that is in doubt or was kept."`
+	Show    stockShowCmd    `cmd:""`
+	Load    stockLoadCmd    `cmd:""`
+	Count   stockCountCmd   `cmd:""`
+	Shift   stockShiftCmd   `cmd:""`
+	Slip    stockSlipCmd    `cmd:""`
+	Resolve stockResolveCmd `cmd:""`
 }
 
 // stockFlags are what every subcommand of stock takes.
 type stockFlags struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Kind   string `default:"card" help:"Kind of stock: card, ribbon (faces), sheet or slip."`
-	JSON   bool   `help:"Print JSON."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Kind   string `default:"card"`
+	JSON   bool
 }
 
 // at opens the journal of a stopped terminal for as long as do takes.
@@ -50,10 +49,10 @@ func inStopped(file string, do func(config.Config, *journal.Journal) error) erro
 	return errors.Join(do(c, j), j.Close())
 }
 
-// equation prints what became of what was loaded.
-func equation(to io.Writer, kind string, b wire.StockBalance) {
-	fmt.Fprintf(to, "%s: loaded %d = issued %d + spoiled %d + retained %d + in doubt %d + reserved %d + remaining %d\n",
-		kind, b.Loaded, b.Issued, b.Spoiled, b.Retained, b.InDoubt, b.Reserved, b.Remaining)
+// equation says what became of what was loaded.
+func equation(io stdio, kind string, b wire.StockBalance) {
+	io.tell("stock.balance", "kind", kind, "loaded", b.Loaded, "issued", b.Issued, "spoiled", b.Spoiled, "retained", b.Retained, "doubt", b.InDoubt,
+		"reserved", b.Reserved, "remaining", b.Remaining)
 }
 
 // balance prints what became of what was loaded.
@@ -67,9 +66,9 @@ func (f stockFlags) balance(io stdio, b wire.StockBalance, blanks []journal.Blan
 			Blanks  []journal.Blank   `json:"blanks"`
 		}{f.Kind, b, blanks})
 	}
-	equation(io.out, f.Kind, b)
+	equation(io, f.Kind, b)
 	for _, x := range blanks {
-		fmt.Fprintf(io.out, "  %s  %-9s %-12s case %s since %s\n", x.ID, x.State, x.Number, x.Case, x.At.Local().Format(time.DateTime))
+		fmt.Fprintf(io.out, "  %s  %-9s %-12s %s\n", x.ID, x.State, x.Number, io.say("stock.blank", "case", x.Case, "since", x.At.Local().Format(time.DateTime)))
 	}
 	return nil
 }
@@ -123,8 +122,8 @@ func (f stockFlags) whole(io stdio, change func(*journal.Tx) (wire.StockBalance,
 
 type stockLoadCmd struct {
 	stockFlags
-	N        int    `arg:"" help:"How many."`
-	Operator string `required:"" help:"Who did it."`
+	N        int    `arg:""`
+	Operator string `required:""`
 }
 
 // Run loads.
@@ -134,8 +133,8 @@ func (c stockLoadCmd) Run(io stdio) error {
 
 type stockCountCmd struct {
 	stockFlags
-	Found    uint64 `arg:"" help:"How many free blanks there are."`
-	Operator string `required:"" help:"Who counted."`
+	Found    uint64 `arg:""`
+	Operator string `required:""`
 }
 
 // Run corrects.
@@ -145,8 +144,8 @@ func (c stockCountCmd) Run(io stdio) error {
 
 // shiftFlags are what the commands about shifts take.
 type shiftFlags struct {
-	Config   string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
-	Operator string `required:"" help:"Who does it."`
+	Config   string `short:"c" default:"/etc/budayang/terminal.toml"`
+	Operator string `required:""`
 }
 
 type stockShiftCmd struct{ shiftFlags }
@@ -159,20 +158,20 @@ func (c stockShiftCmd) Run(ctx context.Context, io stdio) error {
 			return err
 		}
 		for _, k := range s.Stock {
-			equation(io.out, k.Kind, k.Balance)
+			equation(io, k.Kind, k.Balance)
 		}
 		if err := printShiftSlip(ctx, cfg, j, s.No, c.Operator); err != nil {
-			fmt.Fprintf(io.out, "shift %d has ended; its slip is due (kiosk stock slip): %v\n", s.No, err)
+			io.tell("stock.shift.due", "no", s.No, "why", io.fault(err))
 			return nil
 		}
-		fmt.Fprintf(io.out, "shift %d has ended; its slip is printed\n", s.No)
+		io.tell("stock.shift.printed", "no", s.No)
 		return nil
 	})
 }
 
 type stockSlipCmd struct {
 	shiftFlags
-	No uint64 `arg:"" optional:"" help:"A shift: its slip, or a copy where the slip may be on paper. Without it, all that are due."`
+	No uint64 `arg:"" optional:""`
 }
 
 // Run prints slips.
@@ -189,15 +188,15 @@ func (c stockSlipCmd) Run(ctx context.Context, io stdio) error {
 			}
 			found = true
 			if err := printShiftSlip(ctx, cfg, j, s.No, c.Operator); err != nil {
-				return fmt.Errorf("slip of shift %d: %w", s.No, err)
+				return refuseBy(err, "stock.slip.failed", "no", s.No)
 			}
-			fmt.Fprintf(io.out, "slip of shift %d is printed\n", s.No)
+			io.tell("stock.slip.printed", "no", s.No)
 		}
 		if !found && c.No != 0 {
-			return fmt.Errorf("shift %d is not kept: %w", c.No, journal.ErrNotFound)
+			return refuseBy(journal.ErrNotFound, "stock.slip.unknown", "no", c.No)
 		}
 		if !found {
-			fmt.Fprintln(io.out, "no slip is due")
+			io.tell("stock.slip.none")
 		}
 		return nil
 	})
@@ -225,10 +224,10 @@ func printShiftSlip(ctx context.Context, c config.Config, j *journal.Journal, no
 
 type stockResolveCmd struct {
 	stockFlags
-	ID       string `arg:"" help:"The blank, as show lists it."`
-	To       string `arg:"" enum:"taken,spoiled,retained,back" help:"Where it is: taken by the citizen, spoiled, retained in the bin, or back in the stock."`
-	Operator string `required:"" help:"Who looked."`
-	Second   string `required:"" help:"Who looked too."`
+	ID       string `arg:""`
+	To       string `arg:"" enum:"taken,spoiled,retained,back"`
+	Operator string `required:""`
+	Second   string `required:""`
 }
 
 // Run resolves.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -26,12 +27,12 @@ import (
 
 // swapCmd is `kiosk swap`.
 type swapCmd struct {
-	Config   string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file, on the new board."`
-	From     string `arg:"" help:"The old board's data directory, where its disk is mounted." type:"path"`
-	Operator string `required:"" help:"Who exchanges the board, such as op.zhang."`
-	Out      string `help:"Move nothing: write what waits for the platform into this file, for platform import (or platform salvage)." type:"path"`
-	Yes      bool   `help:"Do not ask."`
-	Leave    bool   `help:"Leave the old disk as it is, because it cannot be written; it must be destroyed then."`
+	Config   string `short:"c" default:"/etc/budayang/terminal.toml"`
+	From     string `arg:"" type:"path"`
+	Operator string `required:""`
+	Out      string `type:"path"`
+	Yes      bool
+	Leave    bool
 }
 
 // Names on both disks.
@@ -58,7 +59,7 @@ type oldBoard struct {
 	pictures uint64
 	cases    int
 	desk     int
-	last     string // when the audit chain was signed last
+	last     string // what its clock said
 }
 
 // Run looks at the old disk, asks, copies, verifies the copy, makes the old one unusable, and puts the copy into its place.
@@ -68,14 +69,14 @@ func (s swapCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if !wire.Operator(s.Operator) {
-		return errors.New("--operator: an id such as op.zhang")
+		return refuse("swap.operator")
 	}
 	if s.Out != "" {
 		return s.export(io, c)
 	}
 	staging := c.Terminal.Data + stagingSuffix
 	if note, err := readNote(staging); err == nil && note.From == s.From { // it was cut off after the copy was verified
-		fmt.Fprintln(io.out, "a verified copy is there already; it is put into its place")
+		io.tell("swap.again")
 		return s.finish(io, c, staging)
 	}
 	if err := bare(c.Terminal.Data); err != nil {
@@ -85,8 +86,7 @@ func (s swapCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "old board of terminal %s: %d cases, %d of them for a person; %d records and %d pictures wait for the platform; %s\n",
-		c.Terminal.ID, old.cases, old.desk, old.waiting, old.pictures, old.last)
+	io.tell("swap.old", "id", c.Terminal.ID, "cases", old.cases, "desk", old.desk, "records", old.waiting, "pictures", old.pictures, "time", old.last)
 	if !s.Yes {
 		if err := s.agreed(io); err != nil {
 			return err
@@ -97,23 +97,23 @@ func (s swapCmd) Run(ctx context.Context, io stdio) error {
 	}
 	n, err := copyTree(s.From, staging)
 	if err != nil {
-		return errors.Join(fmt.Errorf("copy: %w", err), os.RemoveAll(staging))
+		return errors.Join(refuseBy(err, "swap.copy"), os.RemoveAll(staging))
 	}
-	fmt.Fprintf(io.out, "copied and read back: %d bytes\n", n)
+	io.tell("swap.copied", "bytes", n)
 	if err := s.verify(ctx, old, staging); err != nil {
-		return errors.Join(fmt.Errorf("the copy does not verify, the old disk was left as it is: %w", err), os.RemoveAll(staging))
+		return errors.Join(refuseBy(err, "swap.not-whole"), os.RemoveAll(staging))
 	}
-	fmt.Fprintln(io.out, "the copy is whole: journal, counted stock, audit chain")
+	io.tell("swap.whole")
 	return s.finish(io, c, staging)
 }
 
 // agreed asks whether to go on.
 func (s swapCmd) agreed(io stdio) error {
-	fmt.Fprint(io.out, "The old board will not be able to go on with this record. Go on? [y/N] ")
+	fmt.Fprint(io.out, io.say("swap.ask"))
 	var l string
 	_, _ = fmt.Fscanln(io.in, &l)
 	if l != "y" && l != "Y" {
-		return errors.New("nothing was changed")
+		return refuse("swap.unchanged")
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (s swapCmd) agreed(io stdio) error {
 func bare(dir string) error {
 	for _, f := range []string{"journal.db", "journal.db" + journal.SpillSuffix, uplink.IdentityFile} {
 		if there(filepath.Join(dir, f)) {
-			return fmt.Errorf("%s is there: this board has a record of its own already, and two are never mixed. Bring what waits on the old disk to the platform in a file: kiosk swap --out FILE", filepath.Join(dir, f))
+			return refuse("swap.not-bare", "file", filepath.Join(dir, f))
 		}
 	}
 	return nil
@@ -142,11 +142,11 @@ func on(c config.Config, dir string) config.Config {
 func (s swapCmd) look(ctx context.Context, c config.Config) (old oldBoard, err error) {
 	switch {
 	case there(filepath.Join(s.From, "journal.db"+swappedSuffix)):
-		return old, fmt.Errorf("%s was carried to another board already (%s)", s.From, swapNote)
+		return old, refuse("swap.carried", "dir", s.From)
 	case !there(filepath.Join(s.From, "journal.db")):
-		return old, fmt.Errorf("%s holds no journal: it is the data directory, as in terminal.data of the old board, that is expected", s.From)
+		return old, refuse("swap.no-journal", "dir", s.From)
 	case !there(filepath.Join(s.From, uplink.IdentityFile)):
-		return old, fmt.Errorf("%s holds no %s: this is not the whole data directory", s.From, uplink.IdentityFile)
+		return old, refuse("swap.no-identity", "dir", s.From, "file", uplink.IdentityFile)
 	}
 	old.cfg = on(c, s.From)
 	if _, err := uplink.LoadIdentity(s.From, c.Terminal.ID); err != nil {
@@ -154,26 +154,26 @@ func (s swapCmd) look(ctx context.Context, c config.Config) (old oldBoard, err e
 	}
 	j, err := journal.Open(journalPath(old.cfg), journalOptions(old.cfg))
 	if err != nil {
-		return old, fmt.Errorf("%w; %s", err, howToOpen(err))
+		return old, howToOpen(err)
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	if err := wholeRecord(ctx, j, old.cfg); err != nil {
-		return old, fmt.Errorf("%w; kiosk outbox recover on the old board, or kiosk swap --out FILE", err)
+		return old, refuseBy(err, "swap.mend-old")
 	}
 	return old, old.count(j)
 }
 
 // howToOpen says what to do about an old journal that does not open.
-func howToOpen(err error) string {
+func howToOpen(err error) error {
 	switch {
 	case errors.Is(err, journal.ErrLocked):
-		return "stop the terminal that uses it"
+		return refuseBy(err, "swap.stop")
 	case errors.Is(err, journal.ErrDamaged):
-		return "kiosk outbox recover, with a configuration whose terminal.data is the old directory"
+		return refuseBy(err, "swap.recover")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return "mount the old disk writable, as root"
+		return refuseBy(err, "swap.writable")
 	}
-	return "if its key is lost with the old board's TPM: kiosk swap --out FILE"
+	return refuseBy(err, "swap.key-lost")
 }
 
 // count says how much there is.
@@ -193,7 +193,7 @@ func (o *oldBoard) count(j *journal.Journal) error {
 			o.desk++
 		}
 	}
-	o.last = "its clock said " + j.Now().Local().Format(time.DateTime)
+	o.last = j.Now().Local().Format(time.DateTime)
 	return nil
 }
 
@@ -204,7 +204,7 @@ func wholeRecord(ctx context.Context, j *journal.Journal, c config.Config) error
 		return err
 	}
 	if len(r.Problems) > 0 {
-		return fmt.Errorf("%w: %d findings, the first: %s", journal.ErrDamaged, len(r.Problems), r.Problems[0])
+		return refuseBy(journal.ErrDamaged, "swap.findings", "count", len(r.Problems), "first", r.Problems[0])
 	}
 	id, err := uplink.LoadIdentity(c.Terminal.Data, c.Terminal.ID)
 	if err != nil {
@@ -215,7 +215,7 @@ func wholeRecord(ctx context.Context, j *journal.Journal, c config.Config) error
 		return err
 	}
 	if len(a.Problems) > 0 {
-		return fmt.Errorf("audit chain: %d findings, the first: %s", len(a.Problems), a.Problems[0])
+		return said{text: service.T("sh.audit.first", "count", strconv.Itoa(len(a.Problems))).With("first", chainFinding(a.Problems[0]))}
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (s swapCmd) verify(ctx context.Context, old oldBoard, staging string) error
 		err = now.count(j)
 	}
 	if err == nil && (now.waiting != old.waiting || now.pictures != old.pictures || now.cases != old.cases) {
-		err = fmt.Errorf("%d cases, %d records, %d pictures, on the old disk %d, %d, %d", now.cases, now.waiting, now.pictures, old.cases, old.waiting, old.pictures)
+		err = refuse("swap.counts", "cases", now.cases, "records", now.waiting, "pictures", now.pictures, "cases0", old.cases, "records0", old.waiting, "pictures0", old.pictures)
 	}
 	if err == nil {
 		err = j.Update(func(tx *journal.Tx) error {
@@ -264,7 +264,7 @@ func (s swapCmd) fate() string {
 func (s swapCmd) finish(io stdio, c config.Config, staging string) error {
 	if !s.Leave {
 		if err := disable(s.From); err != nil {
-			return fmt.Errorf("the old disk cannot be written: %w; mount it writable and run this again, or add --leave and destroy it", err)
+			return refuseBy(err, "swap.leave")
 		}
 	}
 	if err := bare(c.Terminal.Data); err != nil {
@@ -290,13 +290,13 @@ func (s swapCmd) finish(io stdio, c config.Config, staging string) error {
 	f := flow{}
 	f.draft.Config, f.provisionCmd.Config = c, s.Config
 	f.handOver()
-	fmt.Fprintln(io.out, "carried over; start the terminal, it sends what waits by itself: systemctl start budayang")
+	io.tell("swap.done")
 	now := on(c, c.Terminal.Data)
 	switch {
 	case c.Seal.Vault == config.VaultTPM && now.Seal.Vault == config.VaultFile:
 		return keyMoveCmd{Config: s.Config}.Run(io)
 	case c.Seal.Vault != now.Seal.Vault:
-		fmt.Fprintln(io.out, "the key is sealed by a TPM and seal.vault says otherwise: correct it, or kiosk key move")
+		io.tell("swap.key")
 	}
 	return nil
 }
@@ -341,7 +341,7 @@ func copyTree(from, to string) (bytes int64, err error) {
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(filepath.Dir(to), &disk); err == nil {
 		if free := int64(disk.Bavail) * disk.Bsize; free < size+diskFloorMiB<<20 {
-			return 0, fmt.Errorf("%d MiB are free here, %d MiB are needed", free>>20, size>>20+diskFloorMiB)
+			return 0, refuse("swap.space", "free", free>>20, "needed", size>>20+diskFloorMiB)
 		}
 	}
 	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
@@ -357,7 +357,7 @@ func copyTree(from, to string) (bytes int64, err error) {
 		case d.IsDir():
 			return os.Mkdir(target, 0o700)
 		case !d.Type().IsRegular():
-			return fmt.Errorf("%s is neither file nor directory", path)
+			return refuse("swap.odd", "file", path)
 		}
 		n, err := copyFile(path, target)
 		bytes += n
@@ -414,7 +414,7 @@ func copyFile(from, to string) (n int64, err error) {
 		return n, err
 	}
 	if string(wrote.Sum(nil)) != string(read.Sum(nil)) {
-		return n, fmt.Errorf("%s: the disk gives back something else than was written", to)
+		return n, refuse("swap.disk", "file", to)
 	}
 	return n, nil
 }
@@ -422,19 +422,19 @@ func copyFile(from, to string) (n int64, err error) {
 // export brings what waits on the old disk to the platform in a file, where this board has a record of its own.
 func (s swapCmd) export(io stdio, c config.Config) (err error) {
 	if there(filepath.Join(s.From, "journal.db"+swappedSuffix)) {
-		return fmt.Errorf("%s was carried to another board already", s.From)
+		return refuse("swap.carried", "dir", s.From)
 	}
 	old := on(c, s.From)
 	if there(filepath.Join(c.Terminal.Data, uplink.IdentityFile)) {
-		fmt.Fprintln(io.out, "this board has keys of its own, so that the platform takes no file of the old ones any more; what only it can open is written, for platform salvage")
+		io.tell("swap.own-keys")
 		return outboxSalvage(io, journalPath(old), s.Out)
 	}
 	j, err := openStopped(old)
 	if errors.Is(err, journal.ErrDamaged) {
-		return fmt.Errorf("%w; %s", err, howToOpen(err))
+		return howToOpen(err)
 	}
 	if err != nil && there(journalPath(old)) && !errors.Is(err, journal.ErrLocked) {
-		fmt.Fprintf(io.out, "the old key cannot be had (%v); what only the platform can open is written instead, for platform salvage\n", err)
+		fmt.Fprintln(io.out, io.word(service.T("sh.swap.old-key").With("why", faultOf(err))))
 		return outboxSalvage(io, journalPath(old), s.Out)
 	}
 	if err != nil {
@@ -461,9 +461,9 @@ func (s swapCmd) export(io stdio, c config.Config) (err error) {
 	for _, r := range x.Records {
 		n += r
 	}
-	fmt.Fprintf(io.out, "file %d: %d records, %d pictures; platform import takes it. Keep the old disk until it did\n", x.No, n, x.Blobs)
+	io.tell("swap.exported", "no", x.No, "records", n, "pictures", x.Blobs)
 	if x.More {
-		fmt.Fprintln(io.out, "more waits than fits: import the ack of this file on the old disk, then export again")
+		io.tell("swap.more")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func exchange(t *testing.T) (w *ward, old string, ids []string) {
 func (w *ward) carry(typed string, cmd swapCmd) (string, error) {
 	var out strings.Builder
 	cmd.Config, cmd.Operator = w.file, "op.zhang"
-	err := cmd.Run(w.t.Context(), stdio{strings.NewReader(typed), &out, &out})
+	err := cmd.Run(w.t.Context(), stdio{in: strings.NewReader(typed), out: &out, err: &out})
 	return out.String(), err
 }
 
@@ -346,7 +346,7 @@ func TestSwapAsksWhoItIs(t *testing.T) {
 	t.Parallel()
 	w, old, _ := exchange(t)
 	cmd := swapCmd{Config: w.file, From: old, Operator: "9 !"}
-	if err := cmd.Run(t.Context(), stdio{strings.NewReader("y\n"), os.Stderr, os.Stderr}); err == nil || !there(filepath.Join(old, "journal.db")) {
+	if err := cmd.Run(t.Context(), stdio{in: strings.NewReader("y\n"), out: os.Stderr, err: os.Stderr}); err == nil || !there(filepath.Join(old, "journal.db")) {
 		t.Errorf("%v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,16 +23,16 @@ import (
 
 // technicianCmd is `kiosk technician`.
 type technicianCmd struct {
-	Add    technicianAddCmd    `cmd:"" help:"Let a technician use the console; the PIN is read from the keyboard or a pipe."`
-	Remove technicianRemoveCmd `cmd:"" help:"Put a technician out; at once, also at a running terminal."`
-	Card   technicianCardCmd   `cmd:"" help:"Give a technician a card, shown at one of the readers of this stopped terminal, in the place of the service code."`
-	Show   technicianShowCmd   `cmd:"" help:"Write a technician as the platform's configuration names them; a card is shown at a reader of this stopped terminal."`
-	List   technicianListCmd   `cmd:"" default:"withargs" help:"List the technicians."`
+	Add    technicianAddCmd    `cmd:""`
+	Remove technicianRemoveCmd `cmd:""`
+	Card   technicianCardCmd   `cmd:""`
+	Show   technicianShowCmd   `cmd:""`
+	List   technicianListCmd   `cmd:"" default:"withargs"`
 }
 
 // technicianFlags are what every subcommand of technician takes.
 type technicianFlags struct {
-	Config string `short:"c" default:"/etc/budayang/terminal.toml" help:"The terminal's configuration file."`
+	Config string `short:"c" default:"/etc/budayang/terminal.toml"`
 }
 
 func (f technicianFlags) keeper() (maintain.File, error) {
@@ -46,9 +45,9 @@ func (f technicianFlags) keeper() (maintain.File, error) {
 
 type technicianAddCmd struct {
 	technicianFlags
-	Code     string `arg:"" help:"Service code: 4 to 8 digits."`
-	Operator string `required:"" help:"Who it is in the audit chain, such as op.zhang."`
-	Name     string `required:"" help:"Who it is on the screen."`
+	Code     string `arg:""`
+	Operator string `required:""`
+	Name     string `required:""`
 }
 
 // Run adds.
@@ -57,7 +56,7 @@ func (c technicianAddCmd) Run(_ context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	pin, err := askSecret(io, "PIN (6 to 12 digits, it is not shown): ")
+	pin, err := askSecret(io, io.say("technician.ask"))
 	if err != nil {
 		return err
 	}
@@ -67,13 +66,13 @@ func (c technicianAddCmd) Run(_ context.Context, io stdio) error {
 	if err := likeDirectory(k.Path); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "%s may use the console with service code %s\n", c.Operator, c.Code)
+	io.tell("technician.added", "who", c.Operator, "code", c.Code)
 	return nil
 }
 
 type technicianRemoveCmd struct {
 	technicianFlags
-	Code string `arg:"" help:"Service code."`
+	Code string `arg:""`
 }
 
 // Run removes.
@@ -100,7 +99,7 @@ func (c technicianListCmd) Run(io stdio) error {
 	for _, t := range all {
 		card := ""
 		if t.Card != "" {
-			card = "  card"
+			card = "  " + io.say("technician.card")
 		}
 		fmt.Fprintf(io.out, "%-8s %-20s %s%s\n", t.Code, t.Operator, t.Name, card)
 	}
@@ -110,10 +109,10 @@ func (c technicianListCmd) Run(io stdio) error {
 // technicianCardCmd is `kiosk technician card`.
 type technicianCardCmd struct {
 	technicianFlags
-	Code   string        `arg:"" help:"Service code."`
-	Remove bool          `help:"Take the card away instead."`
-	Reader devices.Role  `default:"id-reader" help:"Where it is shown: id-reader, smart-card or code-scanner."`
-	Wait   time.Duration `default:"30s" help:"How long to wait for the card."`
+	Code   string `arg:""`
+	Remove bool
+	Reader devices.Role  `default:"id-reader"`
+	Wait   time.Duration `default:"30s"`
 }
 
 // Run reads the card and keeps its mark; its number is nowhere.
@@ -140,9 +139,9 @@ func (c technicianCardCmd) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	if c.Remove {
-		fmt.Fprintf(io.out, "service code %s has no card\n", c.Code)
+		io.tell("technician.no-card", "code", c.Code)
 	} else {
-		fmt.Fprintf(io.out, "service code %s has this card\n", c.Code)
+		io.tell("technician.has-card", "code", c.Code)
 	}
 	return nil
 }
@@ -160,18 +159,18 @@ func readBadge(ctx context.Context, io stdio, file string, role devices.Role, li
 		return nil, err
 	}
 	defer dev.Close()
-	fmt.Fprintln(io.err, "show the card …")
+	fmt.Fprintln(io.err, io.say("technician.show"))
 	return maintain.BadgeAt(ctx, dev)
 }
 
 // technicianShowCmd is `kiosk technician show`.
 type technicianShowCmd struct {
 	technicianFlags
-	Code    string        `arg:"" help:"Service code."`
-	Card    bool          `help:"Also read a card; its mark is made with the configuration's card_key, or a new one that is written too."`
-	Reader  devices.Role  `default:"id-reader" help:"Where it is shown: id-reader, smart-card or code-scanner."`
-	CardKey string        `help:"The card_key of the configuration that this is for, where it is not this terminal's."`
-	Wait    time.Duration `default:"30s" help:"How long to wait for the card."`
+	Code    string `arg:""`
+	Card    bool
+	Reader  devices.Role `default:"id-reader"`
+	CardKey string
+	Wait    time.Duration `default:"30s"`
 }
 
 // Run writes the part of a configuration that names the technician: hashed PIN, mark of the card.
@@ -239,7 +238,7 @@ func askSecret(io stdio, prompt string) (string, error) {
 			hidden := *old
 			hidden.Lflag &^= unix.ECHO
 			if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &hidden); err != nil {
-				return "", fmt.Errorf("keyboard: %w", err)
+				return "", refuseBy(err, "keyboard")
 			}
 			defer func() {
 				_ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, old)
@@ -250,7 +249,7 @@ func askSecret(io stdio, prompt string) (string, error) {
 	s := bufio.NewScanner(io.in)
 	s.Buffer(make([]byte, 256), 256)
 	if !s.Scan() {
-		return "", errors.New("nothing was given: type it, or send it through a pipe")
+		return "", refuse("technician.nothing")
 	}
 	return strings.TrimSpace(s.Text()), nil
 }

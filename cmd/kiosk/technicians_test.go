@@ -75,7 +75,7 @@ func TestATechniciansCardAtTheReader(t *testing.T) {
 	shell := func(run func(stdio) error, typed string) string {
 		t.Helper()
 		out.Reset()
-		h.must(run(stdio{strings.NewReader(typed), &out, &out}))
+		h.must(run(stdio{in: strings.NewReader(typed), out: &out, err: &out}))
 		return out.String()
 	}
 	flags := technicianFlags{Config: file}

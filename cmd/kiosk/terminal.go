@@ -295,7 +295,7 @@ func (t *terminal) takeDown(a fyne.App, shown <-chan struct{}, err error) {
 	case <-shown:
 	case <-time.After(quitGrace):
 		t.log.Warn("the window system did not let go; leaving without it")
-		os.Exit(exitCode(os.Stderr, err))
+		os.Exit(exitCode(stdio{err: os.Stderr}, err))
 	}
 }
 

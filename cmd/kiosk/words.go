@@ -5,6 +5,7 @@ package main
 import (
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -14,7 +15,9 @@ import (
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/service/maintain"
+	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/journal/tpm"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -48,14 +51,18 @@ func shellLanguage(asked string) string {
 	return "en"
 }
 
-// said is an error in the words of the language files.
-type said struct{ text service.Text }
+// said is an error in the words of the language files; err, which may be nil, is what it comes from.
+type said struct {
+	text service.Text
+	err  error
+}
 
 func (s said) Error() string      { return english(s.text) }
 func (s said) Text() service.Text { return s.text }
+func (s said) Unwrap() error      { return s.err }
 
 // saying is an error with these words.
-func saying(id string, pairs ...string) error { return said{service.T(id, pairs...)} }
+func saying(id string, pairs ...string) error { return said{text: service.T(id, pairs...)} }
 
 // faultOf says what went wrong: what this program alone knows, else what the console knows.
 func faultOf(err error) service.Text {
@@ -85,7 +92,9 @@ func faultOf(err error) service.Text {
 		id  string
 		err error
 	}{{"not-enrolled", uplink.ErrNotEnrolled}, {"garbled", uplink.ErrGarbled}, {"forged", uplink.ErrForged}, {"time", uplink.ErrClock}, {"signatures", uplink.ErrProfile}, {"other-file", uplink.ErrOtherFile}, {"code", wire.ErrCode},
-		{"tpm", tpm.ErrUnreachable}, {"tpm-other", tpm.ErrOther}, {"tpm-refused", tpm.ErrRefused}} {
+		{"not-found", journal.ErrNotFound}, {"moved", journal.ErrMoved}, {"no-spill", journal.ErrNoSpill}, {"reason", desk.ErrReason}, {"second", desk.ErrSecond}, {"who", desk.ErrOperator},
+		{"owed", desk.ErrOwed}, {"ambiguous", desk.ErrAmbiguous}, {"event", wire.ErrEvent}, {"file-foreign", wire.ErrFileForeign}, {"file-damaged", wire.ErrFileDamaged},
+		{"file-there", fs.ErrExist}, {"input", errInput}, {"tpm", tpm.ErrUnreachable}, {"tpm-other", tpm.ErrOther}, {"tpm-refused", tpm.ErrRefused}} {
 		if errors.Is(err, k.err) {
 			return service.T("fault."+k.id, "words", text)
 		}

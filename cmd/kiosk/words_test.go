@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
+	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/journal/tpm"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -126,7 +129,7 @@ func TestFaultsOfTheProgram(t *testing.T) {
 		problem, config.Problem{File: "/f", Key: "screen.language", Expected: `"zh" or "en"`}, config.Problem{File: "/f", Line: 2, Key: "screen.langage", Expected: "a key that exists (is it misspelt?)"},
 		config.Problem{File: "/f", Line: 2, Expected: "no such syntax"},
 		x509.UnknownAuthorityError{}, x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, x509.CertificateInvalidError{Cert: &x509.Certificate{}},
-		fmt.Errorf("x: %w", uplink.ErrNotEnrolled), uplink.ErrGarbled, uplink.ErrForged, uplink.ErrClock, uplink.ErrProfile, uplink.ErrOtherFile, uplink.ErrUnreachable, wire.ErrCode, tpm.ErrUnreachable, tpm.ErrOther, tpm.ErrRefused, saying("fault.proxy-refused", "words", "Forbidden"), keyFault(errors.New("not 64 hex digits")),
+		fmt.Errorf("x: %w", uplink.ErrNotEnrolled), uplink.ErrGarbled, uplink.ErrForged, uplink.ErrClock, uplink.ErrProfile, uplink.ErrOtherFile, uplink.ErrUnreachable, wire.ErrCode, tpm.ErrUnreachable, tpm.ErrOther, tpm.ErrRefused, journal.ErrNotFound, journal.ErrMoved, journal.ErrNoSpill, desk.ErrReason, desk.ErrSecond, desk.ErrOperator, desk.ErrOwed, desk.ErrAmbiguous, wire.ErrEvent, wire.ErrFileForeign, wire.ErrFileDamaged, fs.ErrExist, errInput, saying("fault.proxy-refused", "words", "Forbidden"), keyFault(errors.New("not 64 hex digits")),
 		fmt.Errorf("%w: %w", uplink.ErrUnreachable, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), io.ErrUnexpectedEOF, context.DeadlineExceeded,
 		saying("fault.command", "program", "timedatectl", "words", "timedatectl: exit status 1"),
 	}
