@@ -110,17 +110,26 @@ func (s *Stage) spell(ctx context.Context, c rune) error {
 	if err := s.write(ctx, letters); err != nil {
 		return err
 	}
-	for range 20 { // pages
-		if now, err = Look(s.probe); err != nil {
-			return err
-		}
-		for _, x := range now.Controls {
-			if strings.HasPrefix(x.ID, "candidate.") && x.Label == string(c) {
-				return s.turn(ctx, x.ID)
+	// The last letter may still be on its way, and then the first page was another's: forward to the end, then back.
+	for _, way := range []string{"candidate.after", "candidate.before"} {
+		for range 40 { // pages
+			if err := sleep(ctx, 250*time.Millisecond); err != nil {
+				return err
 			}
-		}
-		if err := s.turn(ctx, "candidate.after"); err != nil {
-			return err
+			if now, err = Look(s.probe); err != nil {
+				return err
+			}
+			for _, x := range now.Controls {
+				if strings.HasPrefix(x.ID, "candidate.") && x.Label == string(c) {
+					return s.turn(ctx, x.ID)
+				}
+			}
+			if x, there := now.Find(way); !there || !x.Enabled {
+				break
+			}
+			if err := s.Tap(ctx, way); err != nil {
+				return err
+			}
 		}
 	}
 	return fmt.Errorf("%c is not among the candidates of %s", c, letters)
