@@ -92,7 +92,7 @@ func (f *flow) askScreen(ctx context.Context) (done service.Text, err error) {
 	if (turn == "left" || turn == "right") && s.Width > s.Height {
 		s.Width, s.Height = s.Height, s.Width
 	}
-	n := strconv.Itoa
+	n := preset
 	v, err := f.form(ctx, "screen", service.Field{ID: "width", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.Width)}, service.Field{ID: "height", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.Height)},
 		service.Field{ID: "diagonal", Kind: service.FieldDigits, Required: true, Max: 4, Value: n(s.DiagonalMM)})
 	if err != nil {
@@ -110,6 +110,14 @@ func number(s string) int {
 		return 0
 	}
 	return n
+}
+
+// preset is a number in a field before somebody types; a nought would stand before what is typed.
+func preset(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // timeFindings are what the machine's look tells of the time.
@@ -294,7 +302,7 @@ func (f *flow) askSupplies(ctx context.Context) (done service.Text, err error) {
 		kinds = append(kinds, journal.StockRibbon)
 	}
 	for _, k := range kinds {
-		fields = append(fields, service.Field{ID: k, Kind: service.FieldDigits, Required: true, Max: 5, Value: strconv.Itoa(f.Loaded[k])})
+		fields = append(fields, service.Field{ID: k, Kind: service.FieldDigits, Max: 5, Value: preset(f.Loaded[k])})
 	}
 	v, err := f.form(ctx, "supplies", fields...)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestProvisionInAShell(t *testing.T) {
 		"receipt-printer", "2", "1", "understood", // cashino-kp628e
 		"document-printer", "by-hand", h.Props.Document.URI(), "understood",
 		"next",
-		"", "500", "400", "0",
+		"", "500", "400", "",
 		"", "next", // items: all
 		"", "next", // report
 		"serve",
@@ -95,6 +95,9 @@ func TestProvisionInAShell(t *testing.T) {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("%q was shown", secret)
 		}
+	}
+	if strings.Contains(out.String(), "[0]") {
+		t.Error("a nought stands in a field before somebody typed")
 	}
 	if _, err := os.Stat(file + ".draft"); err == nil {
 		t.Error("the draft is still there")
