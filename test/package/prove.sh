@@ -94,7 +94,7 @@ mkfs.ext4 -q -F -d "$root" "$dir/clean"
 fi
 # What happens inside is in inside.sh, which the machine reads from here at every start.
 cp test/package/inside.sh test/package/touch.pl "$(command -v xwd)" "$dir"/old/*r1*.deb "$dir"/new/*r2*.deb "$dir/share/"
-rm -f "$dir"/share/{phase,result,log,wait-*,go-*,no-*,*.xwd}
+rm -f "$dir"/share/{phase,result,log,faults,wait-*,go-*,no-*,*.xwd}
 cp --sparse=always "$dir/clean" "$dir/disk"
 
 # KVM only where the processor says so itself: a /dev/kvm that opens may be one that ordinary kernels hang in.
@@ -119,7 +119,7 @@ s.sendall((sys.argv[2] + "\n").encode()); time.sleep(1.0)
 PY
 }
 # The machine asks about a picture by making wait-NAME, and goes on when go-NAME is there; no-NAME says what is wrong with it.
-end=$((SECONDS + 1500))
+end=$((SECONDS + 2400))
 while kill -0 "$vm" 2>/dev/null; do
 	for w in "$dir"/share/wait-*; do
 		[ -e "$w" ] && [ ! -e "$dir/share/result" ] || continue
