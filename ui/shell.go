@@ -47,7 +47,15 @@ func (t *Terminal) build() {
 	t.buttons = p.buttons
 	t.lastPage = p
 	t.root.Objects = p.objs
-	t.root.Refresh()
+	t.redraw(t.root)
+}
+
+// redraw draws something anew. Fyne (2.8.1) forgets which window a thing is in when FYNE_CACHE went by between two frames (a slow
+// machine's start, a machine that stood still), and Refresh alone then does nothing for ever; the window itself is not forgotten,
+// and remembers all that it shows when it draws.
+func (t *Terminal) redraw(o fyne.CanvasObject) {
+	o.Refresh()
+	t.opt.Window.Canvas().Refresh(o)
 }
 
 // stands is the prompt or view on the screen.

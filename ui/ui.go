@@ -374,7 +374,7 @@ func (t *Terminal) tick() {
 	t.glowing = nil
 	if c := now.Format("15:04"); t.clock != nil && t.clock.Text != c {
 		t.clock.Text = c
-		t.clock.Refresh()
+		t.redraw(t.clock)
 	}
 	if w, waits := t.prompt.(service.Wait); waits && !t.state.late && w.CancelAfter > 0 && now.Sub(t.shownAt) >= w.CancelAfter {
 		t.state.late = true
