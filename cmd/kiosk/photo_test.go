@@ -32,12 +32,18 @@ func TestPhotoOverACamera(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	if err := tryPhoto(ctx, c, "id-card", stdio{out: &out}); err != nil {
-		t.Fatalf("%v after %s", err, out.String())
-	}
-	for _, want := range []string{"请保持不动", "photo: refused", "refuse: background-l is"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is not in\n%s", want, out.String())
+	for lang, wants := range map[string][]string{
+		"en": {"Good. Please keep still.", "photo: refused", "refuse: background-l is"},
+		"zh": {"请保持不动", "background-l"},
+	} {
+		out.Reset()
+		if err := tryPhoto(ctx, c, "id-card", stdio{out: &out, lang: lang}); err != nil {
+			t.Fatalf("%v after %s", err, out.String())
+		}
+		for _, want := range wants {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: %q is not in\n%s", lang, want, out.String())
+			}
 		}
 	}
 	out.Reset()
