@@ -115,7 +115,7 @@ func TestASilentTerminalsCardComesToTheDesk(t *testing.T) {
 			t.Errorf("%+v", all)
 		}
 		list := d.l.account("chen", staff.Clerk).send("GET", "/desk", nil).Body.String()
-		for _, has := range []string{"B1", "终端失联", "PRINTING", "10.00 paid", `value="taken"`, `value="spoiled again"`} {
+		for _, has := range []string{"B1", "终端失联", words("state", "PRINTING"), "¥ 10.00 " + words("bill", "paid"), `value="taken"`, `value="spoiled again"`} {
 			if !strings.Contains(list, has) {
 				t.Errorf("the page lacks %q", has)
 			}

@@ -9,12 +9,15 @@ to=docs/pictures
 rm -rf "$out"
 bin/kiosk demo --headless --journey certificate --out "$out"
 mkdir -p "$to"
-shot() { # NAME...: one row of screens
+shot() { # ROW NAME...: one row of screens, the first of each name, of NAME+ the last
 	local row=$1
 	shift
 	local files=()
 	for n in "$@"; do
-		files+=("$(ls "$out"/screens/*-"$n".png | head -1)")
+		case $n in
+		*+) files+=("$(ls "$out"/screens/*[0-9]-"${n%+}".png | tail -1)") ;;
+		*) files+=("$(ls "$out"/screens/*[0-9]-"$n".png | head -1)") ;;
+		esac
 	done
 	montage "${files[@]}" -resize 300x -bordercolor '#D5DEEA' -border 1 -geometry +7+7 -background white -tile x1 -strip +dither -colors 96 "$to/$row.png"
 }
@@ -23,5 +26,5 @@ shot finish form review progress done
 convert "$out"/certificate-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 32 "$to/certificate.png"
 convert "$out"/receipt-01.png -resize 300x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 8 "$to/receipt.png"
 bin/kiosk demo --headless --journey temporary-id --out "$out"
-shot booth photo pick-photo decision pay
+shot booth photo+ pick-photo decision pay
 convert "$out"/card-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 64 "$to/card.png"
