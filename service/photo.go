@@ -302,8 +302,6 @@ func later(a, b time.Time) time.Time {
 
 // take makes photos of the best pictures that are still kept.
 func (s *studio) take(n int) (all []photo.Photo, advice photo.Advice) {
-	var f devices.Frame
-	defer func() { f.Wipe() }()
 	kept := s.stream.Kept()
 	best := s.booth.Candidates(kept, n)
 	for i := len(kept) - 1; i >= 0 && len(best) < n; i -= 3 { // not looked at, but as good as its neighbours
@@ -311,12 +309,24 @@ func (s *studio) take(n int) (all []photo.Photo, advice photo.Advice) {
 			best = append(best, kept[i])
 		}
 	}
-	advice = photo.AdviceNobody
+	// All of them before the first is judged: that takes a slow machine as long as the camera keeps a picture.
+	var stills []devices.Frame
+	defer func() {
+		for i := range stills {
+			stills[i].Wipe()
+		}
+	}()
 	for _, seq := range best {
+		var f devices.Frame
 		if s.stream.Still(seq, &f) != nil {
+			f.Wipe()
 			continue
 		}
-		p, err := s.booth.Take(f.Image())
+		stills = append(stills, f)
+	}
+	advice = photo.AdviceNobody
+	for i := range stills {
+		p, err := s.booth.Take(stills[i].Image())
 		var none photo.ErrNoPhoto
 		switch {
 		case errors.As(err, &none):
