@@ -108,13 +108,15 @@ func boundaryOf(resp *http.Response) (string, error) {
 		return "", fmt.Errorf("%w: HTTP %d", devices.ErrBusy, resp.StatusCode)
 	case resp.StatusCode >= 500:
 		return "", fmt.Errorf("%w: HTTP %d", devices.ErrNoDevice, resp.StatusCode)
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
 		return "", fmt.Errorf("%w: HTTP %d", devices.ErrUnusable, resp.StatusCode)
+	case resp.StatusCode != http.StatusOK: // a camera that starts answers many things before it is there
+		return "", fmt.Errorf("%w: HTTP %d", devices.ErrProtocol, resp.StatusCode)
 	}
 	kind, param, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	boundary := param["boundary"]
 	if err != nil || kind != "multipart/x-mixed-replace" || strings.Trim(boundary, "-") == "" || len(boundary) > maxBoundary {
-		return "", fmt.Errorf("%w: it sends no multipart/x-mixed-replace", devices.ErrUnusable)
+		return "", fmt.Errorf("%w: it sends no multipart/x-mixed-replace", devices.ErrProtocol)
 	}
 	return boundary, nil
 }

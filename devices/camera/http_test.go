@@ -218,7 +218,7 @@ func TestOpeningSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sm.Close()
-	for fault, want := range map[string]error{"busy": devices.ErrBusy, "not-a-stream": devices.ErrUnusable, "refused": devices.ErrUnusable,
+	for fault, want := range map[string]error{"busy": devices.ErrBusy, "not-a-stream": devices.ErrProtocol, "refused": devices.ErrProtocol,
 		"silent": devices.ErrSilent} {
 		sm.ClearFault("")
 		if err := sm.Fault(fault, ""); err != nil {

@@ -127,7 +127,7 @@ func (s *soak) judgeCases(j *journal.Journal, cases []journal.Case, rows []platf
 			s.violation("the screen said %s of %s, and there is no such case", code, item)
 		}
 	}
-	documents, certificates := len(s.world.Props.Document.Documents()), 0
+	documents, certificates := s.world.Props.Document.State().Printed, 0 // it keeps the last papers only
 	for _, c := range cases {
 		if c.Item == "SB-P" {
 			certificates++
@@ -137,7 +137,7 @@ func (s *soak) judgeCases(j *journal.Journal, cases []journal.Case, rows []platf
 		s.violation("%d certificates came out for %d cases, %d of them confirmed", documents, certificates, printed)
 	}
 	fmt.Fprintf(s.opt.Out, "cases %d, at the platform %d; codes on screens %d; certificates confirmed %d, came out %d; slips %d\n", len(cases), len(rows), len(s.receipts), printed, documents,
-		len(s.world.Props.Receipt.Slips()))
+		s.world.Props.Receipt.State().Printed)
 	for _, k := range slices.Sorted(maps.Keys(states)) {
 		fmt.Fprintf(s.opt.Out, "  %-24s %d\n", k, states[k])
 	}
