@@ -77,7 +77,7 @@ func (s Shown) gone(h wire.Hello, ordered uint32) (all []lost) {
 		}
 		g := lost{Range: wire.Range{Epoch: s.Epoch, Lane: lane, From: ours.Seq + 1}}
 		if top := s.Lanes[lane].Seq; ours.Seq < top {
-			g.To, g.unsure, less = top, true, true
+			g.To, less = top, true
 		}
 		all = append(all, g)
 	}
@@ -87,6 +87,9 @@ func (s Shown) gone(h wire.Hello, ordered uint32) (all []lost) {
 	}
 	if !less {
 		all = nil
+	}
+	for i := range all { // a lane that has grown again to where it was may hold other records there
+		all[i].unsure = true
 	}
 	if missed {
 		for e := max(s.Epoch, h.Epoch, ordered-min(ordered, mostEpochs)) + 1; e <= ordered; e++ {

@@ -88,6 +88,29 @@ func TestATerminalThatComesBackWithLessIsAForkAndIsTold(t *testing.T) {
 	}
 }
 
+// A disk that was set back, wrote as far as before and was then recovered shows places that it had shown, and fewer changes: what lay
+// there the first time may be lost.
+func TestALaneThatGrewAgainToWhereItWasIsNotTrusted(t *testing.T) {
+	s, _ := newServer(t)
+	p := enrolled(t, s, "990000-0001")
+	say := func(boot string, epoch uint32, change uint64, left []wire.Left) {
+		t.Helper()
+		if out := p.do(http.MethodPost, wire.PathHello, wire.Hello{Terminal: p.id, Epoch: epoch, Boot: boot, MS: 1, Compared: true, Change: change, Left: left,
+			Lanes: map[wire.Lane]wire.LanePoint{wire.LaneTx: {Seq: 12}}}); out.Code != http.StatusOK {
+			t.Fatalf("%d %s", out.Code, out.Body)
+		}
+	}
+	say("a", 1, 90, nil)
+	var left []wire.Left
+	for _, l := range wire.Lanes {
+		left = append(left, wire.Left{Epoch: 1, Lane: l, Seq: map[bool]uint64{true: 12}[l == wire.LaneTx], Change: 80})
+	}
+	say("b", 2, 85, left)
+	if told := gone(t, s); !slices.Contains(told, "lane tx, epoch 1: from 13 on gone from the terminal, known up to 12, held up to 0, perhaps also from 1 on") {
+		t.Errorf("told %q", told)
+	}
+}
+
 // What is told of an epoch that was ordered and never heard of does not stand for a comparison: a disk that was set back and has grown
 // again still has to be shown what lay there, also when the first answer was lost.
 func TestAnEpochThatWasNeverHeardOfHidesNoLoss(t *testing.T) {
