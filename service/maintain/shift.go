@@ -157,19 +157,8 @@ func shiftNo(s journal.Shift) string { return strconv.FormatUint(s.No, 10) }
 
 // printShift prints a shift's slip, or a copy. fault says why none is known to have come out; the error ends the session.
 func (s *session) printShift(ctx context.Context, no uint64) (fault service.Text, err error) {
-	err = s.busy(ctx, service.T("tech.settle.print"), service.T("tech.test.wait"), func(ctx context.Context) error {
-		dev, release, err := s.cfg.Devices.Use(devices.RoleReceiptPrinter)
-		if err != nil {
-			return err
-		}
-		defer release()
-		p, ok := dev.(devices.ReceiptPrinter)
-		if !ok {
-			return devices.ErrUnusable
-		}
-		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
-		defer cancel()
-		_, err = PrintShift(ctx, s.cfg.Journal, p, s.cfg.Place, no, s.who.Operator)
+	err = s.printing(ctx, func(ctx context.Context, p devices.ReceiptPrinter) error {
+		_, err := PrintShift(ctx, s.cfg.Journal, p, s.cfg.Place, no, s.who.Operator)
 		return err
 	})
 	if errors.Is(err, errIdle) || ctx.Err() != nil {

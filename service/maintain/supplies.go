@@ -259,14 +259,9 @@ func (s *session) dayRows() ([]Row, error) {
 	return rows, nil
 }
 
-// printDay prints the settlement slip.
-func (s *session) printDay(ctx context.Context) error {
-	job, err := s.daySlip()
-	if err != nil {
-		return err
-	}
-	title := service.T("tech.settle.print")
-	err = s.busy(ctx, title, service.T("tech.test.wait"), func(ctx context.Context) error {
+// printing has the receipt printer do something, with a page that says so.
+func (s *session) printing(ctx context.Context, do func(context.Context, devices.ReceiptPrinter) error) error {
+	return s.busy(ctx, service.T("tech.settle.print"), service.T("tech.test.wait"), func(ctx context.Context) error {
 		dev, release, err := s.cfg.Devices.Use(devices.RoleReceiptPrinter)
 		if err != nil {
 			return err
@@ -278,9 +273,21 @@ func (s *session) printDay(ctx context.Context) error {
 		}
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
 		defer cancel()
+		return do(ctx, p)
+	})
+}
+
+// printDay prints the settlement slip.
+func (s *session) printDay(ctx context.Context) error {
+	job, err := s.daySlip()
+	if err != nil {
+		return err
+	}
+	title := service.T("tech.settle.print")
+	err = s.printing(ctx, func(ctx context.Context, p devices.ReceiptPrinter) error {
 		res := p.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("settle/%d", time.Now().UnixNano()), Slip: job})
 		s.count(journal.StockSlip, res)
-		_, err = printed(res)
+		_, err := printed(res)
 		return err
 	})
 	if errors.Is(err, errIdle) || ctx.Err() != nil {
