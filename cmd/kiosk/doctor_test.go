@@ -381,8 +381,9 @@ func (w *ward) scribble(path string) {
 func editAudit(tx *bolt.Tx) error {
 	b := tx.Bucket([]byte("records")).Bucket([]byte("audit"))
 	k, v := b.Cursor().First()
+	const sum = 5 // a mark and a CRC, which may hold any byte
 	var rec map[string]any
-	if err := json.Unmarshal(v[bytes.IndexByte(v, '{'):], &rec); err != nil {
+	if err := json.Unmarshal(v[sum:], &rec); err != nil {
 		return err
 	}
 	rec["wall"] = "2026-01-01T08:00:00Z"
