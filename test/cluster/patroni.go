@@ -134,6 +134,11 @@ postgresql:
 watchdog: {mode: "off"}
 `
 
+// impatience is how soon a node gives a connection up whose other end is silent, as kernel settings: after 11 s. With the kernel's own two
+// hours, a pg_rewind that waits for the answer of a primary that is parted away at that moment waits for as long; its node is no standby
+// meanwhile, and with the next failure nothing is acknowledged any more. Neither Patroni nor pg_rewind has a setting for it.
+var impatience = map[string]string{"tcp_keepalive_time": "5", "tcp_keepalive_intvl": "2", "tcp_keepalive_probes": "3", "tcp_retries2": "5"}
+
 // haproxyConfig takes the city's address, the directory of the socket, and the lines of both lists of servers. A server that is marked
 // down has its sessions ended: else the platform would keep to a primary that is none any more.
 const haproxyConfig = `global
@@ -203,6 +208,11 @@ func Start(ctx context.Context, town *Town, dir string) (*Cluster, error) {
 		h, err := town.Build(fmt.Sprint("n", i), fmt.Sprintf("10.77.0.%d", 10+i))
 		if err != nil {
 			return nil, err
+		}
+		for name, value := range impatience {
+			if err := h.Set("net/ipv4/"+name, value); err != nil {
+				return nil, err
+			}
 		}
 		n := &Node{House: h, dir: filepath.Join(dir, h.Name), c: c}
 		c.Nodes = append(c.Nodes, n)
@@ -386,7 +396,7 @@ func (c *Cluster) Whole(ctx context.Context, patience time.Duration) error {
 			return context.Cause(ctx)
 		}
 	}
-	return fmt.Errorf("the cluster is not whole after %v: %+v %w", patience, all, err)
+	return errors.Join(fmt.Errorf("the cluster is not whole after %v: %+v", patience, all), err)
 }
 
 func whole(all []Member) bool {

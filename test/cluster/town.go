@@ -181,6 +181,11 @@ func (h *House) within(do func() error) (err error) {
 	return err
 }
 
+// Set sets one of the kernel's settings for the house, by its path under /proc/sys.
+func (h *House) Set(path, value string) error {
+	return h.within(func() error { return os.WriteFile("/proc/sys/"+path, []byte(value), 0o600) })
+}
+
 // Start starts a program in the house.
 func (h *House) Start(cmd *exec.Cmd) error { return h.within(cmd.Start) }
 
