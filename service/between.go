@@ -128,6 +128,9 @@ func (e *Engine) pinned(code string, hash [32]byte) (*Item, bool) {
 // DoorOpen closes the terminal while its cabinet is open.
 func DoorOpen() *OutOfService { return &OutOfService{Why: T("svc.out.door"), Code: "E-DOOR"} }
 
+// BatteryLow closes the terminal before its UPS gives out.
+func BatteryLow() *OutOfService { return &OutOfService{Why: T("svc.out.battery"), Code: "E-POWER"} }
+
 // Visiting tells whether somebody is served now.
 func (e *Engine) Visiting() bool { return e.visiting.Load() }
 

@@ -29,6 +29,8 @@ type Config struct {
 	Office   Office  // nil: no cards are made here
 	// CardCheck says that a device reads the code of a printed card before it is handed out ([devices.RoleCardCheck]).
 	CardCheck bool
+	// OnBattery tells whether the terminal lives on its UPS's battery: then no item is begun that opens a case. Nil means never.
+	OnBattery func() bool
 	// TerminalID is the terminal's id at the platform, which a permit must name.
 	TerminalID string
 	Site       Site

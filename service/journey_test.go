@@ -571,6 +571,24 @@ func TestOffline(t *testing.T) {
 		if why("SB-Q") != "svc.why.backend-down" {
 			t.Error(why("SB-Q"))
 		}
+		w.set.change(devices.RoleDocumentPrinter, func(s *devices.Status) { s.Paper = devices.SupplyFull })
+		if why("SB-P") != "" {
+			t.Error(why("SB-P"))
+		}
+		// A clock that is set back under the terminal's hands dates nothing until the time is known again.
+		if err := w.journal.Update(func(tx *journal.Tx) error { return tx.Audit(journal.EventCardLeft, wire.WhoCitizen, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		w.wrong = -48 * time.Hour
+		if why("SB-P") != "svc.why.clock" || why("GUIDE") != "" || why("12345") != "" {
+			t.Error(why("SB-P"), why("GUIDE"), why("12345"))
+		}
+		if err := w.journal.TrustTime(now()); err != nil {
+			t.Fatal(err)
+		}
+		if why("SB-P") != "" {
+			t.Error(why("SB-P"))
+		}
 	})
 	each(t, "the attract screen follows", func(t *testing.T, w *world) {
 		time.AfterFunc(time.Minute/2, func() { w.plat.set(service.LinkDown) })

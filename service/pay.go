@@ -107,8 +107,11 @@ var stockForm = regexp.MustCompile(`^[a-z][a-z-]{0,15}$`)
 
 // Ready: platform and cashier must be there, and what will be set aside.
 func (s *payStep) Ready(sc Scene) Text {
-	if !sc.Pays {
+	switch {
+	case !sc.Pays:
 		return T("svc.why.no-pay")
+	case sc.ClockUnsure: // a payment belongs to its day
+		return T("svc.why.clock")
 	}
 	for kind, n := range s.Reserve {
 		if sc.Stock == nil || sc.Stock(kind) < uint64(n) {

@@ -56,6 +56,9 @@ func (s *printStep) check() error {
 
 // Ready: printer and platform must be there.
 func (s *printStep) Ready(sc Scene) Text {
+	if sc.ClockUnsure { // a certificate bears its date
+		return T("svc.why.clock")
+	}
 	if why := hindered(sc, devices.RoleDocumentPrinter); !why.IsZero() {
 		return why
 	}

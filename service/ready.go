@@ -56,6 +56,9 @@ func (e *Engine) Ready(it *Item) (bool, Text) {
 		if kinds[n.Kind].commits && s.Full {
 			return false, T("svc.why.full")
 		}
+		if kinds[n.Kind].commits && s.OnBattery {
+			return false, T("svc.why.battery")
+		}
 		if why := n.Step.Ready(s); !why.IsZero() {
 			return false, why
 		}
@@ -66,7 +69,7 @@ func (e *Engine) Ready(it *Item) (bool, Text) {
 func (e *Engine) scene(it *Item) Scene {
 	return Scene{
 		Item: it, Now: e.now(), Link: e.cfg.Platform.Link(), Catalogue: e.cfg.Platform.Catalogue(),
-		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(), Pays: e.cfg.Cashier != nil,
+		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(), OnBattery: e.cfg.OnBattery != nil && e.cfg.OnBattery(), Pays: e.cfg.Cashier != nil,
 		Stock: func(kind string) uint64 {
 			b, err := e.cfg.Journal.StockBalance(kind)
 			if err != nil {

@@ -34,6 +34,7 @@ type Scene struct {
 	Catalogue   Catalogue
 	Devices     devices.Set
 	Full        bool                     // the journal takes no new business
+	OnBattery   bool                     // the mains are off
 	Pays        bool                     // there is a cashier
 	Stock       func(kind string) uint64 // free pieces of counted stock; nil: none is known
 	InDoubt     func(kind string) uint64 // pieces of which nobody knows where they are

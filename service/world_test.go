@@ -363,6 +363,7 @@ type world struct {
 	till    *fakeTill     // set before start where something is paid
 	booth   *booth        // set before start where cards are made
 	more    service.Items // beside the items of the assets
+	wrong   time.Duration // of the machine's clock
 	reached func(string)
 	sound   func() // ends every test
 }
@@ -405,7 +406,7 @@ func items(t testing.TB) service.Items {
 func (w *world) start() {
 	w.t.Helper()
 	j, err := journal.Open(filepath.Join(w.dir, "journal.db"), journal.Options{
-		Terminal: "T-TEST", No: "03", KeyFile: filepath.Join(w.dir, "key"), Now: now,
+		Terminal: "T-TEST", No: "03", KeyFile: filepath.Join(w.dir, "key"), Now: func() time.Time { return now().Add(w.wrong) },
 	})
 	if err != nil {
 		w.t.Fatal(err)

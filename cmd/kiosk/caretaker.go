@@ -53,6 +53,8 @@ func (t *terminal) Tend(ctx context.Context) (*service.OutOfService, error) {
 		return service.Paused(why), nil
 	case t.cabinet.open.Load():
 		return service.DoorOpen(), nil
+	case t.power.low.Load():
+		return service.BatteryLow(), nil
 	}
 	return nil, nil
 }

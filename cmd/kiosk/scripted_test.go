@@ -48,6 +48,12 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+func (l *lines) says(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.b.String(), what)
+}
+
 func newHall(t *testing.T) *hall {
 	t.Helper()
 	return hallWith(t, journey.WorldOptions{})

@@ -223,7 +223,7 @@ func (v variables) status() devices.PowerStatus {
 		LoadPercent: v.figure("ups.load"), BatteryVolts: v.figure("battery.voltage"), ChargePercent: v.figure("battery.charge"),
 		RuntimeSeconds: v.figure("battery.runtime")}
 	switch {
-	case v.flags["FSD"] || v.flags["OB"] && v.flags["LB"]:
+	case v.flags["FSD"] || v.flags["OB"] && v.flags["LB"] || v.nearlyEmpty():
 		p.Power = devices.PowerLow
 	case v.flags["OB"]:
 		p.Power = devices.PowerEngaged
@@ -233,11 +233,17 @@ func (v variables) status() devices.PowerStatus {
 	return p
 }
 
+// nearlyEmpty tells whether a battery that is being used has no more than [LowCharge] left, whatever its maker calls low.
+func (v variables) nearlyEmpty() bool {
+	charge := v.figure("battery.charge")
+	return v.flags["OB"] && charge != devices.Unmeasured && charge <= LowCharge
+}
+
 func (v variables) reasons() []string {
 	var all []string
-	for _, r := range []struct{ flag, word string }{{"FSD", "shutdown-pending"}, {"LB", "battery-low"}, {"OFF", "off"}, {"RB", "replace-battery"},
-		{"OB", "on-battery"}, {"BYPASS", "bypass"}, {"OVER", "overload"}, {"CAL", "battery-test"}} {
-		if v.flags[r.flag] {
+	for _, r := range []struct{ flag, word string }{{"FSD", ReasonShutdown}, {"LB", ReasonLow}, {"OFF", "off"}, {"RB", "replace-battery"},
+		{"OB", ReasonBattery}, {"BYPASS", "bypass"}, {"OVER", "overload"}, {"CAL", "battery-test"}} {
+		if v.flags[r.flag] || r.flag == "LB" && v.nearlyEmpty() {
 			all = append(all, r.word)
 		}
 	}

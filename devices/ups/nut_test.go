@@ -90,6 +90,29 @@ func TestNUTPowerAndReasonsOfEachState(t *testing.T) {
 	}
 }
 
+// Whatever a maker calls low: at 20 % of its charge a battery that is being used is low, and one that is being charged is not.
+func TestNUTChargeThatIsLow(t *testing.T) {
+	s, u := nutBench(t)
+	for _, c := range []struct {
+		status, charge string
+		power          devices.Power
+		reasons        []string
+	}{
+		{"OB DISCHRG", "21", devices.PowerEngaged, []string{ups.ReasonBattery}},
+		{"OB DISCHRG", "20", devices.PowerLow, []string{ups.ReasonLow, ups.ReasonBattery}},
+		{"OB DISCHRG", "", devices.PowerEngaged, []string{ups.ReasonBattery}},
+		{"OL CHRG", "5", devices.PowerGood, nil},
+	} {
+		s.Set("ups.status", c.status)
+		s.Set("battery.charge", c.charge)
+		p, err := u.Power(t.Context())
+		st, perr := u.Probe(t.Context())
+		if err != nil || perr != nil || p.Power != c.power || !slices.Equal(st.Reasons, c.reasons) {
+			t.Errorf("%s at %s%%: %+v, %v; %v, %v", c.status, c.charge, p, err, st.Reasons, perr)
+		}
+	}
+}
+
 func TestNUTFiguresThatCannotBe(t *testing.T) {
 	s, u := nutBench(t)
 	for name, value := range map[string]string{"input.voltage": "99999", "ups.load": "NaN", "battery.charge": "101", "battery.runtime": "-3", "battery.voltage": ""} {

@@ -82,7 +82,7 @@ func (a answer) reasons() []string {
 	for _, r := range []struct {
 		on   bool
 		word string
-	}{{a.goingToOff, "shutdown-pending"}, {a.low, "battery-low"}, {a.failed, "ups-failed"}, {!a.mains, "on-battery"},
+	}{{a.goingToOff, ReasonShutdown}, {a.low, ReasonLow}, {a.failed, "ups-failed"}, {!a.mains, ReasonBattery},
 		{a.bypass, "bypass"}, {a.testing, "battery-test"}} {
 		if r.on {
 			all = append(all, r.word)

@@ -34,6 +34,16 @@ const (
 	maxAnswer  = 96 // longest of the protocol has 47
 )
 
+// Reasons of a status by which a terminal decides what it begins.
+const (
+	ReasonBattery  = "on-battery"
+	ReasonLow      = "battery-low"
+	ReasonShutdown = "shutdown-pending"
+)
+
+// LowCharge is what a battery is low at, in percent of its charge, where that is measured (failure case F40).
+const LowCharge = 20
+
 // UPS is an open UPS. It implements [devices.UPS].
 type UPS struct {
 	bus Bus
@@ -63,7 +73,7 @@ func Open(ctx context.Context, b Bus) (*UPS, error) {
 func (u *UPS) Close() error { return u.bus.Close() }
 
 // Probe implements [devices.Device]. Reasons are "on-battery", "battery-low", "ups-failed", "bypass", "battery-test".
-// None of them makes the device unready: whether a visit may begin on the battery is the service's to decide.
+// None of them makes the device unready: what may begin on the battery is the terminal's to decide.
 func (u *UPS) Probe(ctx context.Context) (devices.Status, error) {
 	st := devices.Status{Role: devices.RoleUPS, Connection: devices.ConnectionOnline, Media: devices.MediaNotSupported,
 		Paper: devices.SupplyNotSupported, Toner: devices.SupplyNotSupported, Cover: devices.CoverNotSupported, Identity: u.id}
