@@ -149,11 +149,15 @@ func (h *hall) play(script *script.Citizen) *session {
 
 func (h *hall) over(s *session, c *script.Citizen, over <-chan struct{}) {
 	h.t.Helper()
+	patience := 100 * time.Second
+	if os.Getenv("BUDAYANG_LAB") != "" { // an emulated machine
+		patience *= 6
+	}
 	select {
 	case <-over:
 	case err := <-s.done:
 		h.t.Fatalf("the terminal ended: %v; seen %v", err, c.Seen())
-	case <-time.After(100 * time.Second):
+	case <-time.After(patience):
 		h.t.Fatalf("the script did not come to its end; seen %v, %d lines left", c.Seen(), c.Left())
 	}
 }
@@ -161,7 +165,7 @@ func (h *hall) over(s *session, c *script.Citizen, over <-chan struct{}) {
 // settled waits until the platform has everything, then counts.
 func (h *hall) settled(s *session) {
 	h.t.Helper()
-	h.until("everything acknowledged", time.Minute, func() bool {
+	h.until("everything acknowledged", 3*time.Minute, func() bool {
 		lanes, err := s.journal.Lanes()
 		if err != nil {
 			h.t.Fatal(err)

@@ -38,7 +38,7 @@ func webcam(t *testing.T, c *sim.USBCamera) (pull func(), path string) {
 		}
 	}
 	t.Cleanup(pull)
-	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		var found []Node
 		for _, n := range Nodes() {
 			if n.Name == c.ProductName || n.Name == c.ProductName+": "+c.ProductName {
@@ -60,7 +60,7 @@ func opened(t *testing.T, path string) (*Camera, devices.CameraStream) {
 	t.Helper()
 	var err error
 	// udev may hold the node for a moment.
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		var c *Camera
 		if c, err = Open(t.Context(), "v4l2:"+path, Options{}); err == nil {
 			t.Cleanup(func() { _ = c.Close() })

@@ -63,18 +63,19 @@ func newCable(name string, opt LineOptions, serve func(context.Context, *conn), 
 	}
 	c.setBaud(opt.Baud)
 	if opt.USB != nil {
-		if _, ok := usbIDs[name]; !ok {
+		if _, ok := usbIDs[name]; !ok && opt.USB.As == "" {
 			return nil, fmt.Errorf("sim %s: %w", name, errNoUSB)
 		}
 		c.opt.TCP, c.opt.Unpaced = "", true
-	} else if opt.TCP == "" && opt.Dir == "" {
+	}
+	if opt.TCP == "" && opt.Dir == "" && (opt.USB == nil || opt.USB.As != "") {
 		dir, err := os.MkdirTemp("", "budayang-sim-")
 		if err != nil {
 			return nil, fmt.Errorf("sim %s: %w", name, err)
 		}
 		c.own, c.opt.Dir = dir, dir
 	}
-	if opt.TCP == "" && opt.USB == nil {
+	if opt.TCP == "" && (opt.USB == nil || opt.USB.As != "") {
 		abs, err := filepath.Abs(c.opt.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("sim %s: %w", name, err)
@@ -93,7 +94,7 @@ func (c *cable) URI() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.opt.USB != nil:
+	case c.opt.USB != nil && c.opt.USB.As == "":
 		return c.usbURI()
 	case c.opt.TCP != "":
 		return "tcp:" + c.addr
@@ -262,7 +263,8 @@ func (c *cable) run(ctx context.Context, peer *conn) {
 type conn struct {
 	cable *cable
 	file  io.ReadWriteCloser
-	slave *os.File // nil on TCP
+	slave *os.File // nil on TCP and USB
+	usb   *usbPort // nil but for a serial port on USB
 	ctx   context.Context
 	write sync.Mutex
 }
@@ -346,6 +348,9 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // speedsAgree compares what the host set with what the device runs at.
 func (c *conn) speedsAgree() bool {
+	if c.usb != nil {
+		return c.usb.agrees(c.cable.speed())
+	}
 	if c.slave == nil {
 		return true
 	}

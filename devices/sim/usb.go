@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/budayang/kiosk/devices/sim/usbip"
@@ -22,6 +23,8 @@ type USBOptions struct {
 	Port int
 	// Split gives an ID reader four pipes: frames' heads and bodies apart.
 	Split bool
+	// As makes it a serial port on USB: [PortACM] or [PortFTDI]. The host opens it as a serial port, by a link whose name stays.
+	As string
 	// OnPlug, if not nil, gets the device each time it is plugged in, to break its endpoints.
 	OnPlug func(*usbip.Device)
 }
@@ -48,10 +51,19 @@ func (c *cable) usbURI() string {
 // openUSB plugs the device in.
 func (c *cable) openUSB(ctx context.Context, done chan struct{}) error {
 	o := c.opt.USB
-	d := &usbip.Device{Release: 0x0100, Manufacturer: "Budayang", ProductName: "Simulated " + c.name, Serial: o.Serial}
+	d := &usbip.Device{Release: 0x0100}
 	d.Vendor, d.Product = o.ids(c.name)
 	var line io.ReadWriteCloser
-	if c.name == DeviceIDReader && o.Split {
+	var serial *usbPort
+	if o.As != "" {
+		var err error
+		if serial, err = newUSBPort(o.As); err != nil {
+			return err
+		}
+		if d, line = serial.device, serial; o.Vendor != 0 || o.Product != 0 {
+			d.Vendor, d.Product = o.Vendor, o.Product
+		}
+	} else if c.name == DeviceIDReader && o.Split {
 		s := newSplitPipes()
 		d.Interfaces = []usbip.Interface{{Class: 0xFF, Endpoints: []*usbip.Endpoint{s.headIn, s.headOut, s.bodyIn, s.bodyOut}}}
 		line = s
@@ -65,6 +77,7 @@ func (c *cable) openUSB(ctx context.Context, done chan struct{}) error {
 		}
 		line = p
 	}
+	d.Manufacturer, d.ProductName, d.Serial = "Budayang", "Simulated "+c.name, o.Serial
 	plugged, err := usbip.Plug(d, o.Port-1)
 	if err != nil {
 		return err
@@ -79,6 +92,12 @@ func (c *cable) openUSB(ctx context.Context, done chan struct{}) error {
 		defer close(done)
 		defer plugged.Pull()
 		pulled, cancel := context.WithCancel(ctx)
+		var named sync.WaitGroup
+		if serial != nil {
+			defer os.Remove(c.link())
+			named.Go(func() { serial.name(pulled, plugged, c.link()) })
+			defer named.Wait()
+		}
 		defer cancel()
 		go func() {
 			select {
@@ -87,7 +106,7 @@ func (c *cable) openUSB(ctx context.Context, done chan struct{}) error {
 				plugged.Pull()
 			}
 		}()
-		c.run(pulled, &conn{cable: c, file: line, ctx: pulled})
+		c.run(pulled, &conn{cable: c, file: line, usb: serial, ctx: pulled})
 	}()
 	return nil
 }
@@ -220,4 +239,4 @@ func (s *splitPipes) Close() error {
 	return nil
 }
 
-var errNoUSB = errors.New("only an ID reader and a receipt printer have USB")
+var errNoUSB = errors.New("only an ID reader and a receipt printer have USB pipes of their own")

@@ -44,7 +44,7 @@ func TestEveryBadEndIsAFailure(t *testing.T) {
 		{"works", `echo "a  b"; echo c >&2`, nil, 0, "a  b\nc\n"},
 		{"exit code", "exit 7", nil, 7, ""},
 		{"kernel panic", "echo c >/proc/sysrq-trigger", nil, 125, "Kernel panic"},
-		{"too long", "echo began; sleep 60", []string{"LAB_TIMEOUT=8"}, 125, "began"},
+		{"too long", "echo began; sleep 600", []string{"LAB_TIMEOUT=30"}, 125, "began"}, // it is up in 4 s on an idle host
 		{"no such driver", "true", []string{"LAB_MODULES=no-such"}, 125, "no-such does not load"},
 		{"switched off by the command", "echo o >/proc/sysrq-trigger; sleep 20", nil, 125, "without an answer"},
 	} {

@@ -27,9 +27,7 @@ func TestLabScreenJourney(t *testing.T) {
 	for _, framing := range framings {
 		t.Run(framing, func(t *testing.T) {
 			dir := t.TempDir()
-			if keep := os.Getenv("LAB_OUT"); keep != "" {
-				dir = filepath.Join(keep, framing)
-			}
+			defer keep(t, dir, "journey-"+framing)
 			// An emulated processor draws for a second where a real one takes a tenth of it.
 			out, err := exec.Command(program, "demo", "--headless", "--journey", "slip-unplugged", "--usb", framing, "--slow", "6",
 				"--width", "540", "--height", "960", "--out", dir).CombinedOutput()
@@ -70,5 +68,24 @@ func TestLabScreenJourney(t *testing.T) {
 			}
 			t.Logf("%d pictures, %q", len(s.Screens), s.Notes)
 		})
+	}
+}
+
+// keep copies pictures, papers, summary and log to the host, if it gave the machine a folder for it.
+func keep(t *testing.T, dir, name string) {
+	to := os.Getenv("LAB_OUT")
+	if to == "" {
+		return
+	}
+	for _, pattern := range []string{"screens/*.png", "*.png", "summary.json", "terminal.log"} {
+		files, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, f := range files {
+			rel, err := filepath.Rel(dir, f)
+			must(t, err)
+			b, err := os.ReadFile(f)
+			must(t, err)
+			must(t, os.MkdirAll(filepath.Dir(filepath.Join(to, name, rel)), 0o755))
+			must(t, os.WriteFile(filepath.Join(to, name, rel), b, 0o644))
+		}
 	}
 }

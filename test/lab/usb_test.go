@@ -36,6 +36,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// patient is for what must come, whenever that is: the machine is emulated, and its host may have other work. Tests measure by the
+// machine's clock only what is a requirement.
+const patient = time.Minute
+
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -47,12 +51,19 @@ func until(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !ok() {
-		if time.Since(began) > 15*time.Second {
-			t.Fatalf("%s: not within 15 s", what)
+		if time.Since(began) > patient {
+			t.Fatalf("%s: not within %v", what, patient)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	return time.Since(began)
+}
+
+// later does something after a while, and returns what waits until it is done.
+func later(d time.Duration, do func()) (wait func()) {
+	done := make(chan struct{})
+	time.AfterFunc(d, func() { defer close(done); do() })
+	return func() { <-done }
 }
 
 // openBus waits until the device is there and opens it.
@@ -61,10 +72,13 @@ func openBus(t testing.TB, uri string) bus.Bus {
 	u, err := bus.Parse(uri)
 	must(t, err)
 	var b bus.Bus
-	until(t, "opening "+uri, func() bool {
-		b, err = bus.Open(within(t, 5*time.Second), u)
-		return err == nil
-	})
+	began := time.Now()
+	for b, err = bus.Open(within(t, patient), u); err != nil; b, err = bus.Open(within(t, patient), u) {
+		if time.Since(began) > patient {
+			t.Fatalf("opening %s: %v", uri, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 	t.Cleanup(func() { _ = b.Close() })
 	return b
 }
@@ -92,7 +106,7 @@ func TestLabReaderBothFramings(t *testing.T) {
 				r := reader(t, split)
 				b := openBus(t, r.URI())
 				began := time.Now()
-				d, err := idcard.Open(within(t, 10*time.Second), b, idcard.Options{Framing: framing, Address: true, Fingerprint: true, Poll: 20 * time.Millisecond})
+				d, err := idcard.Open(within(t, patient), b, idcard.Options{Framing: framing, Address: true, Fingerprint: true, Poll: 20 * time.Millisecond})
 				if split == (framing == bus.FramingWhole) && framing != "" || !split && framing == bus.FramingSplit {
 					if err == nil {
 						t.Fatal("the wrong framing works")
@@ -105,13 +119,13 @@ func TestLabReaderBothFramings(t *testing.T) {
 				}
 				must(t, err)
 				t.Logf("opened in %v", time.Since(began))
-				s, err := d.Probe(within(t, 2*time.Second))
+				s, err := d.Probe(within(t, patient))
 				if err != nil || s.Identity.Serial != sim.SAMID {
 					t.Errorf("%+v, %v", s, err)
 				}
 				for _, c := range sim.SampleCards() {
 					must(t, r.PutCard(c))
-					card, err := d.Read(within(t, 10*time.Second), nil)
+					card, err := d.Read(within(t, patient), nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -119,7 +133,7 @@ func TestLabReaderBothFramings(t *testing.T) {
 						t.Errorf("card %d is read otherwise than it is", len(card.Number))
 					}
 					r.TakeCard()
-					must(t, d.AwaitRemoval(within(t, 5*time.Second)))
+					must(t, d.AwaitRemoval(within(t, patient)))
 				}
 			})
 		}
@@ -132,36 +146,38 @@ func TestLabReaderFaults(t *testing.T) {
 	for _, split := range []bool{true, false} {
 		t.Run(fmt.Sprintf("split %v", split), func(t *testing.T) {
 			r := reader(t, split)
-			d, err := idcard.Open(within(t, 10*time.Second), openBus(t, r.URI()), idcard.Options{Poll: 20 * time.Millisecond})
+			d, err := idcard.Open(within(t, patient), openBus(t, r.URI()), idcard.Options{Poll: 20 * time.Millisecond})
 			must(t, err)
 			card := sim.SampleCards()[1]
 			for _, f := range [][2]string{{"leading-aa", "3"}, {"noise-before", "20"}, {"split", "50"}, {"read-fails", "2"}} {
 				must(t, r.Fault(f[0], f[1]))
 				must(t, r.PutCard(card))
-				got, err := d.Read(within(t, 15*time.Second), nil)
+				got, err := d.Read(within(t, patient), nil)
 				if err != nil || got.Number != card.Number {
 					t.Errorf("%s: %v", f[0], err)
 				}
 				must(t, r.Clear(f[0]))
 				r.TakeCard()
-				must(t, d.AwaitRemoval(within(t, 5*time.Second)))
+				must(t, d.AwaitRemoval(within(t, patient)))
 			}
 			// Pulled while it waits for a card.
-			time.AfterFunc(200*time.Millisecond, func() { _ = r.Fault("unplug", "") })
-			began := time.Now()
-			if _, err := d.Read(within(t, 10*time.Second), nil); !errors.Is(err, devices.ErrNoDevice) {
+			var pulled time.Time
+			wait := later(200*time.Millisecond, func() { pulled = time.Now(); _ = r.Fault("unplug", "") })
+			if _, err := d.Read(within(t, patient), nil); !errors.Is(err, devices.ErrNoDevice) {
 				t.Errorf("unplugged: %v", err)
 			}
-			t.Logf("unplugging ended the reading after %v", time.Since(began)-200*time.Millisecond)
+			seen := time.Now()
+			wait()
+			t.Logf("unplugging ended the reading after %v", seen.Sub(pulled))
 			_ = d.Close()
 			gone(t, r.URI())
 			must(t, r.Clear("unplug"))
-			began = time.Now()
-			d, err = idcard.Open(within(t, 10*time.Second), openBus(t, r.URI()), idcard.Options{Poll: 20 * time.Millisecond})
+			began := time.Now()
+			d, err = idcard.Open(within(t, patient), openBus(t, r.URI()), idcard.Options{Poll: 20 * time.Millisecond})
 			must(t, err)
 			t.Logf("back after %v", time.Since(began))
 			must(t, r.PutCard(card))
-			if got, err := d.Read(within(t, 10*time.Second), nil); err != nil || got.Number != card.Number {
+			if got, err := d.Read(within(t, patient), nil); err != nil || got.Number != card.Number {
 				t.Errorf("after plugging in again: %v", err)
 			}
 		})
@@ -180,7 +196,7 @@ func driver(t testing.TB, p *sim.ReceiptPrinter, profile string, torn *atomic.Bo
 	t.Helper()
 	prof, err := receipt.LoadProfile(profile)
 	must(t, err)
-	d, err := receipt.Open(within(t, 10*time.Second), openBus(t, p.URI()), receipt.Options{Profile: prof, Quiet: 3 * time.Second, Torn: torn})
+	d, err := receipt.Open(within(t, patient), openBus(t, p.URI()), receipt.Options{Profile: prof, Quiet: 15 * time.Second, Torn: torn})
 	must(t, err)
 	t.Cleanup(func() { _ = d.Close() })
 	return d
@@ -201,24 +217,24 @@ func TestLabReceipt(t *testing.T) {
 			p := printer(t, c[0], sim.USBOptions{Serial: "P-1"})
 			torn := new(atomic.Bool)
 			d := driver(t, p, c[1], torn)
-			if r := d.Print(within(t, 20*time.Second), slipOf("A", 40)); r.Outcome != devices.PrintConfirmed {
+			if r := d.Print(within(t, patient), slipOf("A", 40)); r.Outcome != devices.PrintConfirmed {
 				t.Fatalf("%+v", r)
 			}
 			if s := p.Slips(); len(s) != 1 || strings.Count(s[0].Text, "A line") != 40 {
 				t.Errorf("%d slips", len(s))
 			}
-			s, err := d.Probe(within(t, 3*time.Second))
+			s, err := d.Probe(within(t, patient))
 			if err != nil || s.Identity.Serial != "P-1" || s.Paper != devices.SupplyFull {
 				t.Errorf("%+v, %v", s, err)
 			}
 			must(t, p.Fault("paper-out", ""))
-			if r := d.Print(within(t, 20*time.Second), slipOf("B", 4)); r.Outcome != devices.PrintNotSent || r.Why != devices.UnreadyPaperOut {
+			if r := d.Print(within(t, patient), slipOf("B", 4)); r.Outcome != devices.PrintNotSent || r.Why != devices.UnreadyPaperOut {
 				t.Errorf("no paper: %+v", r)
 			}
 			must(t, p.Clear(""))
 			// The plug is pulled in the middle of a slip: nobody knows, and the next one is whole.
 			must(t, p.Fault("unplug-mid-job", "200"))
-			if r := d.Print(within(t, 20*time.Second), slipOf("C", 60)); r.Outcome != devices.PrintUnknown {
+			if r := d.Print(within(t, patient), slipOf("C", 60)); r.Outcome != devices.PrintUnknown {
 				t.Errorf("unplugged: %+v", r)
 			}
 			_ = d.Close()
@@ -226,7 +242,7 @@ func TestLabReceipt(t *testing.T) {
 			must(t, p.Clear(""))
 			d = driver(t, p, c[1], torn)
 			before := len(p.Slips())
-			if r := d.Print(within(t, 20*time.Second), slipOf("D", 5)); r.Outcome != devices.PrintConfirmed {
+			if r := d.Print(within(t, patient), slipOf("D", 5)); r.Outcome != devices.PrintConfirmed {
 				t.Fatalf("after plugging in again: %+v", r)
 			}
 			last := p.Slips()
@@ -250,19 +266,19 @@ func TestLabPortStatus(t *testing.T) {
 	prof, err := receipt.LoadProfile("generic-80")
 	must(t, err)
 	prof.DLEEOT, prof.Fence = false, ""
-	d, err := receipt.Open(within(t, 10*time.Second), openBus(t, p.URI()), receipt.Options{Profile: prof})
+	d, err := receipt.Open(within(t, patient), openBus(t, p.URI()), receipt.Options{Profile: prof})
 	must(t, err)
 	defer d.Close()
-	if s, err := d.Probe(within(t, time.Second)); err != nil || s.Paper != devices.SupplyUnknown || s.Unready() != devices.UnreadyNot {
+	if s, err := d.Probe(within(t, patient)); err != nil || s.Paper != devices.SupplyUnknown || s.Unready() != devices.UnreadyNot {
 		t.Errorf("good news are no news: %+v, %v", s, err)
 	}
 	must(t, p.Fault("paper-out", ""))
-	if s, err := d.Probe(within(t, time.Second)); err != nil || s.Paper != devices.SupplyOut {
+	if s, err := d.Probe(within(t, patient)); err != nil || s.Paper != devices.SupplyOut {
 		t.Errorf("%+v, %v", s, err)
 	}
 	must(t, p.Clear(""))
 	must(t, p.Fault("jam", ""))
-	if s, err := d.Probe(within(t, time.Second)); err != nil || s.Connection != devices.ConnectionHardwareError {
+	if s, err := d.Probe(within(t, patient)); err != nil || s.Connection != devices.ConnectionHardwareError {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -273,7 +289,7 @@ func TestLabSupervised(t *testing.T) {
 	Inside(t)
 	rounds := 1000
 	if testing.Short() {
-		rounds = 4
+		rounds = 8
 	}
 	id := reader(t, true)
 	p, err := sim.StartReceiptPrinter(sim.ReceiptOptions{Line: sim.LineOptions{USB: &sim.USBOptions{Serial: "P-1", Port: 5}}, Head: "epson", Speed: -1})
@@ -332,10 +348,10 @@ func TestLabSupervised(t *testing.T) {
 	defer func() { cancel(); all.Wait() }()
 	online := func(r devices.Role) bool { return sup.Status(r).Connection == devices.ConnectionOnline }
 	until(t, "both in service", func() bool { return online(devices.RoleIDReader) && online(devices.RoleReceiptPrinter) })
-	var aways, backs []time.Duration
+	aways, backs := make([]time.Duration, 0, rounds), make([]time.Duration, 0, rounds)
 	var g Growth
 	for n := range rounds {
-		if n >= min(10, rounds/4) && (n-min(10, rounds/4))%max(1, rounds/20) == 0 {
+		if warm := rounds / 10; n >= warm && (n-warm)%max(1, rounds/25) == 0 {
 			g.Look(t, n)
 		}
 		pulled := time.Now()
@@ -349,7 +365,7 @@ func TestLabSupervised(t *testing.T) {
 		backs = append(backs, at(devices.ConnectionOnline).Sub(put))
 	}
 	g.Look(t, rounds)
-	g.Judge(t, 16384)
+	g.Judge(t)
 	for _, m := range []struct {
 		what  string
 		all   []time.Duration
@@ -430,35 +446,39 @@ func TestLabPrinterThroughput(t *testing.T) {
 	}
 	var path, plain []float64
 	total := 0
-	func() {
-		p, err := receipt.Open(within(t, 10*time.Second), openBus(t, "usb:0fe6:811e"), receipt.Options{Profile: prof})
+	byDriver := func(i int) {
+		p, err := receipt.Open(within(t, patient), openBus(t, "usb:0fe6:811e"), receipt.Options{Profile: prof})
 		must(t, err)
 		defer p.Close()
-		for i := range 5 {
-			r, n := rate(func() {
-				res := p.Print(within(t, 60*time.Second), devices.ReceiptJob{ID: fmt.Sprint(i), Slip: slip.Slip{Blocks: []slip.Block{slip.Image{Image: dots}}}})
-				if res.Outcome == devices.PrintNotSent {
-					t.Fatalf("%+v", res)
-				}
-			})
-			path, total = append(path, r), n
-		}
-	}()
-	ctx := gousb.NewContext()
-	defer ctx.Close()
-	dev, err := ctx.OpenDeviceWithVIDPID(0x0FE6, 0x811E)
-	if err != nil || dev == nil {
-		t.Fatal(dev, err)
+		job := devices.ReceiptJob{ID: fmt.Sprint("first ", i), Slip: slip.Slip{Blocks: []slip.Block{slip.Image{Image: dots}}}}
+		p.Print(within(t, patient), job) // the first one of an opening also ends what an earlier program may have left
+		job.ID = fmt.Sprint(i)
+		r, n := rate(func() {
+			if res := p.Print(within(t, patient), job); res.Outcome == devices.PrintNotSent {
+				t.Fatalf("%+v", res)
+			}
+		})
+		path, total = append(path, r), n
 	}
-	defer dev.Close()
-	must(t, dev.SetAutoDetach(true))
-	intf, done, err := dev.DefaultInterface()
-	must(t, err)
-	defer func() { _ = done }()
-	w, err := intf.OutEndpoint(1)
-	must(t, err)
-	data := make([]byte, total)
-	for range 5 {
+	byPlainWriter := func() {
+		ctx := gousb.NewContext()
+		defer ctx.Close()
+		dev, err := ctx.OpenDeviceWithVIDPID(0x0FE6, 0x811E)
+		if err != nil || dev == nil {
+			t.Fatal(dev, err)
+		}
+		defer dev.Close()
+		must(t, dev.SetAutoDetach(true))
+		var intf *gousb.Interface
+		var done func()
+		until(t, "the driver's letting go", func() bool {
+			intf, done, err = dev.DefaultInterface()
+			return err == nil
+		})
+		defer done()
+		w, err := intf.OutEndpoint(1)
+		must(t, err)
+		data := make([]byte, total)
 		r, _ := rate(func() {
 			for at := 0; at < len(data); {
 				n, err := w.Write(data[at:min(len(data), at+16<<10)])
@@ -468,10 +488,15 @@ func TestLabPrinterThroughput(t *testing.T) {
 		})
 		plain = append(plain, r)
 	}
+	// In turn, so that other work of the host's strikes both.
+	for i := range 9 {
+		byDriver(i)
+		byPlainWriter()
+	}
 	slices.Sort(path)
 	slices.Sort(plain)
-	share := path[2] / plain[2] * 100
-	t.Logf("%d bytes: the driver %.2f MB/s (%.2f), a plain writer %.2f MB/s (%.2f): %.0f %%", total, path[2], path, plain[2], plain, share)
+	share := median(path) / median(plain) * 100
+	t.Logf("%d bytes: the driver %.2f MB/s (%.2f), a plain writer %.2f MB/s (%.2f): %.0f %%", total, median(path), path, median(plain), plain, share)
 	if share < 90 {
 		t.Errorf("%.0f %% of a plain writer", share)
 	}

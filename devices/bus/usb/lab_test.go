@@ -53,6 +53,10 @@ func plug(t *testing.T, d *usbip.Device, port int) *usbip.Plugged {
 	return p
 }
 
+// patient is for what must come, whenever that is: the machine is emulated, and its host may have other work. Tests measure by the
+// machine's clock only what is a requirement.
+const patient = time.Minute
+
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -64,8 +68,8 @@ func eventually(t testing.TB, what string, ok func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !ok() {
-		if time.Since(began) > 10*time.Second {
-			t.Fatalf("%s: not within 10 s", what)
+		if time.Since(began) > patient {
+			t.Fatalf("%s: not within %v", what, patient)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -92,7 +96,7 @@ func opened(t testing.TB, where string) bus.Bus {
 	var b bus.Bus
 	eventually(t, "opening "+where, func() bool {
 		var err error
-		if b, err = bus.Open(within(t, 5*time.Second), u); err != nil {
+		if b, err = bus.Open(within(t, patient), u); err != nil {
 			t.Logf("opening: %v", err)
 		}
 		return err == nil
@@ -155,7 +159,7 @@ func TestLabPrinterIsFoundOpenedAndPrints(t *testing.T) {
 		}
 		got <- all
 	}()
-	if n, err := b.Write(within(t, 5*time.Second), job); n != len(job) || err != nil {
+	if n, err := b.Write(within(t, patient), job); n != len(job) || err != nil {
 		t.Fatalf("wrote %d, %v", n, err)
 	}
 	if !bytes.Equal(<-got, job) {
@@ -165,7 +169,7 @@ func TestLabPrinterIsFoundOpenedAndPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 8)
-	if n, err := b.Read(within(t, time.Second), buf); err != nil || n != 1 || buf[0] != 0x12 {
+	if n, err := b.Read(within(t, patient), buf); err != nil || n != 1 || buf[0] != 0x12 {
 		t.Errorf("%x, %v", buf[:n], err)
 	}
 	if _, err := b.Read(within(t, 50*time.Millisecond), buf); !errors.Is(err, bus.ErrTimeout) {

@@ -31,9 +31,9 @@ type Plugged struct {
 }
 
 // Plug puts a device into a port of the virtual host controller (0 to 7; [AnyPort] is the first free one). It returns when the
-// controller has it; enumeration follows. A port that was just left may take a moment; Plug waits up to 3 s for it.
+// controller has it; enumeration follows. A port that was just left may take a moment; Plug waits up to 10 s for it.
 func Plug(d *Device, port int) (*Plugged, error) {
-	for end := time.Now().Add(3 * time.Second); ; {
+	for end := time.Now().Add(10 * time.Second); ; {
 		free, err := freePort(port)
 		if err == nil {
 			var p *Plugged

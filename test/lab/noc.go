@@ -1,0 +1,5 @@
+//go:build !cgo || !lab
+
+package lab
+
+func inC() int { return 0 }
