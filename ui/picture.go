@@ -6,7 +6,9 @@ package ui
 import (
 	"image"
 	"image/color"
+	"strings"
 	"sync"
+	"unicode"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/service"
 )
 
 // wide is parsed at the first personal value.
@@ -34,6 +37,7 @@ func picture(s string, size float32, col color.NRGBA) (*image.RGBA, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, _ = drawable(f, s)
 	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: float64(size), DPI: 72, Hinting: font.HintingNone})
 	if err != nil {
 		return nil, err
@@ -46,6 +50,41 @@ func picture(s string, size float32, col color.NRGBA) (*image.RGBA, error) {
 		Dot: fixed.Point26_6{X: fixed.I(1), Y: fixed.I(int(size * pictureLine))}}
 	d.DrawString(s)
 	return img, nil
+}
+
+// geta (下駄) stands where the face lacks a character, as it does in print: the face's own box says nothing, and looks like a fault.
+const geta = '〓'
+
+// drawable is a text as the face can draw it. What chooses another form of a character (U+FE00, U+E0100 and on) is left out: the character
+// itself is drawn. lacks says whether there is a geta in it.
+func drawable(f *opentype.Font, s string) (out string, lacks bool) {
+	out = strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' || unicode.Is(unicode.Variation_Selector, r):
+			return -1
+		case !hasGlyph(f, r):
+			lacks = true
+			return geta
+		}
+		return r
+	}, s)
+	return out, lacks
+}
+
+// lacking says whether a character of the rows' personal values cannot be drawn here.
+func lacking(rows []service.Row) bool {
+	f, err := wide()
+	if err != nil {
+		return false
+	}
+	for _, r := range rows {
+		for _, s := range []string{r.Plain, r.Masked} {
+			if _, lacks := drawable(f, s); lacks {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // glyphs says whether a face has a character.

@@ -3,7 +3,10 @@ package ui
 // The rules that hold for every screen: nothing cut off or overlapping, no character without a glyph, contrast, millimetres.
 
 import (
+	"bytes"
 	"fmt"
+	"image/color"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +16,7 @@ import (
 	"golang.org/x/image/font/opentype"
 
 	"github.com/budayang/kiosk/assets"
+	"github.com/budayang/kiosk/service"
 )
 
 func fyneSize(s Screen) fyne.Size { return fyne.NewSize(float32(s.Width), float32(s.Height)) }
@@ -235,6 +239,46 @@ func TestEveryCharacterHasAGlyph(t *testing.T) {
 	for _, r := range "𠮷䶮㙓龘㐂直骨角令海门" {
 		if !hasGlyph(rare, r) {
 			t.Errorf("%q has no glyph in the face of names", r)
+		}
+	}
+}
+
+// TestNoBoxStandsForACharacter: what the face lacks is marked, and the page says what the mark means; nothing is marked that can be drawn.
+func TestNoBoxStandsForACharacter(t *testing.T) {
+	same := func(a, b string) bool {
+		t.Helper()
+		x, err := picture(a, 40, color.NRGBA{A: 255})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := picture(b, 40, color.NRGBA{A: 255})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.Rect == y.Rect && bytes.Equal(x.Pix, y.Pix)
+	}
+	for _, x := range []struct {
+		name, drawn string
+		lacks       bool
+	}{
+		{"李\uE863", "李〓", true}, {"\uE863", "〓", true}, {"李\U000F0000文", "李〓文", true},
+		{"赵䶮𠮷", "赵䶮𠮷", false}, {"葛\U000E0100城", "葛城", false}, {"a\x00b", "ab", false},
+	} {
+		if !same(x.name, x.drawn) {
+			t.Errorf("%q is not drawn as %q", x.name, x.drawn)
+		}
+		if lacking([]service.Row{{Plain: "汉"}, {Plain: x.name, Masked: "*", Private: true}}) != x.lacks {
+			t.Errorf("%q lacks a character: %v expected", x.name, x.lacks)
+		}
+	}
+	if same("\uE863", "口") || same("\uE863", "□") || same("\uE863", "") {
+		t.Error("the mark is a box, or nothing")
+	}
+	for name, told := range map[string]bool{"review-lacking": true, "review-shown": false} {
+		x := newTest(t, portrait, "zh", false)
+		x.put(sample{what: named(t, name)})
+		if got := slices.ContainsFunc(x.lastPage.texts, func(p placed) bool { return strings.Contains(p.text, "〓") }); got != told {
+			t.Errorf("%s: the mark is explained: %v", name, got)
 		}
 	}
 }

@@ -15,14 +15,20 @@ import (
 func (p *page) review(r service.Review) {
 	m := p.m
 	p.head(p.t.say(r.Title), "")
-	notice := p.t.say(r.Notice)
+	var notices []string
+	if lacking(r.Rows) {
+		notices = append(notices, p.t.ui("review.lacking"))
+	}
+	if notice := p.t.say(r.Notice); notice != "" {
+		notices = append(notices, notice)
+	}
 	room := p.end - m.mm(4)
-	if notice != "" {
-		room -= p.height(notice, p.w-m.mm(9.2), m.body(), false) + m.mm(9.2) + m.gap()
+	for _, n := range notices {
+		room -= p.height(n, p.w-m.mm(9.2), m.body(), false) + m.mm(9.2) + m.gap()
 	}
 	p.rowCards([]service.Section{{Rows: r.Rows}}, room)
-	if notice != "" {
-		p.box(notice, p.pal.Warn, p.pal.WarnBg, false)
+	for _, n := range notices {
+		p.box(n, p.pal.Warn, p.pal.WarnBg, false)
 	}
 	p.footer(foot{back: r.Back, nextID: "next", next: p.t.ui("confirm"), nextDo: p.t.next})
 }

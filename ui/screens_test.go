@@ -120,6 +120,10 @@ func samples() []sample {
 		{"review-shown", service.Review{Page: at(2), Title: both("请核对，确认后开始打印", "Please check, then we print"),
 			Rows: []service.Row{{Label: both("姓名", "Name"), Plain: "𠮷田美", Masked: "𠮷*美", Private: true}}},
 			func(t *Terminal) { t.state.reveal["0a0"] = true }},
+		{"review-lacking", service.Review{Page: at(2), Title: both("请核对证件内容", "Please check what will be printed"),
+			Rows:   []service.Row{{Label: both("姓名", "Name"), Plain: "王\uE863", Masked: "王*", Private: true}, {Label: both("民族", "Nation"), Plain: "汉"}},
+			Notice: both("内容有误请到窗口更正。", "If something is wrong, the counter corrects it.")},
+			func(t *Terminal) { t.state.reveal["0a0"] = true }},
 		{"result", service.Result{Page: open, Title: both("社会保险信息", "Social insurance"), AsOf: noon, CanPrint: true, Sections: []service.Section{
 			{Title: both("参保人", "Insured person"), Rows: person[:2]},
 			{Title: both("企业职工基本养老保险", "Basic pension insurance"), Rows: []service.Row{{Label: both("参保时间", "Insured since"), Plain: "2015-03"},
