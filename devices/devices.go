@@ -107,6 +107,9 @@ type Status struct {
 	Since    time.Time `json:"since"` // when this status began
 }
 
+// ReasonBinFull is among [Status].Reasons of a dispenser whose retain bin takes no card: what nobody takes would stay in its mouth.
+const ReasonBinFull = "retain-bin-full"
+
 // Identity is who the device says it is. Serial is what role mapping trusts; clones lie about the rest.
 type Identity struct {
 	Maker    string `json:"maker,omitempty"`

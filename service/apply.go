@@ -92,12 +92,26 @@ func (s *chanceStep) Run(ctx context.Context, j *Journey) error {
 			}
 			return r
 		}
-		j.chance = c
+		j.chance, j.last4 = c, holderLast4(j.v.voucher, q, c)
 		if j.answers[answerVoucher] = c.Voucher; c.Voucher == "" {
 			j.answers[answerVoucher] = q.Voucher
 		}
 		return nil
 	}
+}
+
+// holderLast4 is the end of the number of somebody who is known by a voucher alone, as the office shows it to them: whoever comes back for
+// the case is asked for it by the platform. A guardian's is not among what stands on the child's card.
+func holderLast4(voucher string, q ChanceQuery, c Chance) string {
+	if voucher == "" || q.Child != "" {
+		return ""
+	}
+	for _, r := range c.Rows {
+		if r.Private && idnum.CheckAny(r.Plain) == nil {
+			return idnum.Last4(r.Plain)
+		}
+	}
+	return ""
 }
 
 // forWhom asks whether somebody applies for themselves or for a child, and for which.

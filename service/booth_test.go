@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,7 @@ type fakeOffice struct {
 	vouchers []string // that eligibility was asked with
 	photoLen int
 	checks   []service.Check
+	stands   journal.State // of a case that goes on; "" is what the last terminal wrote
 }
 
 type application struct {
@@ -129,7 +131,8 @@ func (f *fakeOffice) Chance(_ context.Context, q service.ChanceQuery) (service.C
 		f.children = append(f.children, q.Child)
 	}
 	return service.Chance{Voucher: strings.Repeat("1", 22), Phone: "138****0001", Photo: f.photo,
-		Rows: []service.Row{{Label: w("姓名"), Plain: citizenName, Masked: "张*丰", Private: true}}}, nil
+		Rows: []service.Row{{Label: w("姓名"), Plain: citizenName, Masked: "张*丰", Private: true}, {Label: w("出生"), Plain: "1990-03-07", Masked: "****-**-**", Private: true},
+			{Label: w("公民身份号码"), Plain: citizenNumber(f.worlds[0].t), Masked: "9900**********", Private: true}}}, nil
 }
 
 func (f *fakeOffice) Apply(_ context.Context, a service.Application) (service.Standing, error) {
@@ -219,8 +222,11 @@ func (f *fakeOffice) Resume(_ context.Context, receipt string, _ service.Token) 
 				c = k
 			}
 		}
+		if len(c.Last4) != 4 { // the platform holds it against the number of whoever asks
+			break
+		}
 		f.lease++
-		l := wire.Lease{State: string(c.State), Opened: wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash, Schema: c.Schema, ReceiptCode: c.ReceiptCode,
+		l := wire.Lease{State: string(cmp.Or(f.stands, c.State)), Opened: wire.CaseOpened{Item: c.Item, ItemHash: c.ItemHash, Schema: c.Schema, ReceiptCode: c.ReceiptCode,
 			Person: c.Person, Last4: c.Last4, At: c.Opened}}
 		l.Grant = wire.Grant{Case: c.ID, Terminal: "T-TEST", Token: f.lease, Granted: now()}
 		return service.Resumed{Key: c.ID, Adopt: func(tx *journal.Tx) (journal.Case, error) { return tx.AdoptCase(l) }}, nil
@@ -539,6 +545,10 @@ func TestTemporaryID(t *testing.T) {
 		if w.blank("taken") != 1 || len(w.booth.cards.taken) != 1 || len(w.booth.printer.on) != 1 || len(w.booth.office.permits) != 1 {
 			t.Errorf("%d taken in the ledger, %v at the machine, printed on %v, permits %v", w.blank("taken"), w.booth.cards.taken, w.booth.printer.on, w.booth.office.permits)
 		}
+		if slips := w.roll.texts(); len(slips) != 1 || !strings.Contains(slips[0], "有效期至\t"+now().AddDate(0, 3, 0).In(time.FixedZone("", 8*3600)).Format("2006.01.02")) ||
+			!strings.Contains(slips[0], "¥ 10.00") || !strings.Contains(slips[0], w.till.bills[0].Number) {
+			t.Errorf("slips %q", slips)
+		}
 		if m := w.booth.printer.faces[0]; m.Rect.Dx() != devices.CardWidth || m.Rect.Dy() != devices.CardHeight {
 			t.Errorf("face of %v", m.Rect)
 		}
@@ -572,4 +582,57 @@ func TestTemporaryID(t *testing.T) {
 			t.Errorf("told %+v, %d bills, %d free", seen, len(w.till.bills), w.cardsFree())
 		}
 	})
+}
+
+// TestWhatACardNeedsBeforeItIsOffered: whatever is missing stands on the tile, and when it is there again the tile is open.
+func TestWhatACardNeedsBeforeItIsOffered(t *testing.T) {
+	status := func(role devices.Role, fn func(*devices.Status)) func(*world) {
+		return func(w *world) { w.set.change(role, fn) }
+	}
+	gone := func(s *devices.Status) { s.Connection = devices.ConnectionNoDevice }
+	count := func(n uint64) func(*world) {
+		return func(w *world) {
+			if err := w.journal.Update(func(tx *journal.Tx) error { _, err := tx.CountStock("card", n, "chen"); return err }); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		lacks func(*world)
+		why   string
+		mend  func(*world)
+	}{
+		"one blank":         {count(1), "svc.why.no-stock", count(2)},
+		"no camera":         {status(devices.RoleCamera, gone), "svc.why.camera.no-device", status(devices.RoleCamera, func(s *devices.Status) { s.Connection = devices.ConnectionOnline })},
+		"a printer's cover": {status(devices.RoleCardPrinter, func(s *devices.Status) { s.Cover = devices.CoverOpen }), "svc.why.card-printer.cover-open", status(devices.RoleCardPrinter, func(s *devices.Status) { s.Cover = devices.CoverClosed })},
+		"no dispenser":      {status(devices.RoleCardDispenser, gone), "svc.why.card-dispenser.no-device", status(devices.RoleCardDispenser, func(s *devices.Status) { s.Connection = devices.ConnectionOnline })},
+		"nobody to read it": {status(devices.RoleCardCheck, gone), "svc.why.card-check.no-device", status(devices.RoleCardCheck, func(s *devices.Status) { s.Connection = devices.ConnectionOnline })},
+		"a card in the path": {status(devices.RoleCardDispenser, func(s *devices.Status) { s.Media = devices.MediaPresent }), "svc.why.card-path",
+			status(devices.RoleCardDispenser, func(s *devices.Status) { s.Media = devices.MediaNotPresent })},
+		"a full bin": {status(devices.RoleCardDispenser, func(s *devices.Status) { s.Reasons = []string{"hopper-low", devices.ReasonBinFull} }), "svc.why.card-bin",
+			status(devices.RoleCardDispenser, func(s *devices.Status) { s.Reasons = []string{"hopper-low"} })},
+		"no link": {func(w *world) { w.plat.set(service.LinkDown) }, "svc.why.link-down", func(w *world) { w.plat.set(service.LinkUp) }},
+		"the right to make cards": {func(w *world) {
+			w.plat.cat.Unavailable = map[string]service.Text{"TID": service.T("svc.why.backend-down")}
+		}, "svc.why.backend-down", func(w *world) { w.plat.cat.Unavailable = nil }},
+		"a right clock": {func(w *world) { w.wrong = -24 * time.Hour }, "svc.why.clock", func(w *world) {
+			if err := w.journal.TrustTime(now()); err != nil {
+				w.t.Fatal(err)
+			}
+		}},
+	} {
+		makingCards(t, name, func(t *testing.T, w *world) {
+			if tile := w.tid(); !tile.Ready {
+				t.Fatalf("before: %+v", tile)
+			}
+			c.lacks(w)
+			if tile := w.tid(); tile.Ready || tile.Why.ID != c.why {
+				t.Errorf("tile %+v, expected %s", tile, c.why)
+			}
+			c.mend(w)
+			if tile := w.tid(); !tile.Ready {
+				t.Errorf("mended: %+v", tile)
+			}
+		})
+	}
 }

@@ -142,7 +142,7 @@ func TestWhoeverComesToTheBooth(t *testing.T) {
 			script.On("consent", script.Next()), script.On("identify", script.Look(func(p service.Prompt) { seen = p.(service.PlaceCard) }, script.Wait())),
 			script.On("consent", script.Reply(service.Cancelled{})), script.On("verify", script.Enter("123456")),
 		}, rest(w))...)
-		if k := w.one(journal.Closed); k.Last4 != "" || k.Person != "" {
+		if k := w.one(journal.Closed); k.Last4 != citizenNumber(t)[14:] || k.Person != "" {
 			t.Errorf("case of %q %q", k.Person, k.Last4)
 		}
 		name, number := w.plat.who.Reveal()
@@ -233,6 +233,24 @@ func TestWhatGoesWrongAtTheBooth(t *testing.T) {
 		w.one(journal.Closed)
 		if w.blank("taken") != 1 || len(w.till.bills) != 1 {
 			t.Errorf("%d taken, %d bills", w.blank("taken"), len(w.till.bills))
+		}
+	})
+	makingCards(t, "four blanks fail in two visits: each time there is a slip, and the second tells what was paid too", func(t *testing.T, w *world) {
+		w.booth.printer.print = func(int) (devices.PrintResult, bool) {
+			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, true
+		}
+		var first, second service.Trouble
+		w.play(lines(w.applies(), w.troubled(&first))...)
+		w.play(lines(w.again(), one(script.On("trouble", script.Look(func(p service.Prompt) { second = p.(service.Trouble) }, script.Next()))), leave())...)
+		w.one(journal.ReissueDue)
+		slips := w.roll.texts()
+		if len(slips) != 2 || !first.Printed || !second.Printed || second.QR != "" {
+			t.Fatalf("%d slips; told %+v, then %+v", len(slips), first, second)
+		}
+		for _, s := range slips {
+			if !strings.Contains(s, "E-CARD-BLANKS") || !strings.Contains(s, "¥ 10.00") || !strings.Contains(s, w.till.bills[0].Number) {
+				t.Errorf("slip: %s", s)
+			}
 		}
 	})
 	makingCards(t, "nobody knows whether it printed: nothing moves any more", func(t *testing.T, w *world) {
@@ -405,6 +423,152 @@ func TestComingBackToTheBooth(t *testing.T) {
 		if len(w.till.bills) != 1 || w.blank("taken") != 1 {
 			t.Errorf("%d bills, %d taken", len(w.till.bills), w.blank("taken"))
 		}
+	})
+	makingCards(t, "leaves with the code on the screen, comes back and pays: the same code is shown", func(t *testing.T, w *world) {
+		var first, second service.Pay
+		w.play(lines(w.applies(), one(script.On("pay", script.Look(func(p service.Prompt) { first = p.(service.Pay) }, script.Leave()))))...)
+		w.one(journal.PayUnknown)
+		w.play(lines(w.again(), []script.Line{
+			script.On("pay", script.Look(func(p service.Prompt) { second = p.(service.Pay) }, after(10*time.Second, func() { w.till.with(paidNow) }))),
+			script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		w.payEffect(journal.EffectDone)
+		if len(w.till.bills) != 1 || second.Number != first.Number || second.QR != first.QR || second.Number == "" || w.blank("taken") != 1 {
+			t.Errorf("%d bills; shown %+v, then %+v; %d taken", len(w.till.bills), first, second, w.blank("taken"))
+		}
+		if slips := w.roll.texts(); len(slips) != 1 || !strings.Contains(slips[0], "¥ 10.00") {
+			t.Errorf("slips %q", slips)
+		}
+	})
+	makingCards(t, "leaves with the code on the screen: blank and ribbon are set aside for half an hour", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Leave())))...)
+		w.till.set(func() { w.till.dead = true }) // nobody can say what became of the bill
+		for _, c := range []struct {
+			stands time.Duration
+			free   uint64
+		}{{29 * time.Minute, 4}, {2 * time.Minute, 5}} {
+			w.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+				time.Sleep(c.stands)
+				return nil, service.ErrTimedOut
+			}))
+			w.one(journal.PayUnknown)
+			if r := w.ribbon(); w.cardsFree() != c.free || r.Reserved != 5-c.free {
+				t.Errorf("%d free, ribbon %+v", w.cardsFree(), r)
+			}
+		}
+	})
+	makingCards(t, "leaves with the code on the screen, comes back and gives it up", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Leave())))...)
+		w.play(lines(w.again(), one(script.On("pay", script.Reply(service.Cancelled{}))), leave())...)
+		w.one(journal.Expired)
+		w.payEffect(journal.EffectFailed)
+		if w.cardsFree() != 5 || w.till.bills[0].Why != "cancelled" {
+			t.Errorf("%d free, bill %+v", w.cardsFree(), w.till.bills[0])
+		}
+	})
+	makingCards(t, "comes back when the code is over, before anybody asked what became of it", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Leave())))...)
+		time.Sleep(6 * time.Minute)
+		w.till.set(func() { w.till.dead = true })
+		way := w.again()
+		way[len(way)-1] = script.On("choose", script.Then(func() { w.till.set(func() { w.till.dead = false }) }, script.Choose("self")))
+		var seen service.Trouble
+		w.play(lines(way, one(script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))), leave())...)
+		w.one(journal.Expired)
+		if !strings.Contains(seen.Code, "E-PAY-EXPIRED") || w.cardsFree() != 5 {
+			t.Errorf("told %+v, %d free", seen, w.cardsFree())
+		}
+	})
+	for name, c := range map[string]struct {
+		line  func(w *world) script.Line
+		later func(w *world)
+		to    journal.State
+	}{
+		"and pays there":             {func(w *world) script.Line { return w.pays() }, nil, journal.Closed},
+		"gives it up there":          {func(*world) script.Line { return script.On("pay", script.Reply(service.Cancelled{})) }, nil, journal.Expired},
+		"leaves again, pays at home": {func(*world) script.Line { return script.On("pay", script.Leave()) }, func(w *world) { w.till.with(paidNow) }, journal.Paid},
+		"leaves again, never pays":   {func(*world) script.Line { return script.On("pay", script.Leave()) }, func(*world) { time.Sleep(10 * time.Minute) }, journal.Expired},
+	} {
+		makingCards(t, "leaves with the code on the screen, goes to a second terminal, "+name, func(t *testing.T, w *world) {
+			w.play(lines(w.applies(), one(script.On("pay", script.Leave())))...)
+			w.one(journal.PayUnknown)
+			other := neighbour(w)
+			all := lines(other.again(), one(c.line(other)))
+			switch {
+			case c.to == journal.Closed:
+				all = lines(all, []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())
+			case c.later == nil:
+				all = lines(all, leave())
+			}
+			other.play(all...)
+			if c.later != nil {
+				other.one(journal.PayUnknown)
+				c.later(other)
+				for range 2 {
+					other.engine.AskBills(t.Context())
+				}
+			}
+			other.one(c.to)
+			if len(w.till.bills) != 1 {
+				t.Errorf("%d bills", len(w.till.bills))
+			}
+			if c.to == journal.Closed && (len(other.booth.cards.taken) != 1 || !strings.Contains(strings.Join(other.roll.texts(), ""), "¥ 10.00")) {
+				t.Errorf("%v taken, slips %q", other.booth.cards.taken, other.roll.texts())
+			}
+		})
+	}
+	makingCards(t, "paid here, no card here nor at a second terminal, never comes again: the money goes back", func(t *testing.T, w *world) {
+		fails := func(int) (devices.PrintResult, bool) {
+			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, true
+		}
+		w.booth.printer.print = fails
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.ReissueDue)
+		other := neighbour(w)
+		other.booth.printer.print = fails
+		other.play(lines(other.again(), one(script.On("trouble", script.Next())), leave())...)
+		other.one(journal.ReissueDue)
+		idle := func(d time.Duration) {
+			other.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+				time.Sleep(d)
+				return nil, service.ErrTimedOut
+			}))
+		}
+		w.till.set(func() { w.till.dead = true })
+		idle(25 * time.Hour)
+		other.one(journal.ReissueDue) // nobody can say whether money is kept for it
+		w.till.set(func() { w.till.dead = false })
+		idle(time.Hour)
+		other.one(journal.RefundDue)
+		w.till.with(func(b *service.Bill) {
+			b.State, b.Refunds = service.BillReturned, []service.BillRefund{{Why: "unissued", State: "done"}}
+		})
+		for range 3 {
+			other.engine.AskBills(t.Context())
+		}
+		other.one(journal.Closed)
+	})
+	makingCards(t, "applied with a voucher and nothing else, and comes back with it", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		voucher := strings.Repeat("7", 22)
+		w.set.add(devices.RoleCodeScanner, &fakeScanner{codes: []string{voucher, voucher}})
+		shows := lines(start("TID"), []script.Line{script.On("consent", script.Next()), script.On("identify", script.Wait()),
+			script.On("consent", script.Reply(service.Cancelled{})), script.On("verify", script.Enter("123456")), script.On("choose", script.Choose("self"))})
+		w.play(lines(shows, []script.Line{script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")),
+			script.On("ink", script.Draw(ink(t))), script.On("review", script.Next()), script.On("decision", script.Reply(service.Cancelled{}))})...)
+		w.one(journal.AuditWait)
+		w.booth.office.decide(service.StandingApproved, "")
+		w.play(lines(shows, w.done())...)
+		w.one(journal.Closed)
+	})
+	makingCards(t, "goes on at a second terminal before the first told that an official looks, and leaves again", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		w.play(lines(w.applies(), one(script.On("decision", script.Reply(service.Cancelled{}))))...)
+		w.booth.office.stands = journal.Accepted
+		other := neighbour(w)
+		other.play(lines(other.again(), one(script.On("decision", script.Leave())))...)
+		other.one(journal.Accepted)
 	})
 	makingCards(t, "pays at home and never comes: the money goes back after a day", func(t *testing.T, w *world) {
 		w.play(lines(w.applies(), one(script.On("pay", script.TimeOut())))...)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
@@ -54,8 +55,8 @@ func (s *cardStep) stock() string { return or(s.Stock, "card") }
 // leastBlanks must be there before anybody is served: one that fails can be replaced.
 const leastBlanks = 2
 
-// Ready: office, printer and dispenser must be there, the path empty, blanks and ribbon for two tries, nothing in doubt, and a clock
-// that dates a card rightly.
+// Ready: office, printer and dispenser must be there, the path empty and room in the bin, blanks and ribbon for two tries, nothing in
+// doubt, and a clock that dates a card rightly.
 func (s *cardStep) Ready(sc Scene) Text {
 	if sc.Stock == nil || sc.Stock(s.stock()) < leastBlanks {
 		return T("svc.why.no-stock")
@@ -84,8 +85,12 @@ func (s *cardStep) hindered(sc Scene) Text {
 			return why
 		}
 	}
-	if sc.Devices.Status(devices.RoleCardDispenser).Media == devices.MediaPresent {
+	st := sc.Devices.Status(devices.RoleCardDispenser)
+	switch {
+	case st.Media == devices.MediaPresent:
 		return T("svc.why.card-path")
+	case slices.Contains(st.Reasons, devices.ReasonBinFull):
+		return T("svc.why.card-bin")
 	}
 	return onlineWhy(sc)
 }
@@ -189,7 +194,7 @@ func (m *making) one(ctx context.Context) (again bool, err error) {
 	if !printed {
 		return true, nil
 	}
-	j.print.number, j.print.label, j.print.verify = number, T("svc.row.card"), p.Verify
+	j.print.number, j.print.label, j.print.verify, j.print.until = number, T("svc.row.card"), p.Verify, p.Card.Until
 	j.stage("card", StageDone, Text{})
 	j.show(Text{})
 	if err := m.check(ctx, p.Verify); err != nil {

@@ -32,6 +32,7 @@ type Journey struct {
 	answers map[string]string // by field id; memory only until the case is open
 	ink     []byte
 	chance  Chance // what the office says of a card
+	last4   string // of whoever showed a voucher and no card: with it their case is found again
 	shot    shot   // the photo for it
 	skipTo  string // kind of the step with which a resumed case goes on
 	skipped bool   // the case was begun in another visit
@@ -50,6 +51,7 @@ type printed struct {
 	bill   billStep
 	back   int64 // fen that goes back of what was paid twice
 	verify string
+	until  time.Time // of the card's validity
 }
 
 // run does one item. Beside what ends the visit it returns nil, and ErrBack when the citizen went back before the first
@@ -167,7 +169,12 @@ func (j *Journey) finish() {
 		if !j.item.makes() {
 			j.state(journal.Closed, "paid")
 		}
-	case journal.Delivered, journal.Accepted:
+	case journal.Accepted:
+		if j.item.makesCard() {
+			return // its citizen left before an official looked, and comes back
+		}
+		fallthrough
+	case journal.Delivered:
 		j.state(journal.Closed, "done")
 		if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
 			j.e.dropDocument(c)
@@ -179,7 +186,7 @@ func (j *Journey) finish() {
 func (j *Journey) wipe() {
 	j.wipePictures()
 	clear(j.answers)
-	j.found, j.chance = Found{}, Chance{}
+	j.found, j.chance, j.last4 = Found{}, Chance{}, ""
 }
 
 // page frames a prompt of the running step.
@@ -253,6 +260,7 @@ func await[V any](ctx context.Context, j *Journey, quiet time.Duration, title Te
 // open is the commit point: the answers become a case. also runs in the same transaction.
 func (j *Journey) open(state journal.State, why string, also func(tx *journal.Tx, c journal.Case) error) error {
 	name, _, last4 := j.v.masked()
+	last4 = or(last4, j.last4)
 	j.e.reached("commit.before")
 	var opened journal.Case
 	err := j.e.cfg.Journal.Update(func(tx *journal.Tx) error {

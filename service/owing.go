@@ -5,6 +5,7 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -74,8 +75,8 @@ func (e *Engine) giveBack(ctx context.Context) {
 	}
 	e.owing.given = e.now()
 	late, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
-		_, waits := e.waitsFor(c.State)
-		return waits && e.now().Sub(c.Updated) >= e.t.Unclaimed
+		limit, waits := e.waitsFor(c.State)
+		return waits && e.now().Sub(c.Updated) >= limit
 	})
 	if err != nil {
 		e.log.Error("unclaimed", "err", err)
@@ -89,7 +90,11 @@ func (e *Engine) giveBack(ctx context.Context) {
 		if err != nil {
 			continue // another terminal's
 		}
-		path, why := e.endOf(c, st.State)
+		bill, known := e.keptFor(ctx, c)
+		if !known {
+			continue // it is asked again
+		}
+		path, why := endOf(c.State, st.State, bill.Amount > 0)
 		if len(path) == 0 {
 			continue
 		}
@@ -97,6 +102,11 @@ func (e *Engine) giveBack(ctx context.Context) {
 			now, err := tx.Case(c.ID)
 			if err != nil || now.State != c.State || now.Updated != c.Updated {
 				return err // its citizen came in this moment
+			}
+			if bill.Number != "" { // by it the money is followed
+				if err := tx.RecordStep(c.ID, kindPay, bill); err != nil {
+					return err
+				}
 			}
 			for _, to := range path {
 				if err := tx.SetState(c.ID, to, why); err != nil {
@@ -125,25 +135,80 @@ func (e *Engine) waitsFor(s journal.State) (time.Duration, bool) {
 	return 0, false
 }
 
-// endOf is how a case ends that nobody came for, by what the office says of its application; no way: it waits on.
-func (e *Engine) endOf(c journal.Case, st StandingState) (path []journal.State, why string) {
-	limit, _ := e.waitsFor(c.State)
-	if e.now().Sub(c.Updated) < limit || st != StandingApproved && st != StandingRejected && st != StandingEnded {
+// endOf is how a case ends that nobody came for, by where it stands, what the office says of its application, and whether money of its
+// citizen's is kept; no way: it waits on.
+func endOf(at journal.State, st StandingState, paid bool) (path []journal.State, why string) {
+	if st != StandingApproved && st != StandingRejected && st != StandingEnded {
 		return nil, "" // an official looks at it, or a card is being made
 	}
-	var b billStep
-	_ = json.Unmarshal(c.Steps[kindPay], &b)
 	switch {
-	case c.State == journal.Paid && b.Amount > 0, c.State == journal.ReissueDue && b.Amount > 0:
+	case (at == journal.Paid || at == journal.ReissueDue) && paid:
 		return []journal.State{journal.RefundDue}, "paid, and nobody came for the card"
-	case c.State == journal.Paid:
+	case at == journal.Paid:
 		return []journal.State{journal.ReissueDue, journal.Cancelled}, "nobody came for the card"
-	case c.State == journal.ReissueDue:
+	case at == journal.ReissueDue:
 		return []journal.State{journal.Cancelled}, "nobody came for the card"
-	case c.State == journal.AuditWait && st == StandingRejected:
+	case at == journal.AuditWait && st == StandingRejected:
 		return []journal.State{journal.Rejected}, "rejected, and nobody came"
 	}
 	return []journal.State{journal.Expired}, "nobody came for the card"
+}
+
+// keptFor is the bill by which money of the citizen's is kept for a case, zero where none is. Of a case that was resumed the platform is
+// asked: it may have been paid at another terminal, of whose bill nothing stands here. known: it could be said.
+func (e *Engine) keptFor(ctx context.Context, c journal.Case) (b billStep, known bool) {
+	if c.State != journal.Paid && c.State != journal.ReissueDue {
+		return b, true
+	}
+	if c.Lease == 0 {
+		_ = json.Unmarshal(c.Steps[kindPay], &b) // damaged: nothing is known
+		return b, true
+	}
+	now, err := e.cfg.Cashier.Bill(ctx, c.ID, c.Item, Token{})
+	switch {
+	case errors.Is(err, ErrNoPermit):
+		return b, true // the application has ended, and no bill of it counts
+	case err != nil:
+		return b, false
+	case now.State == BillOpen, now.State == BillClosed, now.State == BillReturned:
+		return b, true // one that nobody paid: what was paid before has gone back
+	}
+	return now.step(), true
+}
+
+// billOf is the bill of a case that goes on here, as the platform has it. The case keeps it, so that it is followed when its citizen
+// leaves again: it may be another terminal's, or another than the last one here.
+func (e *Engine) billOf(ctx context.Context, c journal.Case, token Token) (Bill, error) {
+	b, err := e.cfg.Cashier.Bill(ctx, c.ID, c.Item, token)
+	if err != nil || b.State != BillPaid && c.State != journal.PayUnknown {
+		return b, err
+	}
+	var has billStep
+	if json.Unmarshal(c.Steps[kindPay], &has) == nil && has.Number == b.Number {
+		return b, nil
+	}
+	return b, e.cfg.Journal.Update(func(tx *journal.Tx) error { return tx.RecordStep(c.ID, kindPay, b.step()) })
+}
+
+// payable says whether a bill's code may be shown again: it is open, and no other bill's code was on this terminal's screen of which
+// nobody knows.
+func (e *Engine) payable(caseID string, b Bill) bool {
+	number, waits := e.unsettled(caseID)
+	return b.State == BillOpen && b.QR != "" && e.now().Before(b.Expires) && (!waits || number == b.Number)
+}
+
+// unsettled is the bill of the payment of a case of which this terminal does not know what became of it.
+func (e *Engine) unsettled(caseID string) (number string, waits bool) {
+	all, err := e.cfg.Journal.Effects(caseID)
+	if err != nil {
+		return "", true
+	}
+	for _, ef := range all {
+		if ef.Kind == kindPay && (ef.State == journal.EffectUnknown || ef.State == journal.EffectIntended) {
+			return ef.Notes[billNote], true
+		}
+	}
+	return "", false
 }
 
 // AskBills asks once about every bill whose end matters and is not known, and writes down what it hears. It never pays, and
@@ -194,6 +259,9 @@ func (e *Engine) AskBills(ctx context.Context) {
 		if !owes {
 			e.owing.drop(id)
 			continue
+		}
+		if _, waits := e.unsettled(id); waits && c.State == journal.PayUnknown {
+			continue // asked above
 		}
 		now, err := e.cfg.Cashier.BillNow(ctx, b.Number)
 		if err != nil {
@@ -257,6 +325,13 @@ func (b Bill) after(at journal.State) []moved {
 		return state
 	}
 	switch at {
+	case journal.PayUnknown: // of a payment that was begun at another terminal
+		switch b.State {
+		case BillPaid:
+			return []moved{{journal.Paid, "bill " + b.Number}}
+		case BillClosed:
+			return []moved{{journal.PayFailed, ascii(b.Why)}}
+		}
 	case journal.PayFailed:
 		return []moved{{journal.Expired, "not paid"}}
 	case journal.Cancelled, journal.Expired:

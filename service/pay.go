@@ -5,6 +5,7 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -87,6 +88,9 @@ type billStep struct {
 	Expires time.Time `json:"expires"`
 }
 
+// step is the bill as it stands in its case.
+func (b Bill) step() billStep { return billStep{b.Number, b.Amount, b.Reason, b.Expires} }
+
 // payStep takes the fee of an item. Where no step before it opened the case, it does.
 type payStep struct {
 	Settings `yaml:",inline"`
@@ -129,13 +133,17 @@ func (s *payStep) ready(sc Scene) Text {
 	return onlineWhy(sc)
 }
 
-// paidBefore tells whether a case that goes on was paid in another visit. One whose payment is not known is asked about first.
-func (s *payStep) paidBefore(ctx context.Context, j *Journey) (bool, error) {
+// before says whether a case that goes on was paid in another visit, here or at another terminal. A payment of which nobody knew is asked
+// about first, and a code that can still be paid is shown again.
+func (s *payStep) before(ctx context.Context, j *Journey) (paid bool, err error) {
 	if !j.skipped {
 		return false, nil
 	}
 	switch j.kase.State {
 	case journal.Paid, journal.ReissueDue:
+		known, stop := context.WithTimeout(ctx, knowBill)
+		defer stop()
+		j.paidBy(j.e.billOf(known, j.kase, j.v.token))
 		return true, nil
 	case journal.PayUnknown:
 	default:
@@ -146,18 +154,70 @@ func (s *payStep) paidBefore(ctx context.Context, j *Journey) (bool, error) {
 		if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
 			j.kase = c
 		}
-		return j.e.cfg.Cashier.Bill(ctx, j.kase.ID, j.item.Code, j.v.token)
+		if j.kase.State != journal.PayUnknown && j.kase.State != journal.Paid {
+			return Bill{}, nil // it certainly was not paid
+		}
+		return j.e.billOf(ctx, j.kase, j.v.token)
 	})
 	switch {
-	case j.kase.State == journal.Paid:
-		return true, nil
 	case errors.Is(err, errGivenUp), errors.Is(err, ErrLeft), errors.Is(err, ErrTimedOut), ctx.Err() != nil:
 		return false, err
-	case err == nil && b.State == BillPaid:
+	case err == nil && b.State == BillPaid && j.kase.State == journal.PayUnknown:
 		j.state(journal.Paid, "bill "+b.Number)
+	case err == nil && j.kase.State == journal.PayUnknown && j.e.payable(j.kase.ID, b):
+		return s.again(ctx, j, b)
+	case j.kase.State == journal.PayFailed, j.kase.State == journal.Expired:
+		j.free()
+		return false, refer("pay-expired", "E-PAY-EXPIRED", nil)
+	}
+	if j.kase.State != journal.Paid {
+		return false, refer("pay-unknown", "E-PAY-UNKNOWN", err, "number", j.kase.ReceiptCode)
+	}
+	j.paidBy(b, err)
+	return true, nil
+}
+
+// paidBy keeps the bill for the receipt. Where the platform does not name it, the one that stands in the case does.
+func (j *Journey) paidBy(b Bill, err error) {
+	if j.print.bill = b.step(); err != nil || b.State != BillPaid {
+		j.print.bill = billStep{}
+		_ = json.Unmarshal(j.kase.Steps[kindPay], &j.print.bill) // there is none of another terminal's bill: the slip does without
+	}
+}
+
+// knowBill bounds the question what a case was paid with.
+const knowBill = 5 * time.Second
+
+// again shows a bill's code to a citizen who left it and has come back. What was intended is intended still: no bill and no effect is made.
+func (s *payStep) again(ctx context.Context, j *Journey, b Bill) (paid bool, err error) {
+	if why := s.ready(j.e.scene(j.item)); !why.IsZero() {
+		return false, &Referral{What: why, Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NOT-READY"}
+	}
+	if err := s.reserve(j); err != nil {
+		return false, err
+	}
+	p := payment{step: s, j: j, bill: b, shown: true}
+	p.err = p.show(ctx)
+	j.e.owing.add(j.kase.ID)
+	if p.bill.State != BillOpen && p.bill.State != BillClosing {
+		j.e.AskBills(context.WithoutCancel(ctx)) // the effect that showed it first, where it was this terminal's
+	}
+	if c, err := j.e.cfg.Journal.Case(j.kase.ID); err == nil {
+		j.kase = c
+	}
+	if j.kase.State == journal.PayUnknown { // it was another's
+		switch p.bill.State {
+		case BillPaid:
+			j.state(journal.Paid, "bill "+p.bill.Number)
+		case BillClosed:
+			j.state(journal.PayFailed, ascii(p.bill.Why))
+		}
+	}
+	if j.kase.State == journal.Paid {
+		j.print.bill = p.bill.step()
 		return true, nil
 	}
-	return false, refer("pay-unknown", "E-PAY-UNKNOWN", err, "number", j.kase.ReceiptCode)
+	return false, p.ended()
 }
 
 // mostBills bounds how often another bill follows because the amount changed.
@@ -165,7 +225,7 @@ const mostBills = 3
 
 // Run asks for the bill and waits for the money. Whoever leaves leaves the case behind; what becomes of it is asked later.
 func (s *payStep) Run(ctx context.Context, j *Journey) error {
-	switch known, err := s.paidBefore(ctx, j); {
+	switch known, err := s.before(ctx, j); {
 	case err != nil:
 		return err
 	case known:
@@ -203,17 +263,12 @@ func (s *payStep) Run(ctx context.Context, j *Journey) error {
 		}
 		switch {
 		case p.bill.State == BillPaid:
-			j.print.bill = billStep{Number: p.bill.Number, Amount: p.bill.Amount, Reason: p.bill.Reason}
+			j.print.bill = p.bill.step()
 			return nil
 		case p.bill.Why == "amount" && p.bill.State == BillClosed && p.err == nil && n < from+mostBills-1:
 			continue
 		}
-		err = p.ended()
-		switch j.kase.State {
-		case journal.Cancelled, journal.Expired, journal.PayFailed:
-			j.free() // else it is freed when its time is over
-		}
-		return err
+		return p.ended()
 	}
 }
 
@@ -232,7 +287,7 @@ func (s *payStep) reserve(j *Journey) error {
 		return tx.SetState(j.kase.ID, journal.Reserved, "set aside")
 	})
 	if errors.Is(err, journal.ErrStock) {
-		if j.kase.State != journal.Approved { // what was approved waits for stock
+		if j.kase.State != journal.Approved && j.kase.State.May(journal.Cancelled) { // what was approved waits for stock
 			j.state(journal.Cancelled, "nothing left to set aside")
 		}
 		return &Referral{What: T("svc.why.no-stock"), Means: T("svc.trouble.not-ready.means"), Do: T("svc.trouble.not-ready.do"), Code: "E-NO-STOCK"}
@@ -275,7 +330,7 @@ func (p *payment) act(ctx context.Context, note func(k, v string) error) journal
 	j.e.reached("pay.billed")
 	if p.err = note(billNote, p.bill.Number); p.err == nil {
 		p.err = j.e.cfg.Journal.Update(func(tx *journal.Tx) error {
-			err := tx.RecordStep(j.kase.ID, kindPay, billStep{p.bill.Number, p.bill.Amount, p.bill.Reason, p.bill.Expires})
+			err := tx.RecordStep(j.kase.ID, kindPay, p.bill.step())
 			if err == nil && p.bill.State == BillOpen {
 				err = tx.SetState(j.kase.ID, journal.PayPending, "bill "+p.bill.Number)
 			}
@@ -495,6 +550,16 @@ func (p *payment) confirm(ctx context.Context, first func(context.Context) (Bill
 // ended says to the citizen, or to whoever comes back, how it ended.
 func (p *payment) ended() error {
 	j := p.j
+	err := p.told()
+	switch j.kase.State {
+	case journal.Cancelled, journal.Expired, journal.PayFailed:
+		j.free() // else it is freed when its time is over
+	}
+	return err
+}
+
+func (p *payment) told() error {
+	j := p.j
 	switch {
 	case errors.Is(p.err, ErrLeft), errors.Is(p.err, ErrTimedOut), errors.Is(p.err, context.Canceled):
 		return p.err
@@ -507,9 +572,12 @@ func (p *payment) ended() error {
 	case j.kase.State == journal.PayFailed:
 		j.state(journal.Cancelled, "not paid")
 		return refer("pay-failed", "E-PAY-FAILED", nil)
-	case j.kase.State == journal.Cancelled:
-		if errors.Is(p.err, errGivenUp) {
+	case j.kase.State == journal.Cancelled, j.kase.State == journal.Expired:
+		switch {
+		case errors.Is(p.err, errGivenUp):
 			return errGivenUp
+		case j.kase.State == journal.Expired:
+			return refer("pay-expired", "E-PAY-EXPIRED", nil)
 		}
 		return refer("no-bill", "E-NO-BILL", p.err)
 	}

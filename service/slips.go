@@ -5,6 +5,7 @@ package service
 import (
 	"time"
 
+	"github.com/budayang/kiosk/service/cardface"
 	"github.com/budayang/kiosk/slip"
 )
 
@@ -90,7 +91,11 @@ func (j *Journey) code() slip.Block {
 // receiptSlip is a case's receipt.
 func (j *Journey) receiptSlip() slip.Slip {
 	b := j.slipHead(j.say(T("svc.slip.receipt.title")))
-	b = append(b, j.slipRows(j.caseRows()), slip.Space{Dots: 12}, j.code())
+	rows := j.caseRows()
+	if !j.print.until.IsZero() {
+		rows = append(rows, Row{Label: T("svc.row.until"), Plain: cardface.Day(j.print.until)})
+	}
+	b = append(b, j.slipRows(rows), slip.Space{Dots: 12}, j.code())
 	if j.print.verify != "" {
 		b = append(b, slip.Text{Text: j.say(T("svc.slip.receipt.verify"))})
 	} else {

@@ -5,6 +5,10 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // trouble shows a referral. After the commit point it leaves a slip with the receipt code, or code and QR on the screen.
@@ -15,7 +19,7 @@ func (j *Journey) trouble(ctx context.Context, r *Referral) error {
 	if j.opened {
 		t.Code = j.kase.ReceiptCode + " " + r.Code
 		if j.e.canPrintSlip() {
-			t.Printed = j.printSlip(ctx, "trouble", j.troubleSlip(r))
+			t.Printed = j.printSlip(ctx, j.oneMore("trouble"), j.troubleSlip(r))
 		}
 		if !t.Printed {
 			t.QR = j.kase.ReceiptCode
@@ -26,4 +30,18 @@ func (j *Journey) trouble(ctx context.Context, r *Referral) error {
 		return nil
 	}
 	return err
+}
+
+// oneMore is the name of a step by which a slip is printed that a case may have more than one of: whoever comes back and is turned away again
+// gets another one. An effect that has an outcome is never done again.
+func (j *Journey) oneMore(step string) string {
+	all, err := j.e.cfg.Journal.Effects(j.kase.ID)
+	if err != nil {
+		return step // it is refused, and the code stands on the screen
+	}
+	name := step
+	for n := 2; slices.ContainsFunc(all, func(e journal.Effect) bool { return e.Step == name }); n++ {
+		name = fmt.Sprintf("%s-%d", step, n)
+	}
+	return name
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -64,6 +65,9 @@ func (x *checkup) device(r probeResult) []finding {
 	}
 	if s.Media == devices.MediaPresent {
 		all = append(all, at(warn(mend("media"), "device.media")))
+	}
+	if slices.Contains(s.Reasons, devices.ReasonBinFull) {
+		all = append(all, at(bad(mend("bin"), "device.bin")))
 	}
 	if r.role == devices.RoleCardDispenser {
 		for _, f := range x.hopper(s) {

@@ -285,6 +285,7 @@ var doctorFaults = []fault{
 	{name: "cards are in the hopper and none in the ledger", plant: func(w *ward) {
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(stockCard, 0, "op.test"); return err })
 	}, what: "none by the ledger", mend: "count the cards in the hopper"},
+	{name: "the bin for cards that nobody took is full", plant: func(w *ward) { w.must(w.cards.Fault("bin-full", "")) }, what: "nobody took is full", mend: "empty the retain bin"},
 	{name: "the printer has less ribbon than the ledger", plant: func(w *ward) {
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(journal.StockRibbon, 300, "op.test"); return err })
 	}, what: "300 faces of ribbon by the ledger, 250 by the printer", mend: "kiosk stock count N --kind ribbon"},

@@ -236,7 +236,7 @@ func crtSensed(state [3]byte) (s sensed, err error) {
 		s.reasons = append(s.reasons, "hopper-low")
 	}
 	if bin == devices.SupplyFull {
-		s.reasons = append(s.reasons, "retain-bin-full")
+		s.reasons = append(s.reasons, devices.ReasonBinFull)
 	}
 	return s, nil
 }

@@ -156,7 +156,7 @@ func (k *k720) status(text string) (sensed, error) {
 	}{
 		{bits.Jam, "jam", nil}, {bits.Overlap, "overlap", nil}, {bits.Failed, "last-act-failed", nil},
 		{bits.Low, "hopper-low", func() { s.Hopper = devices.SupplyLow }}, {bits.Empty, "hopper-empty", func() { s.Hopper = devices.SupplyOut }},
-		{bits.BinFull, "retain-bin-full", func() { s.Bin = devices.SupplyFull }},
+		{bits.BinFull, devices.ReasonBinFull, func() { s.Bin = devices.SupplyFull }},
 	} {
 		if v&r.mask == 0 {
 			continue

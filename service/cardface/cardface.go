@@ -194,6 +194,9 @@ func (t Template) check(file string) error {
 // chinaTime is the one time of the country, in which a card is dated.
 var chinaTime = time.FixedZone("CST", 8*60*60)
 
+// Day is a day as it stands on a card.
+func Day(t time.Time) string { return t.In(chinaTime).Format("2006.01.02") }
+
 var typeface = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(assets.Font("wide-regular.ttf")) })
 
 // Covers says whether every character of a text can be printed.
@@ -317,10 +320,9 @@ func (t *Template) words(m *Face, f *opentype.Font, w Words, p Person) error {
 	if w.Text == "{name}" && !covers(f, p.Name) {
 		return name(m, w, p.NameImage)
 	}
-	day := func(t time.Time) string { return t.In(chinaTime).Format("2006.01.02") }
 	s := strings.NewReplacer("{name}", p.Name, "{sex}", p.Sex, "{nation}", p.Nation, "{born}", p.Born, "{address}", p.Address, "{number}", p.Number,
 		"{year}", born.Format("2006"), "{month}", born.Format("1"), "{day}", born.Format("2"),
-		"{from}", day(p.From), "{until}", day(p.Until), "{authority}", p.Authority, "{blank}", p.Blank).Replace(w.Text)
+		"{from}", Day(p.From), "{until}", Day(p.Until), "{authority}", p.Authority, "{blank}", p.Blank).Replace(w.Text)
 	if !covers(f, s) {
 		return fmt.Errorf("%s: %w", w.Text, ErrGlyph)
 	}

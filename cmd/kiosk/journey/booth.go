@@ -25,14 +25,7 @@ func temporaryIDSecond() Journey {
 		Elsewhere: &there,
 		Check: all(everyCaseAcked, cases(1), finals(journal.AuditWait), untroubled, stock(func(s *StockSummary) bool { return s.Hopper == Blanks }), money(fee, 0),
 			second(everyCaseAcked, cases(1), finals(journal.Closed), untroubled, cardsIssued(1), seen("pay"), papers(0, 1)))},
-		map[string]Act{"decision": func(ctx context.Context, s *Stage, _ Screen) error {
-			s.later(time.Second, func() {
-				if err := s.world.Approve(); err == nil {
-					s.Note("an official approved the application while nobody was there")
-				}
-			})
-			return s.Tap(ctx, "cancel")
-		}})
+		map[string]Act{"decision": leaveUndecided})
 }
 
 // temporaryIDRejected: the official says no.
@@ -88,6 +81,19 @@ func temporaryIDUnpaid() Journey {
 	return card(Journey{Name: "temporary-id-unpaid", Tells: "the citizen walks away from the payment code: no card, no money, the blank stays in the hopper", Rare: true,
 		Check: all(everyCaseAcked, finals(journal.PayUnknown), money(0, 0), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Reserved == 1 }))},
 		map[string]Act{"pay": tap("exit")})
+}
+
+// temporaryIDPaysLater: the code still holds when the citizen comes back.
+func temporaryIDPaysLater() Journey {
+	return card(Journey{Name: "temporary-id-pays-later", Tells: "the citizen walks away from the payment code and comes back while it holds: the same bill is shown and paid, and there is one card", Rare: true, Visits: 2,
+		Check: all(everyCaseAcked, cases(1), papers(0, 2), finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0))},
+		map[string]Act{"attract": comeLater, "pay": func(ctx context.Context, s *Stage, now Screen) error {
+			if s.count("pay") == 0 {
+				s.bump("pay")
+				return s.Tap(ctx, "exit")
+			}
+			return scanCode(ctx, s, now)
+		}})
 }
 
 // temporaryIDJam: paid, and the dispenser jams.
@@ -169,11 +175,11 @@ func showVoucher(ctx context.Context, s *Stage, number string) error {
 // oldVoucher is the citizen's voucher of the year before.
 const oldVoucher = "9900000012025010500002"
 
-// temporaryIDVoucher: the voucher takes the place of a card.
+// temporaryIDVoucher: the voucher takes the place of a card, also of whoever comes back.
 func temporaryIDVoucher() Journey {
-	return card(Journey{Name: "temporary-id-voucher", Tells: "the citizen has no card and shows the bar code of the voucher to the scanner",
-		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0))},
-		map[string]Act{"identify": func(ctx context.Context, s *Stage, _ Screen) error {
+	return card(Journey{Name: "temporary-id-voucher", Tells: "the citizen has no card and shows the bar code of the voucher to the scanner, leaves during the audit wait, and comes back with it", Visits: 2,
+		Check: all(everyCaseAcked, cases(1), finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0), seen("decision"))},
+		map[string]Act{"decision": leaveUndecided, "attract": comeLater, "identify": func(ctx context.Context, s *Stage, _ Screen) error {
 			return showVoucher(ctx, s, platform.SeedVoucher(1))
 		}})
 }

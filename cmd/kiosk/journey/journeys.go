@@ -61,7 +61,7 @@ func Journeys() []Journey {
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
 		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDLeft(), temporaryIDRibbon(),
 		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
-		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(),
+		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(),
 	}
 }
 
@@ -273,25 +273,28 @@ func temporaryID() Journey {
 func temporaryIDLater() Journey {
 	return card(Journey{Name: "temporary-id-later", Tells: "the citizen leaves during the audit wait, comes back and gets the card: one application, one bill", Visits: 2,
 		Check: all(everyCaseAcked, cases(1), papers(0, 2), finals(journal.Closed), untroubled, cardsIssued(1), seen("decision"))},
-		map[string]Act{
-			"decision": func(ctx context.Context, s *Stage, now Screen) error {
-				s.later(time.Second, func() {
-					if err := s.world.Approve(); err == nil {
-						s.Note("an official approved the application while nobody was there")
-					}
-				})
-				return s.Tap(ctx, "cancel")
-			},
-			"attract": func(ctx context.Context, s *Stage, now Screen) error {
-				if err := s.props.TakeCard(); err != nil {
-					return err
-				}
-				if err := sleep(ctx, 4*time.Second); err != nil {
-					return err
-				}
-				return s.TapFirst(ctx, "begin")
-			},
-		})
+		map[string]Act{"decision": leaveUndecided, "attract": comeLater})
+}
+
+// leaveUndecided leaves during the audit wait; the official approves a moment later.
+func leaveUndecided(ctx context.Context, s *Stage, _ Screen) error {
+	s.later(time.Second, func() {
+		if err := s.world.Approve(); err == nil {
+			s.Note("an official approved the application while nobody was there")
+		}
+	})
+	return s.Tap(ctx, "cancel")
+}
+
+// comeLater takes the card from the visit before along, and begins after a while.
+func comeLater(ctx context.Context, s *Stage, _ Screen) error {
+	if err := s.props.TakeCard(); err != nil {
+		return err
+	}
+	if err := sleep(ctx, 4*time.Second); err != nil {
+		return err
+	}
+	return s.TapFirst(ctx, "begin")
 }
 
 func temporaryIDByCode() Journey {
