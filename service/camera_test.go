@@ -104,6 +104,10 @@ func (s *fakeStream) draw(n uint32, f *devices.Frame) error {
 func (s *fakeStream) Kept() (all []uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.c.pulled {
+		s.c.left = 1
+		return nil
+	}
 	for n := max(1, int(s.n)-7); n <= int(s.n); n++ {
 		all = append(all, uint32(n))
 	}
@@ -111,10 +115,6 @@ func (s *fakeStream) Kept() (all []uint32) {
 }
 
 func (s *fakeStream) Still(n uint32, f *devices.Frame) error {
-	if s.c.pulled {
-		s.c.left = 1
-		return devices.ErrNoDevice
-	}
 	return s.draw(n, f)
 }
 

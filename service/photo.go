@@ -160,16 +160,68 @@ func (j *Journey) wipePictures() {
 	j.shot.wipe()
 }
 
+// judge is who looks at pictures: a [photo.Booth].
+type judge interface {
+	Watch(m *image.RGBA, sequence uint32) photo.Advice
+	Candidates(kept []uint32, n int) []uint32
+	TakeAll(pictures []*image.RGBA) ([]photo.Photo, []error)
+	Wipe()
+}
+
 // studio is the camera at work, for one step.
 type studio struct {
 	j      *Journey
 	stream devices.CameraStream
-	booth  *photo.Booth
+	booth  judge
+	looked album
 	free   func()
 }
 
-// openStudio switches the camera on.
-func (j *Journey) openStudio(ctx context.Context, profile string) (*studio, error) {
+// Bounds of an album: as many pictures as are looked at while a camera keeps one, of no more than so many bytes together.
+const (
+	mostLooked      = 4
+	mostLookedBytes = 32 << 20
+)
+
+// album is the last few pictures that were looked at, as they were decoded for that: of the best of them the photos are made. It is for
+// one goroutine; what it says with next is left alone until there is another one.
+type album struct {
+	frames []devices.Frame
+	at     int // place of the oldest
+}
+
+// next is the room for another picture, which takes the place of the oldest.
+func (a *album) next(width, height int) *devices.Frame {
+	most := max(1, min(mostLooked, mostLookedBytes/max(1, 4*width*height)))
+	if len(a.frames) != most { // the camera's first picture, or one of another size
+		a.wipe()
+		a.frames = make([]devices.Frame, most)
+	}
+	f := &a.frames[a.at]
+	a.at = (a.at + 1) % most
+	f.Resize(width, height)
+	return f
+}
+
+// find is a picture by its number, nil when it is not there.
+func (a *album) find(sequence uint32) *devices.Frame {
+	for i := range a.frames {
+		if f := &a.frames[i]; f.Sequence == sequence && len(f.Pixels) > 0 {
+			return f
+		}
+	}
+	return nil
+}
+
+func (a *album) wipe() {
+	for i := range a.frames {
+		a.frames[i].Wipe()
+	}
+	*a = album{}
+}
+
+// openStudio switches the camera on, for so many photos at a time.
+func (j *Journey) openStudio(ctx context.Context, profile string, atOnce int) (*studio, error) {
 	p, err := photo.LoadProfile(profile)
 	if err != nil {
 		return nil, err
@@ -183,7 +235,7 @@ func (j *Journey) openStudio(ctx context.Context, profile string) (*studio, erro
 		release()
 		return nil, refer("camera", "E-CAMERA", errors.New("device takes no pictures"))
 	}
-	booth, err := photo.NewBooth(p)
+	booth, err := photo.NewBooth(p, atOnce)
 	if err != nil {
 		release()
 		return nil, err
@@ -198,6 +250,7 @@ func (j *Journey) openStudio(ctx context.Context, profile string) (*studio, erro
 
 func (s *studio) close() {
 	_ = s.stream.Close()
+	s.looked.wipe()
 	s.booth.Wipe()
 	s.free()
 }
@@ -236,9 +289,9 @@ func (s *studio) pose(ctx context.Context, p Pose) error {
 // watch draws every picture and looks at eight a second, or as many as it can, until enough in a row were good.
 func (s *studio) watch(ctx context.Context, live *Live) error {
 	var (
-		f, look  devices.Frame
+		f        devices.Frame
 		looking  sync.WaitGroup
-		work     = make(chan struct{}, 1)
+		work     = make(chan *devices.Frame, 1)
 		idle     = make(chan struct{}, 1)
 		enough   = make(chan struct{})
 		goodFrom time.Time
@@ -247,7 +300,7 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 	idle <- struct{}{}
 	looking.Go(func() {
 		over := false
-		for range work {
+		for look := range work {
 			a := s.booth.Watch(look.Image(), look.Sequence)
 			live.advise(a)
 			switch {
@@ -266,7 +319,6 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 		close(work)
 		looking.Wait()
 		f.Wipe()
-		look.Wipe()
 	}()
 	for {
 		if err := s.stream.Next(ctx, &f, devices.View{}); err != nil {
@@ -277,10 +329,10 @@ func (s *studio) watch(ctx context.Context, live *Live) error {
 			case <-idle:
 				// On average: what came a little late makes the next one no later.
 				due = later(due.Add(lookEvery), f.At.Add(lookEvery/2))
-				look.Resize(f.Width, f.Height)
+				look := s.looked.next(f.Width, f.Height)
 				copy(look.Pixels, f.Pixels)
 				look.Sequence, look.At = f.Sequence, f.At
-				work <- struct{}{}
+				work <- look
 			default:
 			}
 		}
@@ -309,33 +361,38 @@ func (s *studio) take(n int) (all []photo.Photo, advice photo.Advice) {
 			best = append(best, kept[i])
 		}
 	}
-	// All of them before the first is judged: that takes a slow machine as long as the camera keeps a picture.
-	var stills []devices.Frame
+	var (
+		pictures []*image.RGBA
+		stills   []*devices.Frame
+	)
 	defer func() {
-		for i := range stills {
-			stills[i].Wipe()
+		for _, f := range stills {
+			f.Wipe()
 		}
 	}()
+	// What was not looked at is decoded now; all of it before the first is judged, as that takes a slow machine as long as the camera keeps a
+	// picture.
 	for _, seq := range best {
-		var f devices.Frame
-		if s.stream.Still(seq, &f) != nil {
-			f.Wipe()
-			continue
+		f := s.looked.find(seq)
+		if f == nil {
+			f = &devices.Frame{}
+			stills = append(stills, f)
+			if s.stream.Still(seq, f) != nil {
+				continue
+			}
 		}
-		stills = append(stills, f)
+		pictures = append(pictures, f.Image())
 	}
+	photos, errs := s.booth.TakeAll(pictures)
 	advice = photo.AdviceNobody
-	for i := range stills {
-		p, err := s.booth.Take(stills[i].Image())
+	for i, p := range photos {
 		var none photo.ErrNoPhoto
-		switch {
+		switch err := errs[i]; {
 		case errors.As(err, &none):
 			advice = none.Advice
-			continue
-		case err != nil:
-			continue
+		case err == nil:
+			all = append(all, p)
 		}
-		all = append(all, p)
 	}
 	return all, advice
 }
@@ -387,7 +444,7 @@ func (s *faceStep) Run(ctx context.Context, j *Journey) error {
 		return fmt.Errorf("%w: %T to face", ErrAnswer, a)
 	}
 	j.v.faceAgreed = j.e.now()
-	st, err := j.openStudio(ctx, "id-card")
+	st, err := j.openStudio(ctx, "id-card", 1)
 	var r *Referral
 	switch {
 	case errors.As(err, &r):
@@ -468,7 +525,7 @@ func (s *photoStep) Run(ctx context.Context, j *Journey) error {
 			return err
 		}
 	}
-	st, err := j.openStudio(ctx, s.Profile)
+	st, err := j.openStudio(ctx, s.Profile, candidates)
 	if err != nil {
 		return err
 	}

@@ -216,7 +216,7 @@ func (p *page) pickPhoto(x service.PickPhoto) {
 	p.footer(f)
 }
 
-// greyPhoto is a photo without colour, scaled. Nil when it is none.
+// greyPhoto is a photo without colour, scaled: its luma as the file has it. Nil when it is none.
 func greyPhoto(jpg []byte, w, h int) *image.RGBA {
 	if w < 1 || h < 1 {
 		return nil
@@ -225,18 +225,19 @@ func greyPhoto(jpg []byte, w, h int) *image.RGBA {
 	if err != nil {
 		return nil
 	}
-	grey := image.NewGray(image.Rect(0, 0, w, h))
-	xdraw.BiLinear.Scale(grey, grey.Rect, src, src.Bounds(), xdraw.Src, nil)
+	var grey *image.Gray
 	switch m := src.(type) {
 	case *image.YCbCr:
-		clear(m.Y)
 		clear(m.Cb)
 		clear(m.Cr)
+		grey = &image.Gray{Pix: m.Y, Stride: m.YStride, Rect: m.Rect}
 	case *image.Gray:
-		clear(m.Pix)
+		grey = m
+	default: // ours are of no other kind
+		return nil
 	}
-	out := image.NewRGBA(grey.Rect)
-	draw.Draw(out, out.Rect, grey, image.Point{}, draw.Src)
+	out := image.NewRGBA(image.Rect(0, 0, w, h))
+	xdraw.BiLinear.Scale(out, out.Rect, grey, grey.Rect, xdraw.Src, nil)
 	clear(grey.Pix)
 	return out
 }

@@ -290,7 +290,7 @@ func tryPhoto(ctx context.Context, dev devices.Camera, name string, io stdio) er
 	if err != nil {
 		return err
 	}
-	booth, err := photo.NewBooth(profile)
+	booth, err := photo.NewBooth(profile, 1)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,13 @@
 // Package photo takes a document's photo: it guides the person in words, chooses the best of the last pictures, cuts the photo
 // to size and says of it whether it is accepted, refused and why, or for a person to judge.
 //
-//	b, err := photo.NewBooth(profile)
+//	b, err := photo.NewBooth(profile, 2)
 //	defer b.Wipe()
 //	for each picture of the camera's stream, or every second one {
 //		advice := b.Watch(picture, sequence)    // show and speak advice.Words("zh")
 //	}
-//	for _, n := range b.Candidates(kept, 2) {   // the best of those that the camera still keeps
-//		p, err := b.Take(still of n)            // p.JPEG, p.Verdict, p.Findings
-//	}
+//	best := b.Candidates(kept, 2)               // of those that the camera still keeps
+//	photos, errs := b.TakeAll(stills of best)   // each with JPEG, Verdict, Findings
 //
 // What a photo must be is a [Profile]; what is measured of one is [Measures]. Nothing is retouched: a photo is cut out,
 // scaled and compressed, and its background is the one that was there. Pictures, points and masks are in memory only; Wipe
@@ -21,10 +20,10 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"runtime"
 	"slices"
-
-	xdraw "golang.org/x/image/draw"
-	"golang.org/x/image/math/f64"
+	"sync"
+	"sync/atomic"
 
 	"github.com/budayang/kiosk/service/photo/face"
 )
@@ -86,11 +85,9 @@ const hairAbove = 1.35
 // Booth takes photos of one person. It is for one goroutine.
 type Booth struct {
 	profile Profile
-	finder  *face.Finder
-	mask    face.Mask
+	kit                 // of what is watched, and of the first picture that is judged
+	more    []*kit      // of those that are judged at the same time
 	photo   *image.RGBA // room for the preview's photo
-	mesh    face.Mesh   // of the picture that is looked at
-	inside  face.Mesh   // the same in the photo
 	seen    int
 	second  float64 // area of another face by the first's, when last looked for
 	hair    float64 // see hairAbove
@@ -98,39 +95,66 @@ type Booth struct {
 	gaps    []float64 // of the eyes in good pictures, the last few
 }
 
+// kit is what one goroutine looks at one picture with.
+type kit struct {
+	finder *face.Finder
+	mask   face.Mask
+	mesh   face.Mesh // of the picture that is looked at
+	inside face.Mesh // the same in the photo
+}
+
+func (k *kit) wipe() {
+	k.finder.Wipe()
+	k.mask.Wipe()
+	k.forget()
+}
+
+// forget wipes the points.
+func (k *kit) forget() { k.mesh, k.inside = face.Mesh{}, face.Mesh{} }
+
 // worth is how good a picture was.
 type worth struct {
 	sequence uint32
 	value    float64
 }
 
-// NewBooth loads the models.
-func NewBooth(p Profile) (*Booth, error) {
-	f, err := face.New()
-	if err != nil {
+// NewBooth loads the models, once for each of the pictures that TakeAll is to judge at the same time, but not more often than there are
+// processors.
+func NewBooth(p Profile, atOnce int) (*Booth, error) {
+	all := make([]*face.Finder, max(1, min(atOnce, runtime.GOMAXPROCS(0))))
+	errs := make([]error, len(all))
+	var loading sync.WaitGroup
+	for i := range all {
+		loading.Go(func() { all[i], errs[i] = face.New() })
+	}
+	loading.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("photo: %w", err)
 	}
-	return NewBoothWith(p, f), nil
+	return NewBoothWith(p, all[0], all[1:]...), nil
 }
 
-// NewBoothWith is a booth with a finder of the caller's, which is the booth's from then on.
-func NewBoothWith(p Profile, f *face.Finder) *Booth {
-	return &Booth{profile: p, finder: f, hair: hairAbove, photo: image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))}
+// NewBoothWith is a booth with finders of the caller's, which are the booth's from then on. Each more than one lets TakeAll judge another
+// picture at the same time.
+func NewBoothWith(p Profile, f *face.Finder, more ...*face.Finder) *Booth {
+	b := &Booth{profile: p, kit: kit{finder: f}, hair: hairAbove, photo: image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))}
+	for _, f := range more {
+		b.more = append(b.more, &kit{finder: f})
+	}
+	return b
 }
 
 // Wipe forgets the person. The booth serves the next one.
 func (b *Booth) Wipe() {
-	b.finder.Wipe()
-	b.mask.Wipe()
+	b.wipe()
+	for _, k := range b.more {
+		k.wipe()
+	}
 	clear(b.photo.Pix)
-	b.forget()
 	clear(b.worth)
 	clear(b.gaps)
 	b.seen, b.second, b.hair, b.worth, b.gaps = 0, 0, hairAbove, nil, nil
 }
-
-// forget wipes the points.
-func (b *Booth) forget() { b.mesh, b.inside = face.Mesh{}, face.Mesh{} }
 
 // A frame is the part of a picture that becomes the photo: its corner and the pixels of the picture for one of the photo.
 type frame struct{ x, y, scale float64 }
@@ -181,15 +205,35 @@ func (b *Booth) fits(f frame, m *image.RGBA) Advice {
 
 // hairOf is where the hair ends, from the mask of the whole picture or, without one, from the head's proportions.
 func (b *Booth) hairOf(m *face.Mesh, picture *image.RGBA, masked bool) float64 {
-	a, c := m.Eyes()
-	eyes := face.Point{X: (a.X + c.X) / 2, Y: (a.Y + c.Y) / 2}
-	t := distance(eyes, m.Points[face.Chin])
 	if masked {
-		if y, ok := hairTop(&b.mask, m, float64(picture.Rect.Dx()), float64(picture.Rect.Dy())); ok && y > 0 && y < eyes.Y {
-			b.hair = (eyes.Y - y) / t
+		if share, ok := b.hairSeen(m, picture); ok {
+			b.hair = share
 		}
 	}
-	return eyes.Y - b.hair*t
+	return hairAt(m, b.hair)
+}
+
+// hairAt is where the hair ends when it does so at a share of the distance from eyes to chin above the eyes.
+func hairAt(m *face.Mesh, share float64) float64 {
+	eyes, t := headOf(m)
+	return eyes.Y - share*t
+}
+
+// headOf is the middle of the eyes, and their distance from the chin.
+func headOf(m *face.Mesh) (eyes face.Point, t float64) {
+	a, c := m.Eyes()
+	eyes = face.Point{X: (a.X + c.X) / 2, Y: (a.Y + c.Y) / 2}
+	return eyes, distance(eyes, m.Points[face.Chin])
+}
+
+// hairSeen is the share of [hairAt] that the mask of the whole picture shows.
+func (k *kit) hairSeen(m *face.Mesh, picture *image.RGBA) (share float64, ok bool) {
+	eyes, t := headOf(m)
+	y, ok := hairTop(&k.mask, m, float64(picture.Rect.Dx()), float64(picture.Rect.Dy()))
+	if !ok || y <= 0 || y >= eyes.Y {
+		return 0, false
+	}
+	return (eyes.Y - y) / t, true
 }
 
 // Watch looks at a picture of the stream and says what the person should do next. [AdviceHold]: this picture would do.
@@ -342,32 +386,138 @@ func cut(to, m *image.RGBA, f frame) {
 	}
 }
 
-// cutFinely draws the photo out of a picture with a kernel that keeps detail and makes no steps.
+// cutFinely draws the photo out of a picture with a kernel that keeps detail and makes no steps, Catmull and Rom's, which is broadened
+// where the picture is shrunk: each row by itself, then the columns. x/image/draw can do it only for each pixel anew.
 func cutFinely(to, m *image.RGBA, f frame) {
-	xdraw.CatmullRom.Transform(to, f64.Aff3{1 / f.scale, 0, -f.x / f.scale, 0, 1 / f.scale, -f.y / f.scale}, m, m.Rect, xdraw.Src, nil)
+	w, h := to.Rect.Dx(), to.Rect.Dy()
+	across, down := taps(w, f.x, f.scale, m.Rect.Dx()), taps(h, f.y, f.scale, m.Rect.Dy())
+	first := down[0].from
+	rows := make([]float32, 3*w*(down[h-1].from+len(down[h-1].weights)-first))
+	defer clear(rows)
+	for at, y := 0, first; at < len(rows); y++ {
+		line := m.Pix[y*m.Stride : y*m.Stride+4*m.Rect.Dx()]
+		for _, t := range across {
+			var r, g, b float32
+			p := line[4*t.from : 4*(t.from+len(t.weights))]
+			for _, k := range t.weights {
+				q := p[:4:4]
+				p = p[4:]
+				r, g, b = r+k*float32(q[0]), g+k*float32(q[1]), b+k*float32(q[2])
+			}
+			rows[at], rows[at+1], rows[at+2] = r, g, b
+			at += 3
+		}
+	}
+	sums := make([]float32, 3*w)
+	defer clear(sums)
+	for y, t := range down {
+		clear(sums)
+		for i, k := range t.weights {
+			row := rows[3*w*(t.from-first+i):][:len(sums)]
+			for x, v := range row {
+				sums[x] += k * v
+			}
+		}
+		out := to.Pix[y*to.Stride : y*to.Stride+4*w]
+		for x := range w {
+			out[4*x], out[4*x+1], out[4*x+2], out[4*x+3] = level(sums[3*x]), level(sums[3*x+1]), level(sums[3*x+2]), 255
+		}
+	}
+}
+
+// level rounds to one of 256 as x/image/draw does.
+func level(v float32) byte { return byte(min(0xFFFF, max(0, int32(257*v+0.5))) >> 8) }
+
+// tap is which of a line's pixels are a pixel of the photo, and their shares, which are 1 together.
+type tap struct {
+	from    int
+	weights []float32
+}
+
+// taps are for n pixels of the photo that begin at a place of a line of the picture, which has so many pixels.
+func taps(n int, begin, scale float64, pixels int) []tap {
+	all := make([]tap, n)
+	broad := max(1, scale)
+	for i := range all {
+		at := begin + (float64(i)+0.5)*scale - 0.5
+		from := min(max(0, int(math.Ceil(at-2*broad))), pixels-1)
+		to := max(from+1, min(pixels, int(math.Floor(at+2*broad))+1))
+		weights, sum := make([]float32, to-from), 0.0
+		for k := range weights {
+			sum += catmullRom(math.Abs(at-float64(from+k)) / broad)
+		}
+		for k := range weights {
+			weights[k] = float32(catmullRom(math.Abs(at-float64(from+k))/broad) / sum)
+		}
+		all[i] = tap{from, weights}
+	}
+	return all
+}
+
+// catmullRom is the kernel at a distance of t pixels.
+func catmullRom(t float64) float64 {
+	switch {
+	case t < 1:
+		return (1.5*t-2.5)*t*t + 1
+	case t < 2:
+		return ((-0.5*t+2.5)*t-4)*t + 2
+	}
+	return 0
+}
+
+// TakeAll is Take of several pictures, as many at the same time as there are finders. Photos and errors are in the pictures' order, and
+// what they would be one after the other.
+func (b *Booth) TakeAll(pictures []*image.RGBA) ([]Photo, []error) {
+	photos, errs := make([]Photo, len(pictures)), make([]error, len(pictures))
+	var (
+		next atomic.Int64
+		busy sync.WaitGroup
+	)
+	work := func(k *kit) {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(pictures) {
+				return
+			}
+			photos[i], errs[i] = b.take(k, pictures[i])
+		}
+	}
+	for _, k := range b.more[:max(0, min(len(b.more), len(pictures)-1))] {
+		busy.Go(func() { work(k) })
+	}
+	work(&b.kit)
+	busy.Wait()
+	return photos, errs
 }
 
 // Take makes the photo of a picture and judges it. The picture's bounds begin at 0, 0. It returns [ErrNoPhoto] when there is
 // none to be made.
-func (b *Booth) Take(m *image.RGBA) (Photo, error) {
-	all := b.finder.Find(m)
+func (b *Booth) Take(m *image.RGBA) (Photo, error) { return b.take(&b.kit, m) }
+
+// take changes nothing of the booth but the kit.
+func (b *Booth) take(k *kit, m *image.RGBA) (Photo, error) {
+	all := k.finder.Find(m)
 	defer func() { clear(all) }()
-	mesh := &b.mesh
-	defer b.forget()
-	if len(all) == 0 || !b.finder.Mesh(m, all[0], mesh) {
+	mesh := &k.mesh
+	defer k.forget()
+	if len(all) == 0 || !k.finder.Mesh(m, all[0], mesh) {
 		return Photo{}, ErrNoPhoto{AdviceNobody}
 	}
-	b.finder.Mask(m, &b.mask)
-	f := b.frame(mesh, b.hairOf(mesh, m, true))
+	k.finder.Mask(m, &k.mask)
+	hair := b.hair
+	if seen, ok := k.hairSeen(mesh, m); ok {
+		hair = seen
+	}
+	f := b.frame(mesh, hairAt(mesh, hair))
 	if advice := b.fits(f, m); advice != AdviceNone {
 		return Photo{}, ErrNoPhoto{advice}
 	}
 	photo := image.NewRGBA(image.Rect(0, 0, b.profile.Width, b.profile.Height))
 	defer clear(photo.Pix)
 	cutFinely(photo, m, f)
-	f.inside(mesh, &b.inside)
-	b.finder.Mask(photo, &b.mask)
-	s := subject{photo: photo, mesh: &b.inside, mask: &b.mask, enlarged: 1 / f.scale, second: others(all), print: printEdges(m, mesh), open: b.open()}
+	f.inside(mesh, &k.inside)
+	k.finder.Mask(photo, &k.mask)
+	s := subject{photo: photo, mesh: &k.inside, mask: &k.mask, enlarged: 1 / f.scale, second: others(all), print: printEdges(m, mesh), open: b.open()}
 	out := Photo{Verdict: Accepted, Values: s.measure()}
 	out.judge(b.profile)
 	var err error

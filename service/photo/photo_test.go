@@ -4,9 +4,14 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"reflect"
 	"slices"
 	"testing"
 
+	xdraw "golang.org/x/image/draw"
+	"golang.org/x/image/math/f64"
+
+	"github.com/budayang/kiosk/service/photo/face"
 	"github.com/budayang/kiosk/test/portraits"
 )
 
@@ -16,7 +21,7 @@ func booth(t testing.TB, profile string) *Booth {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewBooth(p)
+	b, err := NewBooth(p, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +85,75 @@ func TestTuningPicturesGetTheirVerdict(t *testing.T) {
 	t.Logf("expected, got: %v", table)
 }
 
+// TestPicturesJudgedAtTheSameTime are judged as they are one after the other: the same verdict, findings, values and file for each.
+func TestPicturesJudgedAtTheSameTime(t *testing.T) {
+	p, err := LoadProfile("id-card")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finders := make([]*face.Finder, 2)
+	for i := range finders {
+		if finders[i], err = face.New(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	together := NewBoothWith(p, finders[0], finders[1]) // two, on a machine with one processor too
+	alone := booth(t, "id-card")
+	var names []string
+	var all []*image.RGBA
+	for i, c := range studio(t).Tuning() {
+		if i%every == 0 {
+			names, all = append(names, c.Name), append(all, c.Make().RGBA)
+		}
+	}
+	g := studio(t).Good()
+	for i := range uint32(6) { // both know how this person's eyes are open
+		together.Watch(g.RGBA, i)
+		alone.Watch(g.RGBA, i)
+	}
+	var (
+		groups   [][]int
+		whole    []int // more than there are finders
+		photos   []Photo
+		none     []error
+		verdicts = map[Verdict]int{}
+	)
+	for i := range all {
+		whole = append(whole, i)
+		if i%2 == 0 {
+			groups = append(groups, []int{i, (i + 1) % len(all)})
+		}
+		p, err := alone.Take(all[i])
+		photos, none = append(photos, p), append(none, err)
+		verdicts[p.Verdict]++
+	}
+	for _, group := range append(groups, whole, []int{0}, nil) {
+		var pictures []*image.RGBA
+		for _, i := range group {
+			pictures = append(pictures, all[i])
+		}
+		got, errs := together.TakeAll(pictures)
+		if len(got) != len(group) || len(errs) != len(group) {
+			t.Fatalf("%d photos and %d errors of %d pictures", len(got), len(errs), len(group))
+		}
+		for k, i := range group {
+			want, err := photos[i], none[i]
+			if !errors.Is(errs[k], err) || !reflect.DeepEqual(got[k], want) {
+				t.Errorf("%s in %v: %q %v %v, by itself %q %v %v", names[i], group, got[k].Verdict, got[k].Findings, errs[k], want.Verdict, want.Findings, err)
+			}
+		}
+	}
+	if every == 1 && (verdicts[Accepted] == 0 || verdicts[Refused] == 0 || verdicts[ForPerson] == 0 || verdicts[""] == 0) {
+		t.Errorf("only %v", verdicts)
+	}
+	together.Wipe()
+	for _, k := range together.more {
+		if k.mask != (face.Mask{}) || k.mesh != (face.Mesh{}) || k.inside != (face.Mesh{}) {
+			t.Error("mask or points of the second are left")
+		}
+	}
+}
+
 func TestGuidanceLeadsToAPhoto(t *testing.T) {
 	g := studio(t).Good()
 	b := booth(t, "id-card")
@@ -134,6 +208,26 @@ func TestEyesThatCloseAreSeen(t *testing.T) {
 	b.Wipe()
 	if b.gaps != nil {
 		t.Error("the eyes are remembered")
+	}
+}
+
+// TestCutIsTheLibrarys: the same kernel as x/image/draw has, of which it is a quicker way, enlarged and shrunk, in the middle and at the edges.
+func TestCutIsTheLibrarys(t *testing.T) {
+	m := studio(t).Good().RGBA
+	w, h := float64(m.Rect.Dx()), float64(m.Rect.Dy())
+	for _, f := range []frame{{120.3, 60.7, 0.7}, {100, 50, 1}, {90.25, 1.5, 1.21}, {0, 0, 1}, {w - 358*1.1, h - 441*1.1, 1.1}, {3.3, 1.1, 1.2}} {
+		got, want := image.NewRGBA(image.Rect(0, 0, 358, 441)), image.NewRGBA(image.Rect(0, 0, 358, 441))
+		cutFinely(got, m, f)
+		xdraw.CatmullRom.Transform(want, f64.Aff3{1 / f.scale, 0, -f.x / f.scale, 0, 1 / f.scale, -f.y / f.scale}, m, m.Rect, xdraw.Src, nil)
+		unlike, worst := 0, 0
+		for i, v := range want.Pix {
+			if d := max(int(v), int(got.Pix[i])) - min(int(v), int(got.Pix[i])); d > 0 {
+				unlike, worst = unlike+1, max(worst, d)
+			}
+		}
+		if worst > 1 || unlike > len(want.Pix)/1000 {
+			t.Errorf("%+v: %d of %d bytes differ, by up to %d", f, unlike, len(want.Pix), worst)
+		}
 	}
 }
 
@@ -196,6 +290,17 @@ func BenchmarkTake(b *testing.B) {
 	for b.Loop() {
 		if _, err := booth.Take(g.RGBA); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTakeTwo judges two at the same time where there are two processors.
+func BenchmarkTakeTwo(b *testing.B) {
+	g, booth := studio(b).Good(), booth(b, "id-card")
+	two := []*image.RGBA{g.RGBA, studio(b).Good().Mirrored().RGBA}
+	for b.Loop() {
+		if _, errs := booth.TakeAll(two); errs[0] != nil || errs[1] != nil {
+			b.Fatal(errs)
 		}
 	}
 }

@@ -34,14 +34,23 @@ func printEdges(m *image.RGBA, mesh *face.Mesh) float64 {
 	best := 0.0
 	for degrees := -mostTilt; degrees <= mostTilt; degrees++ {
 		s, c := math.Sincos(float64(degrees) * math.Pi / 180)
-		for y := range printH {
-			v := float64(y - printH/2)
-			for x := range printW {
-				u := float64(x - printW/2)
-				grid[y*printW+x] = small.at(cx+c*u-s*v, cy+s*u+c*v)
+		sample := func(from, to int) {
+			for y := from; y < to; y++ {
+				v := float64(y - printH/2)
+				for x := range printW {
+					u := float64(x - printW/2)
+					grid[y*printW+x] = small.at(cx+c*u-s*v, cy+s*u+c*v)
+				}
 			}
 		}
-		best = max(best, edgesIn(grid))
+		// Most pictures have nothing beside the head: what is above it is sampled only for the others.
+		sample(besideFrom, besideTo)
+		e := edgesBeside(grid)
+		if min(e.left, e.right) < 0.5 {
+			continue
+		}
+		sample(0, besideFrom)
+		best = max(best, e.above(grid))
 	}
 	return best
 }
@@ -84,51 +93,69 @@ func (l levels) at(x, y float64) float32 {
 	return (p[0]*(1-fx)+p[1]*fx)*(1-fy) + (q[0]*(1-fx)+q[1]*fx)*fy
 }
 
-// edgesIn looks for the three edges along the grid's lines. The eyes are in its middle.
-func edgesIn(grid []float32) float64 {
-	const mx, my = printW / 2, printH / 2
-	// along is the share of a line's places at which it is darker on the same side.
-	along := func(at func(i int) int, side, from, to int) float64 {
-		lighter, darker := 0, 0
-		for i := from; i < to; i++ {
-			k := at(i)
-			a, b := grid[k-side], grid[k+side]
-			if a == outside || b == outside {
-				continue
-			}
-			if d := b - a; d > step {
-				lighter++
-			} else if d < -step {
-				darker++
-			}
+// The rows of a grid in which edges beside the head are looked for. The eyes are in its middle.
+const (
+	middleX, middleY = printW / 2, printH / 2
+	besideFrom       = middleY - perEye
+	besideTo         = middleY + 3*perEye/2
+)
+
+// along is the share of a line's places at which it is darker on the same side.
+func along(grid []float32, at func(i int) int, side, from, to int) float64 {
+	lighter, darker := 0, 0
+	for i := from; i < to; i++ {
+		k := at(i)
+		a, b := grid[k-side], grid[k+side]
+		if a == outside || b == outside {
+			continue
 		}
-		return float64(max(lighter, darker)) / float64(to-from)
-	}
-	upright := func(x, from, to int) float64 {
-		return along(func(i int) int { return i*printW + x }, 1, from, to)
-	}
-	best := func(from, to int, f func(int) float64) (most float64, at int) {
-		for i := from; i < to; i++ {
-			if v := f(i); v > most {
-				most, at = v, i
-			}
+		if d := b - a; d > step {
+			lighter++
+		} else if d < -step {
+			darker++
 		}
-		return most, at
 	}
-	// The head itself is narrower than 1.3 of the eyes' distance to either side, and its top is round.
+	return float64(max(lighter, darker)) / float64(to-from)
+}
+
+func upright(grid []float32, x, from, to int) float64 {
+	return along(grid, func(i int) int { return i*printW + x }, 1, from, to)
+}
+
+// largest is the largest value and where it is.
+func largest(from, to int, f func(int) float64) (most float64, at int) {
+	for i := from; i < to; i++ {
+		if v := f(i); v > most {
+			most, at = v, i
+		}
+	}
+	return most, at
+}
+
+// beside are the best edges to the left and to the right, and their columns.
+type beside struct {
+	left, right float64
+	lx, rx      int
+}
+
+// edgesBeside needs the grid's rows from besideFrom to besideTo. The head itself is narrower than 1.3 of the eyes' distance to either side.
+func edgesBeside(grid []float32) (e beside) {
 	const near, far = 13 * perEye / 10, 43 * perEye / 10
-	beside := func(x int) float64 { return upright(x, my-perEye, my+3*perEye/2) }
-	left, lx := best(mx-far, mx-near, beside)
-	right, rx := best(mx+near, mx+far, beside)
-	if min(left, right) < 0.5 {
-		return 0
-	}
-	above, ty := best(my-38*perEye/10, my-perEye, func(y int) float64 {
-		return along(func(i int) int { return y*printW + i }, printW, max(1, lx+perEye/4), rx-perEye/4)
+	at := func(x int) float64 { return upright(grid, x, besideFrom, besideTo) }
+	e.left, e.lx = largest(middleX-far, middleX-near, at)
+	e.right, e.rx = largest(middleX+near, middleX+far, at)
+	return e
+}
+
+// above looks for the edge that ends both, in the rows before besideTo, and is the weakest of the three. The head's top is round.
+func (e beside) above(grid []float32) float64 {
+	above, ty := largest(middleY-38*perEye/10, middleY-perEye, func(y int) float64 {
+		return along(grid, func(i int) int { return y*printW + i }, printW, max(1, e.lx+perEye/4), e.rx-perEye/4)
 	})
 	// The edge of a wall or of a door goes on above; that of a print ends.
-	if from := max(1, ty-perEye); ty-perEye/4 > from && min(upright(lx, from, ty-perEye/4), upright(rx, from, ty-perEye/4)) > 0.6 {
+	if from := max(1, ty-perEye); ty-perEye/4 > from &&
+		min(upright(grid, e.lx, from, ty-perEye/4), upright(grid, e.rx, from, ty-perEye/4)) > 0.6 {
 		return 0
 	}
-	return min(left, right, above)
+	return min(e.left, e.right, above)
 }

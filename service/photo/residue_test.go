@@ -4,10 +4,12 @@ package photo
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -85,13 +87,19 @@ func TestTheProcessWithAFace(t *testing.T) {
 	look("points", raw(mesh.Points[100:102]))
 	b.frame(mesh, b.hairOf(mesh, m, false)).inside(mesh, inside)
 	look("points in the photo", raw(inside.Points[100:102]))
-	p, err := b.Take(m)
-	if err != nil {
+	// Two are judged at the same time, where there are two processors: what the second one had of the face is wiped as well.
+	photos, errs := b.TakeAll([]*image.RGBA{m, m})
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 	look("picture", residue.Liveliest(m.Pix, 64, 64))
-	look("file", residue.Liveliest(p.JPEG[len(p.JPEG)/2:], 64, 1))
+	look("file", residue.Liveliest(photos[1].JPEG[len(photos[1].JPEG)/2:], 64, 1))
 	look("mask", residue.Liveliest(raw(b.mask[:]), 64, 64))
+	for _, k := range b.more {
+		if !slices.Equal(k.mask[:], b.mask[:]) {
+			t.Error("the mask of the second is another one, of the same picture")
+		}
+	}
 	// While all of it is there, it is found; otherwise the silence afterwards would mean nothing.
 	there := func() map[string][]residue.Hit {
 		hits, n, err := residue.Search(os.Getpid(), needles)
@@ -111,7 +119,9 @@ func TestTheProcessWithAFace(t *testing.T) {
 		}
 	}
 	clear(theMesh[:])
-	p.Wipe()
+	for i := range photos {
+		photos[i].Wipe()
+	}
 	b.Wipe()
 	clear(m.Pix)
 	for name, hits := range there() {

@@ -248,7 +248,7 @@ func needles(t *testing.T, b []byte) []residue.Needle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	booth, err := photo.NewBooth(p)
+	booth, err := photo.NewBooth(p, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

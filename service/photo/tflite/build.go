@@ -506,17 +506,27 @@ func (n *node) transposed() (func(), error) {
 	if err != nil {
 		return nil, err
 	}
+	// Each pixel is multiplied with the whole kernel at once, as a convolution with oc*kh*kw outputs; what comes of it is then laid out.
+	outs := oc * kh * kw
+	biases := make([]float32, outs)
+	for i := range biases {
+		biases[i] = bias[i/(kh*kw)]
+	}
+	packed := pack(weights.data, biases, outs, c)
+	n.m.scratchFor(w * outs)
+	m := n.m
 	return func() {
-		for y := range h * kh {
-			for x := range w * kw {
-				from := in.data[(y/kh*w+x/kw)*c:][:c]
-				for o := range oc {
-					sum := bias[o]
-					k := weights.data[((o*kh+y%kh)*kw+x%kw)*c:][:c]
-					for i, v := range from {
-						sum += v * k[i]
+		line := m.scratch[:w*outs]
+		for y := range h {
+			packed.multiply(line, in.data[y*w*c:(y+1)*w*c], w, actNone)
+			for ky := range kh {
+				to := out.data[(y*kh+ky)*w*kw*oc:][:w*kw*oc]
+				for x := range w {
+					for kx := range kw {
+						for o := range oc {
+							to[(x*kw+kx)*oc+o] = line[x*outs+(o*kh+ky)*kw+kx]
+						}
 					}
-					out.data[(y*w*kw+x)*oc+o] = sum
 				}
 			}
 		}

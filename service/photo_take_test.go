@@ -1,0 +1,184 @@
+package service
+
+// From the shutter to the photos, with a camera of the driver that reads pictures from files and the booth that judges them.
+
+import (
+	"context"
+	"errors"
+	"image"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/camera"
+	"github.com/budayang/kiosk/service/photo"
+)
+
+// studioOf opens a studio before a camera that sees a man who may be photographed, so many times a second.
+func studioOf(t *testing.T, rate int) *studio {
+	t.Helper()
+	b, err := os.ReadFile("../cmd/kiosk/journey/people/booth.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "man.jpg"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := camera.Open(t.Context(), "file:"+dir, camera.Options{Rate: rate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	j := &Journey{e: &Engine{cfg: Config{Devices: onlySet{role: devices.RoleCamera, dev: c}}, t: Timeouts{Hold: time.Hour}}}
+	s, err := j.openStudio(t.Context(), "id-card", candidates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// waitKept waits until the camera keeps what says.
+func waitKept(t *testing.T, s *studio, says func([]uint32) bool) []uint32 {
+	t.Helper()
+	for range 2000 {
+		if all := s.stream.Kept(); says(all) {
+			return all
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Error("the camera's pictures do not change")
+	return nil
+}
+
+// slowJudge takes as long for what it is given at one time as the camera remembers.
+type slowJudge struct {
+	judge
+	t     *testing.T
+	s     *studio
+	asked []int // how many pictures each time
+}
+
+func (j *slowJudge) TakeAll(pictures []*image.RGBA) ([]photo.Photo, []error) {
+	j.asked = append(j.asked, len(pictures))
+	known := j.s.stream.Kept()
+	waitKept(j.t, j.s, func(now []uint32) bool {
+		return !slices.ContainsFunc(now, func(n uint32) bool { return slices.Contains(known, n) })
+	})
+	return j.judge.TakeAll(pictures)
+}
+
+// TestBothAreFetchedBeforeTheFirstIsJudged: on a machine that judges one photo for longer than the camera keeps the other there are two all the same.
+func TestBothAreFetchedBeforeTheFirstIsJudged(t *testing.T) {
+	s := studioOf(t, 60)
+	slow := &slowJudge{judge: s.booth, t: t, s: s}
+	s.booth = slow
+	waitKept(t, s, func(all []uint32) bool { return len(all) >= 8 })
+	all, advice := s.take(candidates) // nothing was looked at: both are fetched
+	if len(all) != candidates || len(slow.asked) == 0 {
+		t.Fatalf("%d photos, %q; judged %v at a time", len(all), advice, slow.asked)
+	}
+	for i := range all {
+		if all[i].Verdict != photo.Accepted || len(all[i].JPEG) == 0 {
+			t.Errorf("photo %d is %s: %v", i, all[i].Verdict, all[i].Findings)
+		}
+	}
+}
+
+// countingStream counts the pictures that are fetched, and forgets them when it is told to.
+type countingStream struct {
+	devices.CameraStream
+	stills atomic.Int32
+	keeps  []uint32
+}
+
+func (c *countingStream) Kept() []uint32 { return c.keeps }
+
+func (c *countingStream) Still(n uint32, f *devices.Frame) error {
+	c.stills.Add(1)
+	return c.CameraStream.Still(n, f)
+}
+
+// TestWhatWasLookedAtIsNotDecodedAgain, and is wiped when the step ends.
+func TestWhatWasLookedAtIsNotDecodedAgain(t *testing.T) {
+	s := studioOf(t, 15)
+	live := &Live{}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	go func() {
+		for live.Looks() < 2*mostLooked && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		stop()
+	}()
+	if err := s.watch(ctx, live); !errors.Is(err, context.Canceled) {
+		t.Fatalf("looked at %d pictures: %v", live.Looks(), err)
+	}
+	live.wipe()
+	if len(s.looked.frames) != mostLooked {
+		t.Fatalf("%d pictures are in the album", len(s.looked.frames))
+	}
+	counted := &countingStream{CameraStream: s.stream}
+	for i := range s.looked.frames {
+		f := &s.looked.frames[i]
+		counted.keeps = append(counted.keeps, f.Sequence)
+		if got := s.looked.find(f.Sequence); got != f {
+			t.Errorf("picture %d is not found", f.Sequence)
+		}
+	}
+	s.stream = counted
+	all, advice := s.take(candidates)
+	if len(all) != candidates || counted.stills.Load() != 0 {
+		t.Errorf("%d photos, %q, %d pictures were decoded again", len(all), advice, counted.stills.Load())
+	}
+	for i := range all {
+		if all[i].Verdict != photo.Accepted {
+			t.Errorf("photo %d is %s: %v", i, all[i].Verdict, all[i].Findings)
+		}
+		all[i].Wipe()
+	}
+	rooms := make([][]byte, 0, mostLooked)
+	for i := range s.looked.frames {
+		rooms = append(rooms, s.looked.frames[i].Pixels)
+	}
+	s.close()
+	for i, room := range rooms {
+		if len(room) == 0 || slices.ContainsFunc(room, func(c byte) bool { return c != 0 }) {
+			t.Errorf("picture %d of %d bytes is left", i, len(room))
+		}
+	}
+}
+
+// TestAlbumIsBounded: by pictures and by bytes, whatever camera there is, and nothing is left when pictures get another size.
+func TestAlbumIsBounded(t *testing.T) {
+	for _, c := range []struct{ width, height, want int }{{640, 480, 4}, {1280, 720, 4}, {1920, 1080, 4}, {2560, 1440, 2}, {4096, 4096, 1}} {
+		var a album
+		for n := range uint32(9) {
+			f := a.next(c.width, c.height)
+			f.Sequence = n + 1
+			f.Pixels[0] = 1
+		}
+		if len(a.frames) != c.want {
+			t.Errorf("%d pictures of %dx%d", len(a.frames), c.width, c.height)
+		}
+		for n := range uint32(10) {
+			if there := a.find(n) != nil; there != (n > 9-uint32(c.want)) {
+				t.Errorf("of %dx%d picture %d is there: %v", c.width, c.height, n, there)
+			}
+		}
+		was := a.frames[0].Pixels
+		other := [2]int{4096, 4096}
+		if c.want == 1 {
+			other = [2]int{640, 480}
+		}
+		if a.next(other[0], other[1]); was[0] != 0 {
+			t.Errorf("a picture of %dx%d is left", c.width, c.height)
+		}
+		a.wipe()
+	}
+}
