@@ -178,8 +178,8 @@ func TestCameraPulledOutAtTheShutter(t *testing.T) {
 	})
 }
 
-// TestAHatIsForTheOfficialToSee: nothing of ours recognises one. The photo goes to the official, who is told nothing of it.
-func TestAHatIsForTheOfficialToSee(t *testing.T) {
+// TestADarkHatIsForTheOfficialToSee: nothing of ours tells one from hair. The photo goes to the official, who is told nothing of it.
+func TestADarkHatIsForTheOfficialToSee(t *testing.T) {
 	s, err := theStudio()
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +273,8 @@ func TestHintsReachTheOfficial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, measure := range map[string]string{"mouth and nose covered": "uncovered", "reflections in the glasses": "glare", "a photo held up": "print-edges", "dark glasses": "eyes-lit"} {
+	for name, measure := range map[string]string{"mouth and nose covered": "uncovered", "reflections in the glasses": "glare", "a photo held up": "print-edges", "dark glasses": "eyes-lit",
+		"blue knitted hat": "head-colour"} {
 		makingCards(t, name, func(t *testing.T, w *world) {
 			all := s.Tuning()
 			i := slices.IndexFunc(all, func(c portraits.Case) bool { return c.Name == name })

@@ -43,6 +43,7 @@ var Measures = []Measure{
 	"background-std", // standard deviation of its luma, 0 to 255
 	"shadow",         // largest difference in luma between parts of the background, 0 to 255
 	"top-contrast",   // CIELAB distance of the clothes from the background
+	"head-colour",    // CIELAB distance of what is above the forehead from the colours that hair and skin have
 	"glare",          // share of burnt-out pixels around the eyes
 	"uncovered",      // likeness of the face's parts in colour, 0 to 1
 	"eyes-lit",       // light below the darker eye by that of the cheek below it
@@ -98,6 +99,7 @@ func (s *subject) measure() Values {
 	v["print-edges"] = s.print
 	if s.mask != nil {
 		s.background(v)
+		s.headColour(v)
 	}
 	return v
 }
@@ -501,6 +503,20 @@ func (s *subject) background(v Values) {
 	body := image.Rect(0, int(chin-0.1*t), w, h).Intersect(s.photo.Rect)
 	if tl, ta, tb, ok := s.mean(body, func(x, y int) bool { return (x < left || x > right) && s.masked(x, y) > 0.9 }); ok {
 		v["top-contrast"] = math.Sqrt((tl-l)*(tl-l) + (ta-a)*(ta-a) + (tb-b)*(tb-b))
+	}
+}
+
+// headColour is how far the colour above the forehead is from those of hair and skin, whatever their lightness: from black and grey hair, which
+// have none, over brown and red to OFIQ's range for skin. A hat or a scarf of such a colour is not told from hair.
+func (s *subject) headColour(v Values) {
+	top, ok := v["hair-top"]
+	if !ok {
+		return
+	}
+	a, b := s.mesh.Points[face.CheekA].X, s.mesh.Points[face.CheekB].X
+	at := image.Rect(int(a+(b-a)/8), int(top), int(b-(b-a)/8), int(s.mesh.Points[face.Forehead].Y)).Intersect(s.photo.Rect)
+	if _, ca, cb, ok := s.mean(at, func(x, y int) bool { return s.masked(x, y) > 0.9 }); ok {
+		v["head-colour"] = math.Hypot(beyond(ca, 0, 25), beyond(cb, 0, 35))
 	}
 }
 

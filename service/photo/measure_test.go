@@ -123,7 +123,7 @@ func TestMeasuresOfADrawnFace(t *testing.T) {
 		// Grey has no colour: a and b are 5 away from the skin's range each, 7.07 together: 200*(1-0.6697).
 		"ofiq-natural-colour": 66,
 		"face-l":              76.2, "face-a": 0, "face-b": 0, "background-l": 94.8, "background-c": 0, "background-std": 0, "shadow": 0,
-		"top-contrast": 18.6, "glare": 0, "uncovered": 1, "eyes-lit": 1, "print-edges": 0, "eyes-own": 1, "shake": 0, "sharpness": 0,
+		"top-contrast": 18.6, "glare": 0, "uncovered": 1, "eyes-lit": 1, "print-edges": 0, "head-colour": 0, "eyes-own": 1, "shake": 0, "sharpness": 0,
 		// Eyes 2 distances from either side; 200 of 170 above, 300 of 170 below; the head is 170 of 500.
 		"ofiq-leftward-crop": 100, "ofiq-rightward-crop": 100, "ofiq-margin-above": 10, "ofiq-margin-below": 41, "ofiq-head-size": 20,
 		"ofiq-eyes-open": 95, "ofiq-mouth-closed": 84,
@@ -146,7 +146,7 @@ func TestMeasuresOfADrawnFace(t *testing.T) {
 	s := drawn(188, 240)
 	s.mask = nil
 	v = s.measure()
-	for _, m := range []Measure{"hair-top", "head-height", "background-l", "background-std", "shadow", "top-contrast", "ofiq-background-uniformity"} {
+	for _, m := range []Measure{"hair-top", "head-height", "head-colour", "background-l", "background-std", "shadow", "top-contrast", "ofiq-background-uniformity"} {
 		if got, measured := v[m]; measured {
 			t.Errorf("%s is %v without a mask", m, got)
 		}
@@ -156,6 +156,12 @@ func TestMeasuresOfADrawnFace(t *testing.T) {
 	}
 	if got := drawn(252, 240).measure()["ofiq-over-exposure"]; got != 1 {
 		t.Errorf("a white face has %v", got)
+	}
+	// Above the forehead a blue of CIELAB 32.3 79.2 -107.9: 54.2 and 107.9 away from what hair and skin have.
+	s = drawn(188, 240)
+	draw.Draw(s.photo, image.Rect(80, 60, 320, 266), image.NewUniform(color.RGBA{0, 0, 255, 255}), image.Point{}, draw.Src)
+	if got := s.measure()["head-colour"]; math.Abs(got-math.Hypot(79.19-25, 107.86)) > 3 { // a row of the mask, and its edge
+		t.Errorf("a blue hat is %.1f away from hair", got)
 	}
 	// A second cheek in the shadow has nothing in common with the first.
 	s = drawn(188, 240)

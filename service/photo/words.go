@@ -57,6 +57,7 @@ var words = map[Advice][2]string{
 	"size":         {"头部大小不合适，请调整距离。", "The head does not have the right size. Please change your distance."},
 	"centre":       {"请坐到中间。", "Please sit in the middle."},
 	"covered":      {"脸部好像有遮挡，请露出整张脸。", "Your face seems to be covered."},
+	"head":         {"请摘下帽子或头巾。", "Please take off your hat or scarf."},
 	"print":        {"像是举着一张照片，需要工作人员查看。", "This looks like a photo of a photo. A member of staff must look."},
 	"glare":        {"眼镜反光，请低头一点或摘下眼镜。", "Your glasses reflect the light."},
 }

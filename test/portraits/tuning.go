@@ -87,6 +87,18 @@ func (s *Studio) Tuning() []Case {
 		})},
 		{"dark glasses", ForPerson, "covered", of(func(p Picture) Picture { return shaded(p, color.RGBA{45, 35, 25, 255}) })},
 		{"a photo held up", ForPerson, "print", of(func(p Picture) Picture { return held(p, 1, 0) })},
+		{"hair dyed red", Accepted, "", of(func(p Picture) Picture {
+			forehead := s.Mesh(p).Points[face.Forehead].Y
+			return person(p, func(_, y int, c color.RGBA) color.RGBA {
+				if float64(y) > forehead || max(c.R, c.G, c.B) > 130 {
+					return c
+				}
+				return mix(c, color.RGBA{150, 62, 38, 255}, 0.6)
+			})
+		})},
+		{"blue knitted hat", ForPerson, "head", of(func(p Picture) Picture { return knitted(s.Mesh(p), p, color.RGBA{50, 80, 160, 255}) })},
+		{"pink knitted hat", ForPerson, "head", of(func(p Picture) Picture { return knitted(s.Mesh(p), p, color.RGBA{220, 120, 150, 255}) })},
+		{"green knitted hat", ForPerson, "head", of(func(p Picture) Picture { return knitted(s.Mesh(p), p, color.RGBA{40, 120, 70, 255}) })},
 		{"reflections in the glasses", ForPerson, "glare", of(func(p Picture) Picture {
 			return p.Each(func(x, y int, c color.RGBA) color.RGBA {
 				for _, e := range p.Eyes[0] {
@@ -117,4 +129,22 @@ func (s *Studio) Tuning() []Case {
 		all = append(all, Case{c.name, c.verdict, c.says, c.make, c.verdict == Accepted})
 	}
 	return all
+}
+
+// knitted puts a hat on that lies close to the head, has ribs, and is turned up at its edge, high on the forehead.
+func knitted(m face.Mesh, p Picture, wool color.RGBA) Picture {
+	a, b, brow := m.Points[face.CheekA], m.Points[face.CheekB], m.Points[9]
+	cx, w := (a.X+b.X)/2, (b.X-a.X)/2
+	edge := brow.Y - 0.5*eye(p)
+	return p.Each(func(x, y int, c color.RGBA) color.RGBA {
+		u, v := (float64(x)-cx)/(1.05*w), (edge-float64(y))/eye(p)
+		rib := 0.85 + 0.15*math.Cos(24*u)
+		switch {
+		case v > 0 && v < 0.35 && math.Abs(u) < 1:
+			return scaled(wool, 0.9*rib)
+		case v >= 0.35 && u*u+math.Pow((v-0.35)/0.75, 2) < 1:
+			return scaled(wool, rib*(1-0.2*u*u))
+		}
+		return c
+	})
 }
