@@ -151,13 +151,7 @@ func (p *page) home(h service.Home) {
 	}
 	p.y += float32((len(tiles)+cols-1)/cols) * (hgt + gap)
 	if pages > 1 {
-		bw := m.mm(52)
-		if at > 0 {
-			p.button("page-back", p.t.ui("page.back"), plain, p.x, p.y, bw, m.button(), func() { p.t.state.page = at - 1; p.t.build() })
-		}
-		if at < pages-1 {
-			p.button("page-next", p.t.ui("page.next"), plain, p.x+p.w-bw, p.y, bw, m.button(), func() { p.t.state.page = at + 1; p.t.build() })
-		}
+		p.turning(at, pages, p.y)
 	}
 	look := p.t.ui("contrast")
 	p.footer(foot{leftID: "lang", left: p.t.ui("language"), leftDo: p.t.otherLanguage, extraID: "contrast", extra: look, extraDo: p.t.otherLook})

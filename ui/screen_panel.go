@@ -186,13 +186,7 @@ func (p *page) pagedParts(parts []part, bottom float32) {
 		})
 	}
 	if len(starts) > 1 {
-		by, bw := bottom-m.button(), m.mm(52)
-		if at > 0 {
-			p.button("page-back", p.t.ui("page.back"), plain, p.x, by, bw, m.button(), func() { p.t.state.page = at - 1; p.t.build() })
-		}
-		if at < len(starts)-1 {
-			p.button("page-next", p.t.ui("page.next"), plain, p.x+p.w-bw, by, bw, m.button(), func() { p.t.state.page = at + 1; p.t.build() })
-		}
+		p.turning(at, len(starts), bottom-m.button())
 	}
 }
 

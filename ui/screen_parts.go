@@ -143,13 +143,27 @@ func (p *page) paged(blocks []block, bottom float32) bool {
 		b.draw()
 	}
 	if len(starts) > 1 {
-		by, bw := bottom-m.button(), m.mm(52)
-		if at > 0 {
-			p.button("page-back", p.t.ui("page.back"), plain, p.x, by, bw, m.button(), func() { p.t.state.page = at - 1; p.t.build() })
-		}
-		if at < len(starts)-1 {
-			p.button("page-next", p.t.ui("page.next"), plain, p.x+p.w-bw, by, bw, m.button(), func() { p.t.state.page = at + 1; p.t.build() })
-		}
+		p.turning(at, len(starts), bottom-m.button())
 	}
 	return at == len(starts)-1
+}
+
+// turning are the buttons that turn pages: back at the left, on at the right, wide enough for their words.
+func (p *page) turning(at, pages int, y float32) {
+	m := p.m
+	for _, b := range []struct {
+		id    string
+		to    int
+		right bool
+	}{{"back", at - 1, false}, {"next", at + 1, true}} {
+		if b.to < 0 || b.to >= pages {
+			continue
+		}
+		label, x := p.t.ui("page."+b.id), p.x
+		w := max(m.mm(52), measure(label, m.body(), true)+m.mm(12))
+		if b.right {
+			x += p.w - w
+		}
+		p.button("page-"+b.id, label, plain, x, y, w, m.button(), func() { p.t.state.page = b.to; p.t.build() })
+	}
 }

@@ -195,6 +195,9 @@ func samples() []sample {
 			t.state.field, t.state.script, t.state.typed, t.state.offer = "site", scriptHan, "shi", 2
 			t.state.values["site"] = "示例区"
 		}},
+		{"prov-steps", provisionSteps(), nil},
+		{"prov-devices", provisionDevices(), nil},
+		{"prov-failed", provisionFailed(), nil},
 		{"tech-home", consoleHome(), nil},
 		{"tech-supplies", consoleSupplies(), nil},
 		{"tech-ribbon", consoleRibbon(), nil},
@@ -214,6 +217,50 @@ func hallForm() service.Form {
 	}
 	return service.Form{Page: service.Page{At: -1, Back: true}, Title: service.T("prov.step.identity"), Hint: service.T("prov.step.identity.hint"), Fields: []service.Field{
 		field("id", service.FieldText, "990000-0003"), field("no", service.FieldText, "03"), field("site", service.FieldHan, "")}}
+}
+
+// provisionSteps is provisioning in its middle.
+func provisionSteps() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1}, ID: "provision", Title: service.T("prov.title"), Hint: service.T("prov.hint"),
+		Left: maintain.Button{ID: "leave", Label: service.T("prov.leave")}, Next: maintain.Button{ID: "continue", Label: service.T("prov.continue")}}
+	done := map[string]service.Text{"language": both("中文", "中文"), "identity": both("990000-0003 · 示例区政务大厅", "990000-0003 · 示例区政务大厅"),
+		"screen": service.T("prov.said.screen", "width", "1080", "height", "1920", "mm", "546").With("turn", service.T("prov.turn.left")), "platform": both("https://platform.example:8443", "https://platform.example:8443")}
+	for _, id := range []string{"language", "identity", "screen", "time", "platform", "enrol", "technician", "devices", "supplies", "items", "report"} {
+		row := maintain.Row{ID: id, Label: service.T("prov.step." + id), Action: service.T("prov.open"), Pill: service.T("prov.open-yet"), Grade: maintain.GradeWarn}
+		if said, is := done[id]; is {
+			row.Detail, row.Pill, row.Grade = said, service.T("tech.grade.ok"), maintain.GradeOK
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	return p
+}
+
+// provisionDevices are all roles, some of them mapped to devices with long names.
+func provisionDevices() maintain.Panel {
+	p := maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "devices", Title: service.T("prov.step.devices"), Hint: service.T("prov.step.devices.hint"),
+		Next: maintain.Button{ID: "next", Label: service.T("prov.accept")}}
+	said := map[string]service.Text{
+		"id-reader": service.T("prov.said.device", "uri", "usb:0400:c35a?port=1-2.3", "serial", "05.01-20101129-0001228293-0296863149").
+			With("test", service.T("tech.said.card").With("kind", service.T("tech.kind.foreign-pr2")).With("photo", service.T("tech.said.no-photo"))),
+		"receipt-printer": service.T("prov.said.device", "uri", "serial:/dev/serial/by-id/usb-1a86_USB2.0-Serial-if00-port0?baud=115200", "serial", "").With("test", service.T("tech.said.printed", "by", "fence")),
+		"door": service.T("prov.said.device", "uri", "serial:/dev/serial/by-path/pci-0000:00:14.0-usb-0:4:1.0-port0?baud=9600", "serial", "").
+			With("test", service.T("tech.said.door").With("door", service.T("tech.door.open")).With("tamper", service.T("tech.contact.quiet")).With("body", service.T("tech.contact.notSupported"))),
+	}
+	for _, r := range []string{"id-reader", "receipt-printer", "document-printer", "camera", "code-scanner", "card-dispenser", "card-printer", "card-check", "smart-card", "door", "lights", "ups", "sound"} {
+		row := maintain.Row{ID: r, Label: service.T("tech.role." + r), Pill: service.T("prov.devices.none"), Action: service.T("prov.devices.map")}
+		if d, is := said[r]; is {
+			row.Detail, row.Pill, row.Grade = d, service.T("tech.grade.ok"), maintain.GradeOK
+		}
+		p.Rows = append(p.Rows, row)
+	}
+	return p
+}
+
+// provisionFailed is a device that was tried and does not do.
+func provisionFailed() maintain.Panel {
+	return maintain.Panel{Page: service.Page{At: -1, Back: true}, ID: "told", Title: service.T("tech.role.door"), Rows: []maintain.Row{{Label: service.T("prov.devices.failed").
+		With("why", service.T("fault.door-still", "words", "the door's switch said closed all the time; open or close the door once while it is tried").With("door", service.T("tech.door.closed"))).
+		With("mend", service.T("mend.device.door")), Pill: service.T("tech.grade.bad"), Grade: maintain.GradeBad}}, Next: maintain.Button{ID: "understood", Label: service.T("tech.understood")}}
 }
 
 // consoleHome is the console of the design pictures.
@@ -286,7 +333,7 @@ func consoleNetwork() maintain.Panel {
 			row(maintain.GradeBad, service.T("doc.platform", "host", "platform.example:8443").With("why", service.T("fault.refused", "words", "dial tcp 192.0.2.7:8443: connect: connection refused", "path", "")),
 				service.T("mend.platform.line")),
 			row(maintain.GradeBad, service.T("doc.refused", "code", "E-CERT"), service.T("mend.refused.E-CERT", "id", "990000-0003")),
-			row(maintain.GradeWarn, service.T("doc.clock.off", "off", "12s"), service.T("mend.clock.ntp"))}}
+			row(maintain.GradeWarn, service.T("doc.clock.off").With("off", service.T("doc.span.seconds", "s", "12")), service.T("mend.clock.ntp"))}}
 }
 
 func consoleLogs() maintain.Panel {

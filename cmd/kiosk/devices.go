@@ -32,7 +32,7 @@ type devicesListCmd struct {
 // Run lists serial ports, cameras and USB devices by their stable names, then the configuration.
 func (d devicesListCmd) Run(io stdio) error {
 	all := discover()
-	for _, kind := range []string{foundSerial, foundCamera, foundUSB} {
+	for _, kind := range []string{foundSerial, foundCamera, foundUSB, foundHID} {
 		io.tell("devices.list", "what", io.say("devices."+strings.ReplaceAll(kind, " ", "-")))
 		n := 0
 		for _, f := range all {

@@ -3,11 +3,14 @@ package main
 // What is plugged into this machine, by names that stay the same.
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
+	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/bus/usb"
 	"github.com/budayang/kiosk/devices/camera"
+	"github.com/budayang/kiosk/devices/scanner"
 )
 
 // Kinds of what is found.
@@ -15,6 +18,7 @@ const (
 	foundSerial = "serial ports"
 	foundCamera = "cameras"
 	foundUSB    = "usb devices"
+	foundHID    = "hid scanners"
 )
 
 // found is one port or device. Nothing was opened to find it.
@@ -31,7 +35,7 @@ func (f found) String() string {
 	return f.URI + "  (" + f.Name + ")"
 }
 
-// discover lists serial ports, cameras and USB devices. A port that has a stable name is listed by that.
+// discover lists serial ports, cameras, USB devices, and scanners that send reports. A port that has a stable name is listed by that.
 func discover() (all []found) {
 	named := map[string]bool{}
 	for _, pattern := range []string{"/dev/serial/by-id/*", "/dev/serial/by-path/*", "/dev/ttyUSB*", "/dev/ttyACM*", "/dev/ttyS[0-9]"} {
@@ -52,13 +56,24 @@ func discover() (all []found) {
 	}
 	devices, _ := usb.List()
 	for _, d := range devices {
-		uri := "usb:" + d.ID()
-		if d.Serial != "" && !strings.ContainsAny(d.Serial, ":?#% ") {
-			uri += ":" + d.Serial
-		} else {
-			uri += "?port=" + d.Path
+		all = append(all, found{foundUSB, identified("usb:"+d.ID(), d.Serial, d.Path), strings.TrimSpace(d.Maker + " " + d.Model)})
+	}
+	reports, _ := bus.ListHID()
+	for _, d := range reports {
+		if scanner.IsPOS(d.Descriptor) {
+			all = append(all, found{foundHID, identified(fmt.Sprintf("hid:%04x:%04x", d.Vendor, d.Product), d.Serial, d.Port), d.Name})
 		}
-		all = append(all, found{foundUSB, uri, strings.TrimSpace(d.Maker + " " + d.Model)})
 	}
 	return all
+}
+
+// identified names one of several devices of a kind, by its serial number where it has one that fits into a URI, else by its port.
+func identified(uri, serial, port string) string {
+	switch {
+	case serial != "" && !strings.ContainsAny(serial, ":?#% "):
+		return uri + ":" + serial
+	case port != "":
+		return uri + "?port=" + port
+	}
+	return uri
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -145,6 +146,8 @@ func checkPorts(c config.Config) (all []finding) {
 func mendDevice(role devices.Role, err error) service.Text {
 	word := "power"
 	switch {
+	case maintain.Fault(err).ID == "fault.door-still":
+		word = "door"
 	case errors.Is(err, exec.ErrNotFound) && role == devices.RoleSound:
 		word = "alsa-utils"
 	case role == devices.RoleSound && errors.Is(err, devices.ErrNoDevice):

@@ -184,12 +184,14 @@ func checkPlatform(ctx context.Context, c config.Config) []finding {
 		off := time.Since(t).Round(time.Second)
 		switch {
 		case off.Abs() > 3*time.Minute:
-			all = append(all, bad(mend("clock.off"), "clock.off", "off", off.String()))
+			all = append(all, bad(mend("clock.off"), "clock.off"))
 		case off.Abs() > 10*time.Second:
-			all = append(all, warn(mend("clock.ntp"), "clock.off", "off", off.String()))
+			all = append(all, warn(mend("clock.ntp"), "clock.off"))
 		default:
 			all = append(all, ok("clock.agrees"))
 		}
+		last := &all[len(all)-1]
+		last.What = last.What.With("off", span(off.Abs()))
 	}
 	return all
 }
@@ -207,4 +209,16 @@ func mendPlatform(err error) service.Text {
 		return mend("platform.invalid")
 	}
 	return mend("platform.line")
+}
+
+// span is a time of whole seconds in words.
+func span(d time.Duration) service.Text {
+	h, m, s := strconv.Itoa(int(d.Hours())), strconv.Itoa(int(d.Minutes())%60), strconv.Itoa(int(d.Seconds())%60)
+	switch {
+	case d >= time.Hour:
+		return service.T("doc.span.hours", "h", h, "m", m, "s", s)
+	case d >= time.Minute:
+		return service.T("doc.span.minutes", "m", m, "s", s)
+	}
+	return service.T("doc.span.seconds", "s", s)
 }

@@ -38,7 +38,7 @@ func openDevice(ctx context.Context, c config.Config, role devices.Role) (device
 	return opener{lines: new(sharedLines)}.open(ctx, role, d)
 }
 
-// present says whether a device on USB, or a camera, is plugged in, without touching it; nil for what hangs elsewhere.
+// present says whether a device on USB (HID too), or a camera, is plugged in, without touching it; nil for what hangs elsewhere.
 func present(uri string) func() bool {
 	u, err := bus.Parse(uri)
 	switch {
@@ -46,6 +46,8 @@ func present(uri string) func() bool {
 		return nil
 	case u.Scheme == bus.USB:
 		return func() bool { return usb.Present(u.USB) }
+	case u.Scheme == bus.HIDRaw:
+		return func() bool { return bus.HIDPresent(u.USB) }
 	case u.Scheme == bus.V4L2:
 		return func() bool { _, err := os.Stat(u.Address); return err == nil }
 	}
@@ -159,7 +161,11 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 	case "nut":
 		return ups.OpenNUT(ctx, b, cmp.Or(d.Name, "ups"))
 	case "code":
-		p, err := scanner.LoadProfile(cmp.Or(d.Profile, "generic-cr"))
+		usual := "generic-cr"
+		if u.Scheme == bus.HIDRaw {
+			usual = "hid-pos"
+		}
+		p, err := scanner.LoadProfile(cmp.Or(d.Profile, usual))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
 		}

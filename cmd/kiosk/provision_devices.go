@@ -16,7 +16,9 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/card"
+	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
 	"github.com/budayang/kiosk/service"
@@ -24,20 +26,23 @@ import (
 )
 
 // roleOrder is the order of the page: what most terminals have comes first.
-var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleUPS, devices.RoleSound}
+var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleSmartCard, devices.RoleDoor,
+	devices.RoleLights, devices.RoleUPS, devices.RoleSound}
 
 // bauds are usual speeds of serial lines, by driver.
-var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600}
+var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600, "modbus": 9600}
 
-// profilesOf are the profiles that a driver knows, "" where it needs none.
-func profilesOf(driver string) []string {
+// profilesOf are the profiles that a driver knows for a device at an address, none where it needs none.
+func profilesOf(driver, uri string) []string {
 	switch driver {
 	case "escpos":
 		return receipt.Profiles()
 	case "code":
-		return scanner.Profiles()
+		return scanner.ProfilesFor(strings.HasPrefix(uri, bus.HIDRaw+":"))
 	case "card":
 		return card.Profiles()
+	case "modbus":
+		return append(ioboard.Profiles(), ownFile)
 	}
 	return nil
 }
@@ -90,6 +95,7 @@ func (f *flow) askDevices(ctx context.Context) (done service.Text, err error) {
 const (
 	byHand  = "by-hand"
 	nothing = "nothing"
+	ownFile = "own"
 )
 
 // mapDevice gives a role its device and tries it.
@@ -129,9 +135,21 @@ func (f *flow) mapDevice(ctx context.Context, role devices.Role) error {
 		uri = v["uri"]
 	}
 	d.URI = uri
-	if all := profilesOf(d.Driver); len(all) > 0 {
-		if d.Profile, err = f.choose(ctx, title, service.T("prov.devices.profile"), all, plainText); err != nil {
+	if all := profilesOf(d.Driver, d.URI); len(all) > 0 {
+		if d.Profile, err = f.choose(ctx, title, service.T("prov.devices.profile"), all, func(id string) service.Text {
+			if id == ownFile {
+				return service.T("prov.devices.own")
+			}
+			return plainText(id)
+		}); err != nil {
 			return err
+		}
+		if d.Profile == ownFile {
+			v, err := f.form(ctx, "devices", service.Field{ID: "profile", Kind: service.FieldText, Required: true, Value: f.draft.Config.Device[role].Profile})
+			if err != nil {
+				return err
+			}
+			d.Profile = v["profile"]
 		}
 	}
 	if role == devices.RoleDocumentPrinter {
@@ -174,8 +192,14 @@ func (f *flow) candidates(driver string) (ids []string, name map[string]string) 
 			add("alsa:plughw:CARD="+card, card)
 		}
 	}
+	switch driver {
+	case "social":
+		add("pcsc:/run/pcscd/pcscd.comm", "pcscd")
+	case "nut":
+		add("tcp:127.0.0.1:3493", "upsd")
+	}
 	for _, x := range discover() {
-		if driver == "sam" && strings.HasPrefix(x.URI, "usb:0400:c35a") || driver == "escpos" && strings.HasPrefix(x.URI, "usb:") || driver == "video" && strings.HasPrefix(x.URI, "v4l2:") {
+		if driver == "sam" && strings.HasPrefix(x.URI, "usb:0400:c35a") || driver == "escpos" && strings.HasPrefix(x.URI, "usb:") || driver == "video" && strings.HasPrefix(x.URI, "v4l2:") || driver == "code" && x.Kind == foundHID {
 			add(x.URI, strings.TrimSpace(x.Name+" "+x.URI))
 		}
 	}
@@ -198,16 +222,10 @@ var soundCard = regexp.MustCompile(`(?m)^ *[0-9]+ \[([A-Za-z0-9_]{1,16}) *\]:`)
 
 // tryDevice opens a device, keeps who it is, and tries it.
 func (f *flow) tryDevice(ctx context.Context, role devices.Role) error {
-	title, hint := service.T("tech.role."+string(role)), service.T("tech.test.wait")
-	switch role {
-	case devices.RoleIDReader:
-		hint = service.T("tech.test.card")
-	case devices.RoleCodeScanner:
-		hint = service.T("tech.test.code")
-	}
+	title := service.T("tech.role." + string(role))
 	c := f.draft.Config
 	var said service.Text
-	err := f.busy(ctx, title, hint, func(ctx context.Context) error {
+	err := f.busy(ctx, title, maintain.TryHint(role), func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
 		dev, err := openDevice(ctx, c, role)

@@ -11,14 +11,18 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/script"
 	"github.com/budayang/kiosk/sync/journal"
@@ -237,5 +241,73 @@ func TestProvisionTexts(t *testing.T) {
 				t.Errorf("%s: %s has no words", lang, u)
 			}
 		}
+	}
+}
+
+// Every role that a configuration can name can be chosen and tried.
+func TestEveryRoleIsOnThePageOfDevices(t *testing.T) {
+	for r := range config.Drivers {
+		if !slices.Contains(roleOrder, r) {
+			t.Errorf("%s cannot be set up", r)
+		}
+	}
+	if len(roleOrder) != len(config.Drivers) {
+		t.Errorf("%d roles on the page, %d in a configuration", len(roleOrder), len(config.Drivers))
+	}
+}
+
+// Door and lamps hang on one board, whose wiring is the site's own file; the door is tried by somebody who moves it.
+func TestProvisionTheCabinet(t *testing.T) {
+	h := newHall(t)
+	dir := t.TempDir()
+	wiring := filepath.Join(dir, "board.toml")
+	h.must(os.WriteFile(wiring, []byte("unit = 1\n[[contact]]\nname = \"door\"\ntable = \"discrete\"\n[[light]]\nname = \"id-reader\"\ntable = \"coil\"\non = 1\n"), 0o644))
+	cards, err := sim.StartSmartCardReader(dir)
+	h.must(err)
+	defer cards.Close()
+	card := sim.SampleSocialCard()
+	cards.Put(&card)
+	ended := make(chan struct{})
+	var moving sync.WaitGroup
+	moving.Go(func() { // somebody who plays with the door
+		for open := true; ; open = !open {
+			h.Props.Cabinet.Input(0, !open)
+			select {
+			case <-time.After(700 * time.Millisecond):
+			case <-ended:
+				return
+			}
+		}
+	})
+	defer moving.Wait()
+	defer close(ended)
+	file := filepath.Join(dir, "terminal.toml")
+	var out strings.Builder
+	answers := []string{"devices",
+		"door", "1", "eight-in-eight-out", "understood",
+		"lights", "1", "own", wiring, "understood",
+		"smart-card", "by-hand", cards.URI(), "understood",
+		"door", "1", "own", filepath.Join(dir, "none.toml"), "understood", // it fails, and the role has no tried device
+		"<", "leave"}
+	p := provisionCmd{Config: file, Data: filepath.Join(dir, "data"), SerialDir: ports(t, h.Props.Cabinet.URI()), Language: "en"}
+	if err := p.Run(t.Context(), stdio{in: strings.NewReader(strings.Join(answers, "\n") + "\n"), out: &out, err: &out}); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{"Open or close the door once.", "the door's switch changed, now", "1 lamps were lit", "Put a test card into the reader.", "social-security card, region " + card.Region, "not tried"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	for _, personal := range []string{card.Name, card.Number} {
+		if strings.Contains(out.String(), personal) {
+			t.Error("somebody is shown")
+		}
+	}
+	b, err := os.ReadFile(file + ".draft")
+	h.must(err)
+	var d draft
+	h.must(json.Unmarshal(b, &d))
+	if x := d.Config.Device[devices.RoleLights]; x.Driver != "modbus" || x.Profile != wiring {
+		t.Errorf("lights %+v", x)
 	}
 }

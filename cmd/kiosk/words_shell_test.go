@@ -90,7 +90,7 @@ func TestTheShellIsWorded(t *testing.T) {
 	said := regexp.MustCompile(`(?:\b(?:say|tell|refuse|shellText)\(|\brefuseBy\([a-zA-Z.]+, )"([a-zA-Z0-9.-]*[a-zA-Z0-9])"`)
 	direct := regexp.MustCompile(`"sh\.([a-zA-Z0-9.-]*[a-zA-Z0-9])"`)
 	used := map[string]bool{}
-	for _, kind := range []string{foundSerial, foundCamera, foundUSB} {
+	for _, kind := range []string{foundSerial, foundCamera, foundUSB, foundHID} {
 		used["sh.devices."+strings.ReplaceAll(kind, " ", "-")] = true
 	}
 	for _, id := range []string{"key.in-file", "key.in-tpm"} { // placed.says

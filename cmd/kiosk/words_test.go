@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/cmd/kiosk/config"
@@ -48,7 +49,7 @@ func usedWords(t *testing.T) map[string]bool {
 	found := regexp.MustCompile(`\b(?:ok|bad|warn)\((?:mend\([^()]*(?:\([^()]*\)[^()]*)*\)(?:\.With\([^()]*(?:\([^()]*\)[^()]*)*\))?, |mend[A-Z]\w*\([^()]*\), |how, )?"([a-z.-]+)"`)
 	how := regexp.MustCompile(`\bmend\("([a-z.-]*[a-z])"`)
 	part := regexp.MustCompile(`\{"([a-z]+)", (?:func\(|x\.)`)
-	used := map[string]bool{"fault.config.line": true, "fault.config.file": true, "fault.command": true, "doc.device.name": true}
+	used := map[string]bool{"fault.config.line": true, "fault.config.file": true, "fault.command": true, "doc.device.name": true, "doc.span.hours": true, "doc.span.minutes": true, "doc.span.seconds": true}
 	files, _ := filepath.Glob("*.go")
 	for _, f := range files {
 		if strings.HasSuffix(f, "_test.go") {
@@ -70,7 +71,7 @@ func usedWords(t *testing.T) map[string]bool {
 			}
 		}
 	}
-	for _, word := range []string{"plug", "group", "no-port", "port-held", "silent", "address", "unusable", "driver", "power", "alsa-utils", "sound"} {
+	for _, word := range []string{"plug", "group", "no-port", "port-held", "silent", "address", "unusable", "driver", "power", "alsa-utils", "sound", "door"} {
 		used["mend.device."+word] = true
 	}
 	for _, code := range []string{"E-REVOKED", "E-TERMINAL", "E-CERT", "E-AUTH", "E-CERT-EXPIRED", "E-CLOCK", "tell"} {
@@ -118,6 +119,15 @@ func TestEveryFindingIsWorded(t *testing.T) {
 			if !slices.Contains(value.FindAllString(en[id], -1), v) && !slices.Contains([]string{"{why}", "{what}", "{uri}", "{code}", "{expected}", "{where}", "{line}", "{program}"}, v) {
 				t.Errorf("%s: %s in Chinese alone", id, v)
 			}
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration][2]string{12 * time.Second: {"12 s", "12 秒"}, 61 * time.Second: {"1 min 1 s", "1 分 1 秒"}, time.Hour: {"1 h 0 min 0 s", "1 小时 0 分 0 秒"},
+		49*time.Hour + 59*time.Minute: {"49 h 59 min 0 s", "49 小时 59 分 0 秒"}} {
+		if en, zh := english(span(d)), lexicon().Say("zh", span(d)); en != want[0] || zh != want[1] {
+			t.Errorf("%v is %q and %q", d, en, zh)
 		}
 	}
 }

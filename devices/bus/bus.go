@@ -3,6 +3,7 @@
 //	serial:/dev/serial/by-id/usb-…?baud=115200&parity=none&data=8&stop=1&flow=none
 //	tcp:192.0.2.7:9100
 //	usb:0400:c35a, usb:0416:5011:SERIAL, usb:0416:5011?port=1-2.3   (package devices/bus/usb, which a program has or has not)
+//	hid:0c2e:0b61, hid:0c2e:0b61:SERIAL, hid:0c2e:0b61?port=1-2.3   (reports instead of bytes, see [HID])
 //	ipp://printer.local/ipp/print, ipps://…                    (these and the next are parsed here, opened by their drivers)
 //	pcsc:/run/pcscd/pcscd.comm?reader=NAME
 //	v4l2:/dev/v4l/by-path/…, http://camera.local/stream, https://…, file:/srv/pictures
@@ -57,6 +58,7 @@ const (
 	Serial = "serial"
 	TCP    = "tcp"
 	USB    = "usb"
+	HIDRaw = "hid"
 	IPP    = "ipp"
 	IPPS   = "ipps"
 	V4L2   = "v4l2"
@@ -103,7 +105,7 @@ type URI struct {
 	Scheme  string
 	Address string
 	Line    Line       // serial only
-	USB     USBAddress // usb only
+	USB     USBAddress // usb and hid
 	Reader  string     // pcsc only: part of the reader's name, "" where there is one
 	text    string
 }
@@ -142,6 +144,12 @@ func Parse(text string) (URI, error) {
 		u.Address = net.JoinHostPort(host, port)
 	case USB:
 		return parseUSB(u, rest)
+	case HIDRaw:
+		u, err := parseUSB(u, rest)
+		if err == nil && u.USB.Framing != "" {
+			err = errors.New("the settings port and interface")
+		}
+		return u, err
 	case IPP, IPPS:
 		p, err := url.Parse(text)
 		if err != nil || p.Host == "" || p.User != nil {
@@ -174,7 +182,7 @@ func Parse(text string) (URI, error) {
 			return URI{}, errors.New(`a path, "file:/srv/pictures"`)
 		}
 	default:
-		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, ipp, ipps, pcsc, v4l2, alsa, http or https, not %q", scheme)
+		return URI{}, fmt.Errorf("a bus that exists: serial, tcp, usb, hid, ipp, ipps, pcsc, v4l2, alsa, http or https, not %q", scheme)
 	}
 	return u, nil
 }
@@ -304,6 +312,8 @@ func Open(ctx context.Context, u URI) (Bus, error) {
 		return openSerial(u)
 	case TCP:
 		return openTCP(ctx, u)
+	case HIDRaw:
+		return openHID(u)
 	case USB:
 		if openUSB != nil {
 			return openUSB(ctx, u)

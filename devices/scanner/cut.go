@@ -1,6 +1,6 @@
 package scanner
 
-// Where a code ends: by its suffix or by silence, within its limit.
+// Where a code ends: by its suffix, by silence or by its last report, within its limit.
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func (c *cutter) feed(p []byte) (code []byte, done bool, err error) {
 			c.buf = c.buf[:keep]
 		}
 		c.buf = append(c.buf, b)
-		if len(c.p.Suffix) > 0 && bytes.HasSuffix(c.buf, c.p.Suffix) {
+		if c.p.Framing == "" && len(c.p.Suffix) > 0 && bytes.HasSuffix(c.buf, c.p.Suffix) {
 			if len(c.buf) == len(c.p.Suffix) && !c.over && len(c.p.Prefix) == 0 {
 				c.buf = c.buf[:0] // an end without a code: the LF of a CR LF, or noise
 				continue
@@ -49,10 +49,15 @@ func (c *cutter) feed(p []byte) (code []byte, done bool, err error) {
 
 // silence is the end of a code that has no suffix, and of one whose suffix was lost.
 func (c *cutter) silence() ([]byte, error) {
-	if len(c.p.Suffix) > 0 && !c.over {
+	if (len(c.p.Suffix) > 0 || c.p.Framing == framingPOS) && !c.over {
 		return nil, devices.ErrCodeUnreadable
 	}
 	return c.finish(len(c.buf))
+}
+
+// end is the end of the last report; a suffix that the engine puts behind every code is none of the code's.
+func (c *cutter) end() ([]byte, error) {
+	return c.finish(len(bytes.TrimSuffix(c.buf, c.p.Suffix)))
 }
 
 func (c *cutter) finish(end int) ([]byte, error) {

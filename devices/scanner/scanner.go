@@ -1,6 +1,7 @@
-// Package scanner reads bar codes and QR codes from engines on a serial line or a USB-CDC port.
+// Package scanner reads bar codes and QR codes from engines on a serial line or a USB-CDC port, and from scanners that send reports
+// (HID-POS).
 //
-// There is no common protocol: an engine sends the code's characters and, as it is set up, an end. So a [Profile] says as
+// On a line there is no common protocol: an engine sends the code's characters and, as it is set up, an end. So a [Profile] says as
 // data where a code ends (a suffix, or silence for a gap), what wraps it, how the engine is told to look and to stop, and
 // whether it can be asked how it is. What a model does that nobody confirmed stays out of the code and in a profile.
 //
@@ -37,15 +38,31 @@ const (
 type Scanner struct {
 	bus     Bus
 	profile Profile
-	mu      sync.Mutex // held for one scan or one probe
+	who     devices.Identity // as the bus knows it
+	mu      sync.Mutex       // held for one scan or one probe
 }
 
-// Open takes the line over and asks the engine how it is, where its profile knows a question.
+// Open takes the line over and asks the engine how it is, where its profile knows a question. A profile of framing "hid-pos" wants a bus
+// of [Reports], and the other way round: else it is [devices.ErrUnusable].
 func Open(ctx context.Context, b Bus, p Profile) (*Scanner, error) {
 	if err := p.check("profile"); err != nil {
 		return nil, errors.Join(devices.ErrUnusable, err)
 	}
+	r, reports := b.(Reports)
+	if reports != (p.Framing == framingPOS) {
+		return nil, fmt.Errorf("code scanner: framing %q on a bus that it is not for: %w", p.Framing, devices.ErrUnusable)
+	}
 	s := &Scanner{bus: b, profile: p}
+	if known, is := b.(interface{ Identity() devices.Identity }); is {
+		s.who = known.Identity()
+	}
+	if reports {
+		line, err := newPOS(r)
+		if err != nil {
+			return nil, fmt.Errorf("code scanner: %w", err)
+		}
+		s.bus = line
+	}
 	if _, err := s.Probe(ctx); err != nil {
 		return nil, fmt.Errorf("code scanner: %w", err)
 	}
@@ -59,7 +76,7 @@ func (s *Scanner) Close() error { return s.bus.Close() }
 // reason "not-asked".
 func (s *Scanner) Probe(ctx context.Context) (devices.Status, error) {
 	st := devices.Status{Role: devices.RoleCodeScanner, Connection: devices.ConnectionOnline, Media: devices.MediaNotSupported,
-		Paper: devices.SupplyNotSupported, Toner: devices.SupplyNotSupported, Cover: devices.CoverNotSupported}
+		Paper: devices.SupplyNotSupported, Toner: devices.SupplyNotSupported, Cover: devices.CoverNotSupported, Identity: s.who}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bus.Drain()
@@ -70,7 +87,7 @@ func (s *Scanner) Probe(ctx context.Context) (devices.Status, error) {
 		var unasked [256]byte
 		_, err := s.bus.Read(now, unasked[:])
 		clear(unasked[:])
-		if err != nil && !errors.Is(err, devices.ErrSilent) {
+		if err != nil && !errors.Is(err, devices.ErrSilent) && !errors.Is(err, devices.ErrCodeUnreadable) {
 			return noDevice(st), err
 		}
 		st.Reasons = []string{"not-asked"}
@@ -152,6 +169,10 @@ func (s *Scanner) Scan(ctx context.Context) (code devices.Code, err error) {
 			return code, fmt.Errorf("code scanner: %w", err)
 		}
 		if data, done, err := cut.feed(piece[:n]); done {
+			return devices.Code{Data: data}, err
+		}
+		if line, is := s.bus.(*pos); is && line.ended() && cut.begun() {
+			data, err := cut.end()
 			return devices.Code{Data: data}, err
 		}
 	}

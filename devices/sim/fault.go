@@ -58,6 +58,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(documentFaults), nil
 	case DeviceCardPrinter:
 		return slices.Clone(cardPrinterFaults), nil
+	case DeviceHIDScanner:
+		return slices.Clone(hidScannerFaults), nil
 	case DeviceCardDispenser:
 		return slices.Clone(dispenserFaults), nil
 	}

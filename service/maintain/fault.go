@@ -132,3 +132,15 @@ func (u unready) Text() service.Text {
 	pill, _ := stateOf(u.Status)
 	return pill
 }
+
+// stillDoor is a door's switch that said the same all the time while it was tried.
+type stillDoor struct{ devices.Cover }
+
+func (d stillDoor) Error() string {
+	return fmt.Sprintf("the door's switch said %s all the time; open or close the door once while it is tried", d.Cover)
+}
+
+// Text says which, and what to do.
+func (d stillDoor) Text() service.Text {
+	return service.T("fault.door-still", "words", d.Error()).With("door", coverText(d.Cover))
+}

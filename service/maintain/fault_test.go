@@ -52,7 +52,7 @@ func TestEveryFaultIsWorded(t *testing.T) {
 	for _, o := range []devices.PrintOutcome{devices.PrintNotSent, devices.PrintFailed, devices.PrintUnknown} {
 		all = append(all, PrintFault(devices.PrintResult{Outcome: o, Why: devices.UnreadyJammed, Detail: "no answer"}), PrintFault(devices.PrintResult{Outcome: o}))
 	}
-	all = append(all, unready{devices.Status{Connection: devices.ConnectionOnline, Paper: devices.SupplyOut}})
+	all = append(all, stillDoor{devices.CoverOpen}, unready{devices.Status{Connection: devices.ConnectionOnline, Paper: devices.SupplyOut}})
 	said := map[string]bool{}
 	for _, err := range all {
 		x := Fault(err)

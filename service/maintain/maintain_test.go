@@ -500,6 +500,13 @@ func TestEveryTextIsWorded(t *testing.T) {
 	for _, k := range []devices.CardKind{devices.CardResident, devices.CardHMT, devices.CardForeignPR2017, devices.CardForeignPR2023} {
 		used["tech.kind."+string(k)] = true
 	}
+	for _, c := range []devices.Cover{devices.CoverNotSupported, devices.CoverUnknown, devices.CoverClosed, devices.CoverOpen} {
+		used["tech.door."+string(c)] = true
+	}
+	for _, c := range []devices.Contact{devices.ContactNotSupported, devices.ContactUnknown, devices.ContactQuiet, devices.ContactTripped} {
+		used["tech.contact."+string(c)] = true
+	}
+	used["tech.said.door"], used["tech.said.no-door"] = true, true
 	for _, p := range []devices.Power{devices.PowerNotSupported, devices.PowerUnknown, devices.PowerGood, devices.PowerEngaged, devices.PowerLow, devices.PowerFailed} {
 		used["tech.power."+string(p)] = true
 	}

@@ -253,8 +253,18 @@ func stateOf(st devices.Status) (service.Text, Grade) {
 		return service.T("tech.state.paper-low"), GradeWarn
 	case st.Toner == devices.SupplyLow:
 		return service.T("tech.state.toner-low"), GradeWarn
-	case st.Media == devices.MediaPresent && st.Role != devices.RoleIDReader:
+	case st.Media == devices.MediaPresent && hasMouth(st.Role):
 		return service.T("tech.state.taken"), GradeWarn
 	}
 	return service.T("tech.state.ok"), GradeOK
+}
+
+// hasMouth says whether what lies at a device's opening is there for a citizen to take. A card on a reader, and a body before the
+// cabinet's sensor, are not.
+func hasMouth(r devices.Role) bool {
+	switch r {
+	case devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCardPrinter, devices.RoleCardDispenser:
+		return true
+	}
+	return false
 }

@@ -17,15 +17,8 @@ import (
 // test tries one device and tells what came of it.
 func (s *session) test(ctx context.Context, d Device) error {
 	title := service.T("tech.role." + string(d.Role))
-	hint := service.T("tech.test.wait")
-	switch d.Role {
-	case devices.RoleIDReader:
-		hint = service.T("tech.test.card")
-	case devices.RoleCodeScanner:
-		hint = service.T("tech.test.code")
-	}
 	var said service.Text
-	err := s.busy(ctx, title, hint, func(ctx context.Context) (err error) {
+	err := s.busy(ctx, title, TryHint(d.Role), func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, s.cfg.Try)
 		defer cancel()
 		said, err = s.try(ctx, d.Role)
@@ -50,6 +43,21 @@ func (s *session) try(ctx context.Context, role devices.Role) (service.Text, err
 	}
 	defer release()
 	return Try(ctx, dev, Trial{Page: s.cfg.Page, Slip: TestSlip(s.cfg.Place, s.cfg.Version, s.cfg.Journal.Now()), Printed: func(kind string, res devices.PrintResult) { s.count(kind, res) }})
+}
+
+// TryHint says what the technician has to do while a device is tried.
+func TryHint(r devices.Role) service.Text {
+	switch r {
+	case devices.RoleIDReader:
+		return service.T("tech.test.card")
+	case devices.RoleSmartCard:
+		return service.T("tech.test.social")
+	case devices.RoleCodeScanner:
+		return service.T("tech.test.code")
+	case devices.RoleDoor:
+		return service.T("tech.test.door")
+	}
+	return service.T("tech.test.wait")
 }
 
 // A Trial is what a device is tried with.
@@ -79,6 +87,13 @@ func Try(ctx context.Context, dev devices.Device, with Trial) (said service.Text
 			photo = service.T("tech.said.photo")
 		}
 		return service.T("tech.said.card").With("kind", service.T("tech.kind."+string(card.Kind))).With("photo", photo), nil
+	case devices.SocialCardReader:
+		card, err := dev.Read(ctx, nil)
+		if err != nil {
+			return said, err
+		}
+		defer card.Wipe()
+		return service.T("tech.said.social", "region", fmt.Sprintf("%.6s", card.ID), "version", card.Version), nil
 	case devices.ReceiptPrinter:
 		res := dev.Print(ctx, devices.ReceiptJob{ID: fmt.Sprintf("test/%d", time.Now().UnixNano()), Slip: with.Slip})
 		with.used(journal.StockSlip, res)
@@ -121,10 +136,14 @@ func Try(ctx context.Context, dev devices.Device, with Trial) (said service.Text
 		}
 		return service.T("tech.said.tones"), nil
 	case devices.LightBoard:
-		if st, err := dev.Probe(ctx); err != nil || st.Role != devices.RoleLights {
-			return asked(st, err)
+		st, err := dev.Probe(ctx)
+		if err == nil && st.Role == devices.RoleLights {
+			return blink(ctx, dev)
 		}
-		return blink(ctx, dev)
+		if board, senses := dev.(devices.ContactBoard); err == nil && senses {
+			return swing(ctx, board)
+		}
+		return asked(st, err)
 	}
 	// What cannot be tried without using something up is asked how it is.
 	return asked(dev.Probe(ctx))
@@ -162,6 +181,37 @@ func blink(ctx context.Context, dev devices.LightBoard) (said service.Text, err 
 	}
 	return service.T("tech.said.lamps", "count", fmt.Sprint(len(all))), nil
 }
+
+// doorTime is how long the door's switch is looked at for a change; tests do not wait as long.
+var doorTime = 15 * time.Second
+
+// swing looks at the cabinet's switches until the door's has changed, which shows that it hangs at the door. That the door is open is no
+// fault here: a technician stands inside. Errors: [stillDoor], or as of the board.
+func swing(ctx context.Context, dev devices.ContactBoard) (said service.Text, err error) {
+	first, err := dev.Contacts(ctx)
+	if err != nil {
+		return said, err
+	}
+	now := first
+	for end := time.Now().Add(doorTime); now.Door == first.Door && first.Door != devices.CoverNotSupported; {
+		if time.Now().After(end) {
+			return said, stillDoor{first.Door}
+		}
+		if err := between(ctx); err != nil {
+			return said, err
+		}
+		if now, err = dev.Contacts(ctx); err != nil {
+			return said, err
+		}
+	}
+	id := "tech.said.door"
+	if first.Door == devices.CoverNotSupported {
+		id = "tech.said.no-door"
+	}
+	return service.T(id).With("door", coverText(now.Door)).With("tamper", service.T("tech.contact."+string(now.Tamper))).With("body", service.T("tech.contact."+string(now.Body))), nil
+}
+
+func coverText(c devices.Cover) service.Text { return service.T("tech.door." + string(c)) }
 
 // look takes pictures for a second. None is kept.
 func look(ctx context.Context, dev devices.Camera) (said service.Text, err error) {

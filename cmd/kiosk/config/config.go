@@ -206,7 +206,7 @@ var schemes = map[string][]string{
 	"sam":     {"serial", "usb", "tcp"},
 	"escpos":  {"serial", "usb", "tcp"},
 	"ipp":     {"ipp", "ipps"},
-	"code":    {"serial", "tcp"},
+	"code":    {"serial", "tcp", "hid"},
 	"megatec": {"serial", "tcp"},
 	"modbus":  {"serial", "tcp"},
 	"nut":     {"tcp"},
