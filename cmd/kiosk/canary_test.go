@@ -126,6 +126,11 @@ func TestTheCanaryStaysInside(t *testing.T) {
 	forget := s.known("李晓雯")
 	s.log.Error("careless", "name", "李晓雯", "number", "990000199211050228", "phone", "13800000002")
 	forget()
+	bundle, err := s.writeSupport(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	helped := unpacked(t, bundle) // what is compressed would hide everything
 	s.end()
 
 	var birds []canary
@@ -148,6 +153,12 @@ func TestTheCanaryStaysInside(t *testing.T) {
 		t.Error("the log was not kept")
 	}
 	look("the log", []byte(said))
+	if !bytes.Contains(helped["terminal.txt"], []byte("careless")) {
+		t.Error("the support bundle does not have the log")
+	}
+	for name, b := range helped {
+		look("the support bundle's "+name, b)
+	}
 	for _, root := range []string{h.cfg.Terminal.Data, tmp} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
