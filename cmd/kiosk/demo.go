@@ -38,7 +38,11 @@ func (d demoCmd) Run(ctx context.Context, io stdio) error {
 	}
 	if d.Journey == "list" {
 		for _, j := range journey.Journeys() {
-			fmt.Fprintf(io.out, "%-22s %-4s %s\n", j.Name, map[bool]string{true: "rare"}[j.Rare], j.Tells)
+			rare := ""
+			if j.Rare {
+				rare = io.say("demo.rare")
+			}
+			fmt.Fprintf(io.out, "%-24s %s %s\n", j.Name, padded(rare, -4), io.bench(j.Tells))
 		}
 		return nil
 	}
@@ -46,7 +50,7 @@ func (d demoCmd) Run(ctx context.Context, io stdio) error {
 		return d.headless(ctx, io)
 	}
 	if os.Getenv("DISPLAY") == "" {
-		return errors.New("no display here: kiosk demo --headless plays a journey without one")
+		return refuse("demo.no-display")
 	}
 	return d.window(ctx, io)
 }
@@ -56,7 +60,7 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 	if d.Journey != "all" {
 		one, err := journey.Find(d.Journey)
 		if err != nil {
-			return err
+			return benchRefused(err)
 		}
 		all = []journey.Journey{one}
 	}
@@ -72,14 +76,14 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 		}
 		sum, err := journey.Play(ctx, j, opt)
 		t := sum.Totals
-		word := "ok"
+		word := io.say("demo.ok")
 		if err != nil {
-			word = "FAILED"
+			word = io.say("demo.failed")
 			failed = errors.Join(failed, fmt.Errorf("journey %s: %w", j.Name, err))
 		}
-		fmt.Fprintf(io.out, "%-22s %-6s %8s  cases %d, acknowledged %d, duplicates %d, lost %d; certificates %d, slips %d  → %s\n",
-			j.Name, word, sum.Took, t.Cases, t.Acknowledged, t.Duplicates, t.Lost, t.Certificates, t.Receipts, dir)
-		sum.WriteTimes(io.out)
+		fmt.Fprintf(io.out, "%-24s %s %8s  %s\n", j.Name, padded(word, -6), sum.Took, io.say("demo.result", "cases", t.Cases, "acknowledged", t.Acknowledged, "duplicates", t.Duplicates,
+			"lost", t.Lost, "certificates", t.Certificates, "slips", t.Receipts, "dir", dir))
+		sum.WriteTimes(&benchLines{io: io})
 		if ctx.Err() != nil {
 			break
 		}
@@ -90,7 +94,7 @@ func (d demoCmd) headless(ctx context.Context, io stdio) error {
 // window runs the terminal as a process of its own beside the dock.
 func (d demoCmd) window(ctx context.Context, io stdio) error {
 	if err := withEnvironment(); err != nil {
-		return fmt.Errorf("environment: %w", err)
+		return refuseBy(err, "run.environment")
 	}
 	dir, err := os.MkdirTemp("", "budayang-demo-")
 	if err != nil {
@@ -120,7 +124,7 @@ func (d demoCmd) window(ctx context.Context, io stdio) error {
 	if err := p.in(); err != nil {
 		return errors.Join(err, world.Close())
 	}
-	fmt.Fprintf(io.out, "terminal and dock are open; papers go to %s\n", d.Out)
+	io.tell("demo.open", "dir", d.Out)
 	end := func() error { p.end(); return world.Close() }
 	dock := &dock{world: world, plug: p.pull, replug: p.in, running: p.running, right: width + 12, leave: func() { _ = end() }}
 	dock.show(ctx)

@@ -5,11 +5,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/devices/sim"
@@ -34,7 +34,7 @@ type simSocket struct {
 func (s simSocket) dial() (*sim.Client, error) {
 	c, err := sim.Dial(s.Socket)
 	if err != nil {
-		return nil, fmt.Errorf("no sim is running at %s (kiosk sim starts one): %w", s.Socket, err)
+		return nil, refuseBy(err, "sim.none", "socket", s.Socket)
 	}
 	return c, nil
 }
@@ -58,7 +58,7 @@ type simStartCmd struct {
 // Run serves until it is interrupted.
 func (c simStartCmd) Run(ctx context.Context, io stdio) error {
 	if !slices.Contains(sim.Heads(), c.Head) {
-		return fmt.Errorf("no receipt head %q: there are %v", c.Head, sim.Heads())
+		return refuse("sim.head", "head", c.Head, "all", strings.Join(sim.Heads(), ", "))
 	}
 	for _, d := range []string{c.Dir, c.Out} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -74,7 +74,7 @@ func (c simStartCmd) Run(ctx context.Context, io stdio) error {
 	for _, d := range sim.Devices() {
 		fmt.Fprintf(io.out, "[device.%s]\nuri = %q\n\n", d, uris[d])
 	}
-	fmt.Fprintf(io.out, "# control socket: %s\n", b.Socket())
+	io.tell("sim.socket", "path", b.Socket())
 	<-ctx.Done()
 	return b.Close()
 }
@@ -93,7 +93,7 @@ func (c simFaultCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(x.Fault(c.Device, c.Fault, c.Value), x.Close())
+	return joinRefused(x.Fault(c.Device, c.Fault, c.Value), x.Close())
 }
 
 // simClearCmd is `kiosk sim clear`.
@@ -114,7 +114,7 @@ func (c simClearCmd) Run() error {
 	} else {
 		err = x.ClearFault(c.Device, c.Fault)
 	}
-	return errors.Join(err, x.Close())
+	return joinRefused(err, x.Close())
 }
 
 // simFaultsCmd is `kiosk sim faults`.
@@ -131,18 +131,18 @@ func (c simFaultsCmd) Run(io stdio) error {
 	for _, d := range devices {
 		all, err := sim.Faults(d)
 		if err != nil {
-			return err
+			return benchRefused(err)
 		}
 		fmt.Fprintln(io.out, d)
 		for _, f := range all {
 			value := ""
 			if f.Value != "" {
-				value = fmt.Sprintf(" [%s, default %d]", f.Value, f.Default)
+				value = " " + io.say("sim.value", "value", io.bench(f.Value), "default", f.Default)
 			}
-			fmt.Fprintf(io.out, "  %-20s %s%s\n", f.Name, f.About, value)
+			fmt.Fprintf(io.out, "  %-20s %s%s\n", f.Name, io.bench(f.About), value)
 		}
 	}
-	fmt.Fprintf(io.out, "receipt heads: %v\n", sim.Heads())
+	io.tell("sim.heads", "all", strings.Join(sim.Heads(), ", "))
 	return nil
 }
 
@@ -159,9 +159,9 @@ func (c simCardCmd) Run(io stdio) error {
 		return err
 	}
 	if c.Name == "" {
-		return errors.Join(x.TakeCard(), x.Close())
+		return joinRefused(x.TakeCard(), x.Close())
 	}
-	return errors.Join(x.PutCard(c.Name), x.Close())
+	return joinRefused(x.PutCard(c.Name), x.Close())
 }
 
 // simTakeCmd is `kiosk sim take`.
@@ -173,7 +173,7 @@ func (c simTakeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(x.TakeOutput(), x.Close())
+	return joinRefused(x.TakeOutput(), x.Close())
 }
 
 // simStateCmd is `kiosk sim state`.
@@ -191,5 +191,5 @@ func (c simStateCmd) Run(io stdio) error {
 		e.SetIndent("", "  ")
 		err = e.Encode(s)
 	}
-	return errors.Join(err, x.Close())
+	return joinRefused(err, x.Close())
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -27,11 +26,11 @@ func (c soakCmd) Run(ctx context.Context, io stdio) error {
 		c.Seed = uint64(time.Now().Unix())
 	}
 	if c.Visits <= 0 || c.Speed <= 0 || c.Time <= 0 {
-		return errors.New("time, visits and speed must be more than nothing")
+		return refuse("soak.nothing")
 	}
-	n, err := journey.Soak(ctx, journey.SoakOptions{Time: c.Time, Visits: c.Visits, Speed: c.Speed, Seed: c.Seed, Dir: c.Out, Out: io.out})
+	n, err := journey.Soak(ctx, journey.SoakOptions{Time: c.Time, Visits: c.Visits, Speed: c.Speed, Seed: c.Seed, Dir: c.Out, Out: &benchLines{io: io}})
 	if err == nil && n > 0 {
-		err = fmt.Errorf("%d violations", n)
+		err = refuse("soak.violations", "count", n)
 	}
 	return err
 }

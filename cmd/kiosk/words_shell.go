@@ -141,7 +141,7 @@ func recognised(prefix, parts, s string) service.Text {
 			}
 			part := plainText(m[i])
 			if parts != "" {
-				part = recognised(parts, "", m[i])
+				part = recognised(parts, "", strings.TrimSpace(m[i])) // columns are filled up
 			}
 			t = t.With(name, part)
 		}
