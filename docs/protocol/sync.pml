@@ -9,6 +9,8 @@
  *   -DBACKUP=1   the platform is backed up, and set back to that later
  *   -DROWS=1     what the platform knows of the lane and the terminal is set back to a backup, and the records are not
  *   -DDOUBT=1    what the platform committed is in doubt until its standby has it; the standby takes over at any time
+ *   -DCHANGES=1  nothing more, but a machine counts the changes of its journal, and a hello shows how many there were; with 2, one
+ *                change may happen that is about no record
  * What may be broken:
  *   -DHASH=0     everybody compares sequences only, as most protocols do
  *   -DFORK=0     the platform does not compare the head that a hello shows with what it holds
@@ -17,6 +19,8 @@
  *   -DUNHEARD=0  of an epoch that it ordered and never heard of it tells nothing when the disk comes back from before it
  *   -DUNSEEN=0   and when it tells that, it takes what the disk shows for compared
  *   -DSURE=0     what a disk shows that was set back is taken for what lay there, although nobody compared
+ *   -DCOUNT=0    the platform does not compare the number of changes
+ *   -DGROWN=0    of a disk that has fewer changes it takes a lane for what lay there when it shows no less than before
  *   -DRESEND=0   a terminal that begins an epoch which was ordered takes along only what was never acknowledged
  *   -DAWAY=0     it does not show again what was acknowledged when the platform did not answer meanwhile
  *   -DPAST=0     nor before it begins an epoch that was ordered
@@ -29,7 +33,8 @@
  *   -DSTALE=0    a hello that the line brought late is taken for one of now
  *   -DUP=0       a terminal goes on sending when its hello was not answered
  * And what is asked:
- *   -DTOLD=0     the third rule is not asked for; with 2, also of a disk that is recovered after it was set back and before it was heard
+ *   -DTOLD=0     the third rule is not asked for; with 2, also of a disk that is recovered after it was set back and before it was heard;
+ *                with 3, of such a one if it has had fewer changes than were shown
  *
  * A record is a number from 1 that is given once and never again, its id. The hash of a place is the whole history up to it, in base
  * 4. A request and its answer are one step, unless the answer is lost or the line keeps the request back; then nobody waits for it.
@@ -55,6 +60,9 @@
 #endif
 #ifndef DOUBT
 #define DOUBT 0
+#endif
+#ifndef CHANGES
+#define CHANGES 0
 #endif
 #ifndef HASH
 #define HASH 1
@@ -110,6 +118,12 @@
 #ifndef SURE
 #define SURE 1
 #endif
+#ifndef COUNT
+#define COUNT 1
+#endif
+#ifndef GROWN
+#define GROWN 1
+#endif
 #ifndef TOLD
 #define TOLD 1
 #endif
@@ -142,6 +156,22 @@
 #define least(x, y) ((x) < (y) -> (x) : (y))
 #define most(x, y) ((x) > (y) -> (x) : (y))
 
+#if CHANGES
+#define changes(D) D.change
+#define changed(D) D.change++
+#define fewer(S, K) (COUNT && (K) > 0 && (K) < S.sc)
+#define thenof(D, E) had = D.then[E]
+#define shownof(S) S.sc = ac
+#define leaves(D) D.then[D.epoch] = D.change; D.change++
+#else
+#define changes(D) 0
+#define changed(D) skip
+#define fewer(S, K) false
+#define thenof(D, E) skip
+#define shownof(S) skip
+#define leaves(D) skip
+#endif
+
 typedef list { byte id[N + 1] }
 
 /* A machine: what is on its disk, and in its memory, which a crash empties. */
@@ -150,6 +180,9 @@ typedef machine {
 	list rec;                        /* the lane's records in this epoch */
 	list old[MOST + 1];              /* what was acknowledged in earlier epochs */
 	byte left[MOST + 1];             /* one more than where it ended in an epoch that it left, 0 if it was never there */
+#if CHANGES
+	byte change; byte then[MOST + 1];   /* how many changes the journal has had, and had had when it left an epoch */
+#endif
 	bool greeted; bool up; bool past; bool stop   /* memory: has compared, was answered, has shown its past, stands still */
 }
 
@@ -160,6 +193,9 @@ typedef store {
 	list at[MOST + 1]; list upto[MOST + 1];   /* the records by epoch and place, and the hashes there */
 	bool holds[N + 1];               /* by id */
 	byte se; byte ss; byte sh;       /* what was shown or delivered last: epoch, place, hash there */
+#if CHANGES
+	byte sc;                         /* and the number of changes that was shown */
+#endif
 	byte boot                        /* the run of the latest hello: 1 and 2 are the machines', 3 is one that is over, 0 is none */
 }
 
@@ -174,14 +210,17 @@ byte fresh = 1;                          /* the next record */
 byte m;                                  /* the machine that acts */
 bool twin, imaged, recovered, backed, setback, over;
 byte restored;                           /* how often the image was put back */
+#if CHANGES > 1
+byte besides;                            /* changes that were about no record */
+#endif
 bool stale, crossed;                     /* of the request that the line keeps back */
-chan late = [1] of { bool, byte, byte, byte, byte }   /* a push or a hello: epoch, place, record or hash there, hash before it */
+chan late = [1] of { bool, byte, byte, byte, byte }   /* a push or a hello: epoch, place, record or hash there; hash before it, or compared and changes */
 
 /* Scratch: no step leaves anything here. */
 hidden machine cd, nomachine;
 hidden store cs, nostore;
 hidden book cb, nobook;
-hidden byte i, k, n, q, x, y, z, te, tq, to, count, round, ae, aq, ar, ap, ours, we, wn, wh, ws, wsh;
+hidden byte i, k, n, q, x, y, z, te, tq, to, count, round, ae, aq, ar, ap, ac, ours, had, we, wn, wh, ws, wsh;
 hidden list was;
 hidden byte wanted[MOST + 1], wanted_h[MOST + 1];
 hidden byte answered, showing, compared, ok, twice, forked, less, known, earlier, foreign, again, away, beyond, missed;
@@ -190,10 +229,16 @@ inline copymachine(X, Y) {
 	X.epoch = Y.epoch; X.head = Y.head; X.acked = Y.acked; X.greeted = Y.greeted; X.up = Y.up; X.past = Y.past; X.stop = Y.stop;
 	for (x : 1 .. N) { X.rec.id[x] = Y.rec.id[x] }
 	for (y : 1 .. MOST) { X.left[y] = Y.left[y]; for (x : 1 .. N) { X.old[y].id[x] = Y.old[y].id[x] } }
+#if CHANGES
+	X.change = Y.change; for (y : 1 .. MOST) { X.then[y] = Y.then[y] }
+#endif
 }
 
 inline copystore(X, Y) {
 	X.epoch = Y.epoch; X.row = Y.row; X.seq = Y.seq; X.hash = Y.hash; X.se = Y.se; X.ss = Y.ss; X.sh = Y.sh; X.boot = Y.boot;
+#if CHANGES
+	X.sc = Y.sc;
+#endif
 	for (x : 1 .. N) { X.holds[x] = Y.holds[x] }
 	for (y : 1 .. MOST) { for (x : 1 .. N) { X.at[y].id[x] = Y.at[y].id[x]; X.upto[y].id[x] = Y.upto[y].id[x] } }
 }
@@ -241,30 +286,30 @@ inline take(S) {
 	if :: LINE && ok && crossed -> stale = true :: else fi
 }
 
-/* The platform hears a hello (epoch ae, place aq, hash ap) of a machine, with what it shows of its past, or one that came late and
- * shows none, and answers. */
+/* The platform hears a hello (epoch ae, place aq, hash ap, ac changes) of a machine, with what it shows of its past, or one that came
+ * late and shows none, and answers. */
 inline greet(S, D, B, SHOWS, LATE) {
-	less = false; earlier = false; forked = false; known = false; missed = false; ours = 0;
+	less = false; earlier = false; forked = false; known = false; missed = false; ours = 0; had = ac;
 	if
 	:: SHOWN && !LATE && S.se > 0 ->
 		known = true;
 		if
 		:: S.se == ae -> ours = aq
-		:: S.se < ae && SHOWS && D.left[S.se] > 0 -> ours = D.left[S.se] - 1
+		:: S.se < ae && SHOWS && D.left[S.se] > 0 -> ours = D.left[S.se] - 1; thenof(D, S.se)
 		:: S.se < ae && (!SHOWS || D.left[S.se] == 0) ->
 			/* It went past that epoch without ever having been in it, or nobody knows. */
-			known = false;
+			known = false; had = 0;
 			if
 			:: SHOWS -> for (x : 1 .. MOST) { if :: D.left[x] > 0 -> known = x < S.se :: else fi }
 			:: else
 			fi
 		:: else
 		fi;
-		less = known && ours < S.ss;
+		less = known && (ours < S.ss || fewer(S, had));
 		if
 		:: less && OTHERS ->
 			/* What it SHOWS may be another's from where on nothing is held. */
-			z = LAST(S.at[S.se]); z = (SURE -> least(z, ours) : ours) + 1; tell(B, S.se, z);
+			z = LAST(S.at[S.se]); z = (SURE && (GROWN || ours < S.ss) -> least(z, ours) : ours) + 1; tell(B, S.se, z);
 			for (y : 1 .. MOST) {
 				if
 				:: LESS && y >= ae && y < S.se -> z = LAST(S.at[y]); z = (y == ae -> (SURE -> least(z, aq) : aq) + 1 : 1); tell(B, y, z)
@@ -310,13 +355,13 @@ inline greet(S, D, B, SHOWS, LATE) {
 	ws = (SHOWN && !LATE && S.se == ae -> S.ss : 0); wsh = (SHOWN && !LATE && S.se == ae -> S.sh : 0);
 	if :: !LATE && (forked || earlier || ae > S.epoch) -> S.epoch = most(S.epoch, ae) + 1 :: else fi;
 	we = S.epoch; wn = (S.row == ae -> S.seq : 0); wh = (S.row == ae -> S.hash : 0);
-	if :: !LATE && (compared || less || (missed && !UNSEEN) || S.se == 0) -> S.se = ae; S.ss = aq; S.sh = ap :: else fi;   /* until it has compared, the same is shown again */
+	if :: !LATE && (compared || less || (missed && !UNSEEN) || S.se == 0) -> S.se = ae; S.ss = aq; S.sh = ap; shownof(S) :: else fi;   /* until it has compared, the same is shown again */
 	stale = LINE && STALE && nempty(late)
 }
 
 /* A new epoch: what the platform wants again first, then what was never acknowledged, ids kept. */
 inline renew(D, WANTS) {
-	D.left[D.epoch] = D.head + 1; count = 0;
+	D.left[D.epoch] = D.head + 1; leaves(D); count = 0;
 	for (i : 1 .. MOST) {
 		if
 		:: WANTS && wanted[i] > 0 && i == D.epoch && wanted[i] - 1 <= D.head ->
@@ -375,7 +420,7 @@ inline compare(D, B, LIMIT) {
 				:: wn == D.acked && wn < D.head && !same(HIST(D.rec, wn), wh) -> begin(D, B, LIMIT)
 				:: wn > D.head || (wn == D.head && !same(HIST(D.rec, wn), wh)) -> D.stop = true; D.greeted = true
 				:: wn > D.acked && wn < D.head && !same(HIST(D.rec, wn), wh) -> begin(D, B, LIMIT)
-				:: wn < D.acked && wn <= D.head && same(HIST(D.rec, wn), wh) -> D.stop = false; D.acked = wn; D.greeted = true
+				:: wn < D.acked && wn <= D.head && same(HIST(D.rec, wn), wh) -> D.stop = false; D.acked = wn; changed(D); D.greeted = true
 				:: wn < D.acked && wn < D.head && !same(HIST(D.rec, wn), wh) -> begin(D, B, LIMIT)
 				:: else -> D.stop = false; D.greeted = true
 				fi
@@ -387,7 +432,7 @@ inline compare(D, B, LIMIT) {
 /* A machine says hello and hears the answer, or not. */
 inline hello(S, D, B, LIMIT) {
 	if :: OTHERS && D.greeted && (answered || !DOUBT) -> for (i : 1 .. N) { if :: i <= D.head -> B.heard[D.rec.id[i]] = true :: else fi } :: else fi;
-	showing = !D.past; ae = D.epoch; aq = D.head; ap = HIST(D.rec, D.head); compared = D.greeted;
+	showing = !D.past; ae = D.epoch; aq = D.head; ap = HIST(D.rec, D.head); ac = changes(D); compared = D.greeted;
 	greet(S, D, B, showing, false);
 	if :: LINE || DISK -> S.boot = m + 1 :: else fi;
 	if :: S.epoch > LIMIT -> beyond = true :: else fi;
@@ -409,7 +454,7 @@ inline ack(S, D) {
 	:: ok && answered && S.seq <= D.head && S.row == D.epoch && same(HIST(D.rec, S.seq), S.hash) ->
 		/* The first rule: what the terminal counts as delivered, the platform holds; that and not another at its place. */
 		for (i : 1 .. N) { if :: i >= aq && i <= S.seq -> assert(S.holds[D.rec.id[i]] && (!DOUBT || backup.holds[D.rec.id[i]])) :: else fi }
-		D.acked = most(D.acked, S.seq)
+		if :: S.seq > D.acked -> D.acked = S.seq; changed(D) :: else fi
 	:: ok && answered && (S.row != D.epoch || S.seq > D.head || !same(HIST(D.rec, S.seq), S.hash)) -> D.stop = true
 	:: else
 	fi;
@@ -438,7 +483,8 @@ inline settle() {
 			if
 			:: cd.greeted && !cd.stop && cd.acked < cd.head && cd.up -> push(cs, cd); assert(cs.epoch <= MOST);
 				if
-				:: ok && cs.seq <= cd.head && cs.row == cd.epoch && same(HIST(cd.rec, cs.seq), cs.hash) -> cd.acked = most(cd.acked, cs.seq)
+				:: ok && cs.seq <= cd.head && cs.row == cd.epoch && same(HIST(cd.rec, cs.seq), cs.hash) ->
+					if :: cs.seq > cd.acked -> cd.acked = cs.seq; changed(cd) :: else fi
 				:: ok && !(cs.seq <= cd.head && cs.row == cd.epoch && same(HIST(cd.rec, cs.seq), cs.hash)) -> cd.stop = true
 				:: else
 				fi
@@ -471,6 +517,9 @@ inline end() {
 	copymachine(d[0], nomachine); copymachine(d[1], nomachine); copymachine(image, nomachine); copystore(s, nostore); copystore(backup, nostore);
 	copybook(b, nobook);
 	fresh = 1; twin = false; imaged = false; restored = 0; recovered = false; backed = false; setback = false; stale = false; crossed = false;
+#if CHANGES > 1
+	besides = 0;
+#endif
 	if :: nempty(late) -> late?_, _, _, _, _ :: empty(late) fi;
 	over = true
 }
@@ -478,10 +527,16 @@ inline end() {
 
 /* What a new run of a machine makes of the latest one that said hello. */
 #define ended(K) if :: (LINE || DISK) && s.boot == K + 1 -> s.boot = 3 :: else fi
+/* A disk that was set back gives itself away, whatever its lanes show. */
+#if CHANGES
+#define gives (TOLD == 3 && d[0].change < s.sc)
+#else
+#define gives false
+#endif
 #define sends (d[m].greeted && (d[m].up || !UP) && !d[m].stop && d[m].acked < d[m].head)
 
 active proctype world() {
-	d_step { s.epoch = 1; s.row = 1; d[0].epoch = 1; if :: DOUBT -> copystore(backup, s) :: else fi }
+	d_step { s.epoch = 1; s.row = 1; d[0].epoch = 1; changed(d[0]); if :: DOUBT -> copystore(backup, s) :: else fi }
 	do
 	:: over -> break
 	:: else -> atomic {
@@ -491,7 +546,7 @@ active proctype world() {
 		fi;
 		if
 		/* A citizen is promised something: the record is on disk before the promise. */
-		:: d_step { fresh <= N && d[m].head < N -> d[m].head++; d[m].rec.id[d[m].head] = fresh;
+		:: d_step { fresh <= N && d[m].head < N -> d[m].head++; d[m].rec.id[d[m].head] = fresh; changed(d[m]);
 			if :: OTHERS -> b.epoch[fresh] = d[m].epoch; b.place[fresh] = d[m].head :: else fi;
 			printf("machine %d writes record %d at %d/%d\n", m, fresh, d[m].epoch, d[m].head); fresh++; m = 0 }
 
@@ -513,20 +568,23 @@ active proctype world() {
 
 		/* A crash, or a program that is started anew. */
 		:: d_step { d[m].greeted || d[m].past || d[m].stop -> printf("machine %d is started anew\n", m); forget(d[m]); ended(m); m = 0 }
+#if CHANGES > 1
+		:: d_step { besides + 1 < CHANGES -> printf("machine %d changes what is about no record\n", m); besides++; changed(d[m]); m = 0 }
+#endif
 #if LINE
 		/* The line keeps a request back; nobody waits for its answer. */
 		:: d_step { sends && empty(late) -> printf("machine %d sends %d/%d, the line keeps it back\n", m, d[m].epoch, d[m].acked + 1);
 			late!true, d[m].epoch, d[m].acked + 1, d[m].rec.id[d[m].acked + 1], HIST(d[m].rec, d[m].acked); miss(d[m]); m = 0 }
 		:: d_step { empty(late) -> printf("machine %d says hello at %d/%d, the line keeps it back\n", m, d[m].epoch, d[m].head);
-			late!false, d[m].epoch, d[m].head, HIST(d[m].rec, d[m].head), d[m].greeted; miss(d[m]);
+			late!false, d[m].epoch, d[m].head, HIST(d[m].rec, d[m].head), 2 * changes(d[m]) + d[m].greeted; miss(d[m]);
 			crossed = s.boot > 0 && s.boot != m + 1; m = 0 }
 		:: d_step { m == 0 && nempty(late) -> printf("what was kept back is delivered\n");
 			if
 			:: late?true, ae, aq, ar, ap -> crossed = false; take(s)
-			:: late?false, ae, aq, ap, compared -> showing = stale; greet(s, d[0], b, false, showing);
+			:: late?false, ae, aq, ap, ac -> compared = ac % 2; ac = ac / 2; showing = stale; greet(s, d[0], b, false, showing);
 				if
 				:: !showing -> s.boot = 3;
-					/* It heard of that epoch now: what was lost of it the number of changes tells, which is not in here. */
+					/* It heard of that epoch now: what was lost of it the number of changes tells, which is not asked for here. */
 					for (x : 1 .. N) { if :: b.epoch[x] == ae -> b.whole[x] = false :: else fi }
 				:: else
 				fi
@@ -555,7 +613,7 @@ active proctype world() {
 #endif
 #if RECOVER
 		/* Unless it is asked for not on a disk that was set back and has not been heard yet: nobody tells all that one lacks. */
-		:: d_step { !recovered && m == 0 && (TOLD != 1 || !restored || d[0].greeted) -> printf("the journal is recovered\n"); recovered = true; beyond = false;
+		:: d_step { !recovered && m == 0 && (TOLD == 0 || TOLD == 2 || !restored || d[0].greeted || gives) -> printf("the journal is recovered\n"); recovered = true; beyond = false;
 			if :: d[0].epoch >= EPOCHS -> beyond = true :: else -> forget(d[0]); to = d[0].epoch + 1; renew(d[0], false); ended(0) fi;
 			enough; m = 0 }
 #endif

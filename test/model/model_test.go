@@ -30,6 +30,8 @@ var variants = []struct {
 	{"commits in doubt, late requests", "DOUBT LINE N=3", false},
 	{"commits in doubt, a disk set back", "DOUBT DISK", false},
 	{"rows set back, a disk set back", "ROWS DISK", false},
+	{"a disk set back, grown again and recovered before it is heard, with fewer changes", "DISK RECOVER CHANGES TOLD=3 N=3", false},
+	{"the number of changes is not compared, a disk set back", "DISK CHANGES N=3 COUNT=0", false},
 	{"sequences only are compared, late requests", "LINE HASH=0 N=3", false},
 	{"the past is shown only at first, and nobody waits for hello", "BACKUP RECOVER AWAY=0 UP=0", false},
 
@@ -38,6 +40,14 @@ var variants = []struct {
 	{"a disk set back twice, late requests", "DISK=2 LINE", true},
 	{"a disk set back twice, a recovered journal, more records", "DISK=2 RECOVER N=3", true},
 	{"a disk set back and recovered before it is heard", "DISK RECOVER TOLD=0 N=3", true},
+	{"the same with fewer changes, one of them about no record", "DISK RECOVER CHANGES=2 TOLD=3 N=3", true},
+	{"the same with fewer changes, late requests", "DISK LINE RECOVER CHANGES TOLD=3", true},
+	{"the same with fewer changes, two machines", "TWIN RECOVER CHANGES TOLD=3 EPOCHS=2", true},
+	{"changes are counted, a disk set back twice, a recovered journal", "DISK=2 RECOVER CHANGES N=3", true},
+	{"changes are counted, a disk set back, late requests", "DISK LINE CHANGES N=3", true},
+	{"changes are counted, late requests, a recovered journal", "LINE RECOVER CHANGES=2 N=3", true},
+	{"changes are counted, the platform set back, a recovered journal", "BACKUP RECOVER CHANGES N=3", true},
+	{"changes are counted, commits in doubt, a disk set back", "DOUBT DISK CHANGES", true},
 	{"two machines, more epochs", "TWIN", true},
 	{"two machines, more records", "TWIN N=3 EPOCHS=2", true},
 	{"two machines, late requests", "TWIN LINE EPOCHS=2", true},
@@ -67,6 +77,9 @@ var broken = []struct {
 	{"of an epoch that was ordered and never heard of nothing is told", "DISK=2 UNHEARD=0"},
 	{"that it is told counts as a comparison", "DISK RECOVER N=3 UNSEEN=0"},
 	{"what was not compared is taken for the same", "DISK N=3 SURE=0"},
+	{"a lane of fewer changes that shows what it showed is trusted", "DISK RECOVER CHANGES TOLD=3 N=3 GROWN=0"},
+	{"nor is its disk recovered, and an answer is lost", "DISK CHANGES N=3 GROWN=0"},
+	{"the number of changes is not compared", "DISK RECOVER CHANGES TOLD=3 N=3 COUNT=0"},
 	{"what was acknowledged does not come along", "BACKUP RECOVER RESEND=0"},
 	{"the past is not shown again after the platform was away", "BACKUP TWIN N=1 EPOCHS=2 AWAY=0"},
 	{"nor before an epoch that is ordered", "BACKUP RECOVER AWAY=0 PAST=0"},
@@ -84,7 +97,8 @@ var broken = []struct {
 var gaps = []struct {
 	what, flags string
 }{
-	{"all is told of a disk that was set back and recovered before it was heard", "DISK RECOVER TOLD=2"},
+	{"all is told of a disk that was set back and recovered before it was heard", "DISK RECOVER CHANGES TOLD=2"},
+	{"places of an earlier epoch are told of a disk that was set back to it and recovered", "DISK=2 RECOVER CHANGES TOLD=3"},
 	{"all is told of a disk that was set back while a second machine talks", "TWIN DISK EPOCHS=2"},
 	{"a lane of two machines goes on whose rows were set back", "ROWS TWIN EPOCHS=2"},
 }
