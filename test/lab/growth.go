@@ -81,7 +81,7 @@ func (g *Growth) Look(t testing.TB, cycle int) {
 
 // figures are what is looked at. Descriptors and goroutines must be no more at the last look than at the first. Memory in KiB may
 // be more by so much, from the median of the first third of the looks to that of the last third: over a thousand cycles these lie
-// some 650 cycles apart, so that a leak of 0.2 KiB a cycle in Go or C, or of 1.2 KiB a cycle anywhere, is seen. What is allowed is
+// some 650 cycles apart, so that a leak of 0.1 KiB a cycle in Go or C, or of 0.8 KiB a cycle anywhere, is seen. What is allowed is
 // for allocators that lay the same things otherwise, and for lists of the test's own. Fewer than enough cycles say nothing of memory.
 var figures = []struct {
 	name string
@@ -91,9 +91,9 @@ var figures = []struct {
 	{"descriptors", func(u Use) int { return u.Files }, 0},
 	{"goroutines", func(u Use) int { return u.Routines }, 0},
 	{"threads", func(u Use) int { return u.Threads }, -1},
-	{"KiB alive in Go", func(u Use) int { return u.Heap }, 128},
-	{"KiB alive in C", func(u Use) int { return u.C }, 128},
-	{"anonymous KiB resident", func(u Use) int { return u.Anonymous }, 768},
+	{"KiB alive in Go", func(u Use) int { return u.Heap }, 64},
+	{"KiB alive in C", func(u Use) int { return u.C }, 32},
+	{"anonymous KiB resident", func(u Use) int { return u.Anonymous }, 512},
 	{"KiB resident", func(u Use) int { return u.Resident }, -1},
 }
 

@@ -11,7 +11,7 @@ func TestGrowthIsSeen(t *testing.T) {
 		var g Growth
 		for cycle := 100; cycle <= 1000; cycle += 45 {
 			u := Use{Files: 6, Routines: 2, Threads: 8, Heap: 200, C: 90, Anonymous: 9000, Resident: 17000}
-			u.Anonymous += cycle * 7919 % 300 // what allocators do
+			u.Anonymous += cycle * 7919 % 200 // what allocators do
 			u.Heap += cycle * 7919 % 5
 			change(cycle, &u)
 			g.at, g.uses = append(g.at, cycle), append(g.uses, u)
@@ -37,9 +37,9 @@ func TestGrowthIsSeen(t *testing.T) {
 		{"code is read in", func(n int, u *Use) { u.Resident += 3 * n; u.Threads += n / 500 }, ""},
 		{"a descriptor at the end", func(n int, u *Use) { u.Files += n / 1000 }, "descriptors grow: 6 to 7"},
 		{"a goroutine at the end", func(n int, u *Use) { u.Routines += n / 1000 }, "goroutines grow: 2 to 3"},
-		{"a quarter of a KiB a cycle in Go", func(n int, u *Use) { u.Heap += n / 4 }, "alive in Go grow"},
-		{"a quarter of a KiB a cycle in C", func(n int, u *Use) { u.C += n / 4 }, "alive in C grow"},
-		{"two KiB a cycle somewhere", func(n int, u *Use) { u.Anonymous += 2 * n }, "anonymous KiB resident grow"},
+		{"an eighth of a KiB a cycle in Go", func(n int, u *Use) { u.Heap += n / 8 }, "alive in Go grow"},
+		{"an eighth of a KiB a cycle in C", func(n int, u *Use) { u.C += n / 8 }, "alive in C grow"},
+		{"a KiB and a half a cycle somewhere", func(n int, u *Use) { u.Anonymous += n * 3 / 2 }, "anonymous KiB resident grow"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			grew := run(c.change).grew()
