@@ -46,6 +46,7 @@ test: build
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory journeys
+	@$(MAKE) --no-print-directory lab SHORT=1
 	@$(MAKE) --no-print-directory vuln
 
 lint: vet
@@ -66,7 +67,7 @@ journeys: build
 	BUDAYANG_REQUIRE_PEERS=1 BUDAYANG_ALL_JOURNEYS=$(ALL) $(GO) test -count=1 -timeout 30m -parallel 2 ./test/journeys
 
 # The drivers against Debian's real kernel in a virtual machine, with USB devices and cameras that are written in Go. SHORT=1 is
-# some five minutes, the long form some three quarters of an hour. Without an emulator (and no way to install one) it says so and ends
+# a part of make test and some five minutes, the long form some forty. Without an emulator (and no way to install one) it says so and ends
 # well, unless BUDAYANG_REQUIRE_PEERS is set.
 SHORT ?=
 LAB_PACKAGES := ./cmd/kiosk ./devices/camera ./devices/bus/usb ./devices/scanner ./test/lab
