@@ -33,7 +33,10 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request, body []byte) {
 	var l wire.Lease
 	err = s.store.Update(r.Context(), func(tx Tx) error {
 		c, err := tx.CaseByReceipt(q.ReceiptCode)
-		if errors.Is(err, ErrNoRow) || err == nil && (len(c.Last4) != 4 || !strings.HasSuffix(person.Number, c.Last4)) {
+		if err == nil {
+			err = s.theirs(tx, c, person)
+		}
+		if errors.Is(err, ErrNoRow) {
 			return errNotFound
 		}
 		if err != nil {
@@ -64,6 +67,22 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	answer(w, http.StatusOK, l)
+}
+
+// theirs says whether a case is a person's ([ErrNoRow] where it is not): by the end of the number that its terminal wrote down, or, where it
+// knew none (of a guardian who showed nothing but a voucher), by who applied.
+func (s *Server) theirs(tx Tx, c CaseRow, person CitizenRow) error {
+	if c.Last4 != "" {
+		if len(c.Last4) != 4 || !strings.HasSuffix(person.Number, c.Last4) {
+			return ErrNoRow
+		}
+		return nil
+	}
+	a, err := tx.Card(c.ID)
+	if err == nil && a.Applicant != s.keys.pseudonym(person.Number) {
+		return ErrNoRow
+	}
+	return err
 }
 
 // grant counts the case's token up. It also follows the clock, so that a platform restored from an old copy never gives a

@@ -148,3 +148,23 @@ func TestALostGrantIsLearntAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestACaseWithoutANumberGoesOnForWhoApplied: whoever showed a voucher and no card wrote no number into the case.
+func TestACaseWithoutANumberGoesOnForWhoApplied(t *testing.T) {
+	s, box := newServer(t)
+	p, other := enrolled(t, s, "990000-0001"), enrolled(t, s, "990000-0002")
+	a := application(t, uuid.NewString(), p.proven(box, 0, seedPeople[0].name), 0)
+	p.sends(p.record(wire.TypeCaseOpened, a.Key, wire.CaseOpened{Item: "TID", ReceiptCode: a.Receipt, State: "SUBMITTED", At: time.Now()}))
+	if _, w := other.lease(a.Receipt, other.proven(box, 0, seedPeople[0].name)); code(w) != "E-NOT-FOUND" {
+		t.Errorf("before anybody applied: %s", w.Body)
+	}
+	if _, w := p.card("POST", "", a); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	if _, w := other.lease(a.Receipt, other.proven(box, 1, seedPeople[1].name)); code(w) != "E-NOT-FOUND" {
+		t.Errorf("somebody else: %s", w.Body)
+	}
+	if l, w := other.lease(a.Receipt, other.proven(box, 0, seedPeople[0].name)); w.Code != 200 || l.Case != a.Key {
+		t.Errorf("who applied: %s", w.Body)
+	}
+}
