@@ -70,7 +70,7 @@ journeys: build
 # a part of make test and some five minutes, the long form some forty. Without an emulator (and no way to install one) it says so and ends
 # well, unless BUDAYANG_REQUIRE_PEERS is set.
 SHORT ?=
-LAB_PACKAGES := ./cmd/kiosk ./devices/camera ./devices/bus/usb ./test/lab
+LAB_PACKAGES := ./cmd/kiosk ./devices/camera ./devices/bus/usb ./devices/scanner ./test/lab
 lab: build
 	@GO='$(GO)' LAB_TAGS=$(TEST_TAGS) test/lab/run $(if $(SHORT),-short) $(LAB_PACKAGES)
 
