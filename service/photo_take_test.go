@@ -75,7 +75,7 @@ func (j *slowJudge) TakeAll(pictures []*image.RGBA) ([]photo.Photo, []error) {
 
 // TestBothAreFetchedBeforeTheFirstIsJudged: on a machine that judges one photo for longer than the camera keeps the other there are two all the same.
 func TestBothAreFetchedBeforeTheFirstIsJudged(t *testing.T) {
-	s := studioOf(t, 60)
+	s := studioOf(t, 5) // slow enough that both are still kept while a busy machine with the race detector decodes the first
 	slow := &slowJudge{judge: s.booth, t: t, s: s}
 	s.booth = slow
 	waitKept(t, s, func(all []uint32) bool { return len(all) >= 8 })
