@@ -43,42 +43,32 @@ func studioOf(t *testing.T, rate int) *studio {
 	return s
 }
 
-// waitKept waits until the camera keeps what says.
-func waitKept(t *testing.T, s *studio, says func([]uint32) bool) []uint32 {
-	t.Helper()
-	for range 2000 {
-		if all := s.stream.Kept(); says(all) {
-			return all
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Error("the camera's pictures do not change")
-	return nil
-}
-
-// slowJudge takes as long for what it is given at one time as the camera remembers.
-type slowJudge struct {
+// forgetful keeps eight pictures until one is judged, which takes as long as a camera remembers.
+type forgetful struct {
+	devices.CameraStream
 	judge
-	t     *testing.T
-	s     *studio
-	asked []int // how many pictures each time
+	asked []int // how many pictures were judged each time
 }
 
-func (j *slowJudge) TakeAll(pictures []*image.RGBA) ([]photo.Photo, []error) {
-	j.asked = append(j.asked, len(pictures))
-	known := j.s.stream.Kept()
-	waitKept(j.t, j.s, func(now []uint32) bool {
-		return !slices.ContainsFunc(now, func(n uint32) bool { return slices.Contains(known, n) })
-	})
-	return j.judge.TakeAll(pictures)
+func (c *forgetful) Kept() []uint32 { return []uint32{1, 2, 3, 4, 5, 6, 7, 8} }
+
+func (c *forgetful) Still(_ uint32, f *devices.Frame) error {
+	if len(c.asked) > 0 {
+		return devices.ErrFrameGone
+	}
+	return c.Next(context.Background(), f, devices.View{})
+}
+
+func (c *forgetful) TakeAll(pictures []*image.RGBA) ([]photo.Photo, []error) {
+	c.asked = append(c.asked, len(pictures))
+	return c.judge.TakeAll(pictures)
 }
 
 // TestBothAreFetchedBeforeTheFirstIsJudged: on a machine that judges one photo for longer than the camera keeps the other there are two all the same.
 func TestBothAreFetchedBeforeTheFirstIsJudged(t *testing.T) {
-	s := studioOf(t, 5) // slow enough that both are still kept while a busy machine with the race detector decodes the first
-	slow := &slowJudge{judge: s.booth, t: t, s: s}
-	s.booth = slow
-	waitKept(t, s, func(all []uint32) bool { return len(all) >= 8 })
+	s := studioOf(t, 20)
+	slow := &forgetful{CameraStream: s.stream, judge: s.booth}
+	s.stream, s.booth = slow, slow
 	all, advice := s.take(candidates) // nothing was looked at: both are fetched
 	if len(all) != candidates || len(slow.asked) == 0 {
 		t.Fatalf("%d photos, %q; judged %v at a time", len(all), advice, slow.asked)
