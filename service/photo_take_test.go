@@ -98,7 +98,7 @@ func (c *countingStream) Still(n uint32, f *devices.Frame) error {
 func TestWhatWasLookedAtIsNotDecodedAgain(t *testing.T) {
 	s := studioOf(t, 15)
 	live := &Live{}
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	go func() {
 		for live.Looks() < 2*mostLooked && ctx.Err() == nil {
