@@ -101,7 +101,7 @@ func TestWhatWasLookedAtIsNotDecodedAgain(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	go func() {
-		for live.Looks() < 2*mostLooked && ctx.Err() == nil {
+		for live.Looks() < mostLooked && ctx.Err() == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
 		stop()
