@@ -96,6 +96,9 @@ func (c *countingStream) Still(n uint32, f *devices.Frame) error {
 
 // TestWhatWasLookedAtIsNotDecodedAgain, and is wiped when the step ends.
 func TestWhatWasLookedAtIsNotDecodedAgain(t *testing.T) {
+	if raceDetector {
+		t.Skip("four looks take minutes under the race detector; what runs beside what is looked at in TestBadPicturesAreTakenAgain too")
+	}
 	s := studioOf(t, 15)
 	live := &Live{}
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
