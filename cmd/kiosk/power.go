@@ -10,7 +10,7 @@ import (
 	"github.com/budayang/kiosk/devices/ups"
 )
 
-// power is what is known of the mains. On the battery nothing is begun that pays or prints; what was begun goes on. When the battery is
+// power is what is known of the mains. On the battery nothing is begun that opens a case; what was begun goes on. When the battery is
 // low (20 % where it is measured) the terminal closes after the visit, with the audit chain's head signed, so that nothing is under way
 // when the power goes. A UPS that says nothing changes nothing: what was so stays so until it speaks again.
 type power struct {
@@ -33,7 +33,7 @@ func (p *power) noted(t *terminal, now devices.Status) {
 			t.log.Error("the audit chain's head could not be signed", "error", err)
 		}
 	case battery && !wasBattery:
-		t.log.Warn("on the battery: nothing is begun that pays or prints", "reasons", now.Reasons)
+		t.log.Warn("on the battery: nothing is begun that opens a case", "reasons", now.Reasons)
 	case !battery && wasBattery:
 		t.log.Info("the mains are back")
 	}

@@ -24,7 +24,7 @@ func (h *hall) withUPS() *sim.UPS {
 	return u
 }
 
-// On the battery nothing is begun that pays or prints, whoever is served is served to the end, and near its end the terminal closes.
+// On the battery nothing is begun that opens a case, whoever is served is served to the end, and near its end the terminal closes.
 func TestPowerCutOnTheBattery(t *testing.T) {
 	t.Parallel()
 	h := newHall(t)
