@@ -26,6 +26,8 @@ type PayConfig struct {
 	Life     time.Duration          // for how long a bill can be paid; 0 is five minutes
 	Tariff   Tariff                 // nil: nothing has a price, and no bill is made
 	Cash     map[string]string      // where cash is taken, in Chinese and English
+	EBills   pay.EBillIssuer        // of e-bills for what was paid; nil: none is issued
+	Site     string                 // where an e-bill is looked up, as people type it; "" where there is none
 	// For how long an approved card waits for its citizen after it was paid, and without: then it ends here too, if its terminal did not
 	// end it before. 0 is three days, and thirty.
 	Unclaimed, Unfetched time.Duration
@@ -99,9 +101,35 @@ func (s *Server) openPay() error {
 	if p.Life < time.Minute || p.Life > pay.MaxLife || !regexp.MustCompile(`^\d{6}$`).MatchString(p.District) {
 		return fmt.Errorf("bills live from a minute to %s, and begin with six digits", pay.MaxLife)
 	}
-	s.settler = &pay.Settler{Rules: pay.House(), Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now, Changed: s.rang,
+	if !wire.Site(p.Site) {
+		return errors.New("the site where e-bills are looked up must be at most 80 visible characters, like pjcy.example.cn")
+	}
+	rules := pay.House()
+	rules.EBills = p.EBills != nil
+	s.settler = &pay.Settler{Rules: rules, Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now, Changed: s.rang,
+		EBills: p.EBills, Beside: s.beside(ebillsAtOnce),
 		Log: func(bill string, err error) { s.cfg.Log.Warn("payment channel", "bill", bill, "error", err) }}
 	return nil
+}
+
+// ebillsAtOnce is how many questions to the issuer of e-bills are under way at once.
+const ebillsAtOnce = 4
+
+// beside does acts that nobody may wait for, so many at once; what is too much is not done.
+func (s *Server) beside(most int) func(func()) bool {
+	free := make(chan struct{}, most)
+	return func(do func()) bool {
+		select {
+		case free <- struct{}{}:
+		default:
+			return false
+		}
+		s.working.Go(func() {
+			defer func() { <-free }()
+			do()
+		})
+		return true
+	}
 }
 
 // billAccounts are the store's accounts for the settler.
@@ -428,8 +456,31 @@ func (s *Server) billWire(a *pay.Account) wire.Bill {
 	for _, m := range a.Matters {
 		out.Unknown = out.Unknown || m.Kind == pay.MatterUnknown && m.Ended.IsZero()
 	}
+	out.EBill = s.ebillWire(a.EBill)
 	for _, f := range a.Refunds {
 		out.Refunds = append(out.Refunds, wire.BillRefund{Number: f.Number, Why: f.Why, Amount: int64(f.Amount), State: string(f.State)})
+	}
+	return out
+}
+
+// ebillWire is what a terminal hears of an e-bill. One that is about to be cancelled is there yet.
+func (s *Server) ebillWire(e *pay.EBill) *wire.EBill {
+	if e == nil || e.State == pay.EBillDropped {
+		return nil
+	}
+	out := &wire.EBill{State: wire.EBillComing, Site: s.cfg.Pay.Site}
+	switch e.State {
+	case pay.EBillRefused, pay.EBillByHand:
+		out.State = wire.EBillDesk
+	case pay.EBillRed:
+		out.State = wire.EBillRed
+	case pay.EBillIssued, pay.EBillRedDue, pay.EBillRedAsked, pay.EBillRedRefused:
+		out.State = wire.EBillIssued
+	}
+	if is := e.Issued; is.Number != "" {
+		out.Code, out.Number, out.Check, out.Issued, out.QR = is.Code, is.Number, is.Check, is.At, is.URL
+	} else if out.State == wire.EBillIssued || out.State == wire.EBillRed { // what a person had made elsewhere
+		out.State = wire.EBillDesk
 	}
 	return out
 }

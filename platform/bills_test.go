@@ -37,7 +37,10 @@ type till struct {
 
 func (x *till) now() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) }
 
-func newTill(t *testing.T) *till {
+func newTill(t *testing.T) *till { t.Helper(); return newTillWith(t, false) }
+
+// newTillWith is one whose channel issues e-bills besides, or not.
+func newTillWith(t *testing.T, ebills bool) *till {
 	t.Helper()
 	x := &till{t: t, box: &mailbox{}}
 	own, err := sm2.GenerateKey(rand.Reader)
@@ -67,6 +70,9 @@ func newTill(t *testing.T) *till {
 	cfg := Config{Dir: t.TempDir(), SMS: x.box, Now: x.now, Pay: PayConfig{
 		Channels: map[string]pay.Channel{"nontax": c}, Use: "nontax", Cash: both("2 号窗口", "window 2"),
 		Tariff: Prices{Items: map[string]pay.Fen{"TID": 1000}, Half: []string{numberOf(t, 2)}, Exempt: []string{numberOf(t, 4)}}}}
+	if ebills {
+		cfg.Pay.EBills, cfg.Pay.Site = c, "ebill.example.cn"
+	}
 	if storeOfTests != nil {
 		cfg.Store = storeOfTests(t)
 	}
@@ -343,6 +349,8 @@ func TestBillsOnPostgres(t *testing.T) {
 	t.Run("two servers", TestTwoServersSettleOneBill)
 	t.Run("late", TestCancelledAndPaidLate)
 	t.Run("statement", TestStatementsAreComparedOnce)
+	t.Run("e-bill", TestTheTerminalHearsOfTheEBill)
+	t.Run("two servers and an e-bill", TestTwoServersAskForOneEBill)
 }
 
 func TestChannelsThatCannotBe(t *testing.T) {
@@ -350,6 +358,7 @@ func TestChannelsThatCannotBe(t *testing.T) {
 		"name":     {Channels: map[string]pay.Channel{"a/b": nil}},
 		"unknown":  {Use: "x"},
 		"district": {District: "99"},
+		"site":     {Site: "票据 查验"},
 		"life":     {Life: time.Second},
 	} {
 		dir := t.TempDir()

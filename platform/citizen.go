@@ -228,6 +228,10 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, body []byte) {
 		answer(w, http.StatusOK, a)
 		return
 	}
+	if r.PathValue("service") == ebillService {
+		s.queryEBills(w, r, q)
+		return
+	}
 	if r.PathValue("service") != "sb-info" {
 		s.refuse(w, errNotFound, "no such service")
 		return

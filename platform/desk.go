@@ -29,6 +29,8 @@ const (
 	actReturn = "return"  // the payment, or one whose refund was refused, goes back through the channel
 	actByHand = "by-hand" // it was paid back by hand
 	actNoted  = "noted"   // a contradiction or a missing line was cleared up
+	actAgain  = "again"   // the e-bill, or its red one, is asked for once more
+	actDone   = "done"    // a receipt was made elsewhere, or the e-bill cancelled at its issuer's
 )
 
 // States of a verdict.
@@ -74,6 +76,8 @@ func moneyChoices(kind string) []choice {
 		return []choice{{Act: actReturn}}
 	case pay.MatterRefund:
 		return []choice{{Act: actReturn}, {Act: actByHand}}
+	case pay.MatterEBill, pay.MatterRed:
+		return []choice{{Act: actAgain}, {Act: actDone}}
 	case pay.MatterAgainst, pay.MatterStatement:
 		return []choice{{Act: actNoted}}
 	}
@@ -368,6 +372,10 @@ func (s *Server) settleMoney(tx Tx, v VerdictRow) error {
 		err = s.settler.Rules.Return(a, transaction, "desk", who, now)
 	case actByHand:
 		err = s.settler.Rules.PaidByHand(a, m.Ref, "by hand", who, now)
+	case actAgain:
+		err = s.settler.Rules.EBillAgain(a, who, now)
+	case actDone:
+		err = s.settler.Rules.EBillDone(a, "by hand", who, now)
 	case actNoted:
 		err = s.settler.Rules.Noted(a, m.Kind, m.Ref, "cleared up", who, now)
 	}

@@ -184,7 +184,16 @@ func (s *Server) currentCatalogue(tx Tx) (wire.Catalogue, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, greyed(tx, &c)
+	if err := greyed(tx, &c); err != nil || s.cfg.Pay.EBills != nil {
+		return c, err
+	}
+	if a, named := c.Items[ebillItem]; !named || a.Available {
+		if c.Items == nil {
+			c.Items = map[string]wire.Avail{}
+		}
+		c.Items[ebillItem] = wire.Avail{Why: both("本地未开通电子票据，请到窗口领取票据", "No e-bills are issued here; please ask at the counter for a receipt")}
+	}
+	return c, nil
 }
 
 func storedCatalogue(tx Tx) (c wire.Catalogue, err error) {

@@ -46,6 +46,8 @@ var choiceWords = map[choice]string{
 	{actReturn, ""}:                 "原路退款 Pay back through the channel",
 	{actByHand, ""}:                 "已线下退款 Was paid back by hand",
 	{actNoted, ""}:                  "已查明，无需退款 Cleared up; nothing moves",
+	{actAgain, ""}:                  "重新申请开具或冲红 Ask the issuer once more",
+	{actDone, ""}:                   "已线下开具或冲红 A receipt was made, or cancelled, elsewhere",
 }
 
 // String is a choice as a form sends it.

@@ -78,6 +78,7 @@ var pageGroups = map[string][][3]string{
 	"matter": {
 		{"amount", "金额不符", "another amount"}, {"refund-refused", "渠道拒绝退款", "refund refused"}, {"unknown", "渠道未答复", "not known"},
 		{"contradiction", "渠道前后矛盾", "contradiction"}, {"not-in-statement", "对账单中没有", "not in the statement"},
+		{"ebill-refused", "电子票据开具被拒", "e-bill refused"}, {"red-refused", "电子票据冲红被拒", "red e-bill refused"}, {"ebill-late", "电子票据迟迟未开具", "e-bill is late"},
 	},
 	"verdict": {
 		{"open", "待确认", "proposed"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未同意", "refused"}, {"overtaken", "情况已变，未执行", "overtaken, nothing done"},

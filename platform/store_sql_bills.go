@@ -89,7 +89,17 @@ func (t *sqlTx) putBillParts(a *pay.Account) error {
 			return err
 		}
 	}
-	return nil
+	e := a.EBill
+	if e == nil {
+		return nil
+	}
+	return put(`INSERT INTO bill_ebills (bill, state, code, number, mark, at, url, red_code, red_number, red_mark, red_at, red_url, doubt, acts, looks, due,
+		since, heard, refusal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (bill) DO UPDATE SET state = excluded.state, code = excluded.code,
+		number = excluded.number, mark = excluded.mark, at = excluded.at, url = excluded.url, red_code = excluded.red_code, red_number = excluded.red_number,
+		red_mark = excluded.red_mark, red_at = excluded.red_at, red_url = excluded.red_url, doubt = excluded.doubt, acts = excluded.acts,
+		looks = excluded.looks, due = excluded.due, since = excluded.since, heard = excluded.heard, refusal = excluded.refusal`,
+		bill, string(e.State), e.Issued.Code, e.Issued.Number, e.Issued.Check, maybe(e.Issued.At), e.Issued.URL, e.Red.Code, e.Red.Number, e.Red.Check,
+		maybe(e.Red.At), e.Red.URL, number(e.Doubt), e.Acts, e.Looks, maybe(e.Due), maybe(e.Since), maybe(e.Heard), e.Code)
 }
 
 func (t *sqlTx) Bill(number string) (*pay.Account, error) {
@@ -140,6 +150,18 @@ func (t *sqlTx) Bill(number string) (*pay.Account, error) {
 			err := scan(&x.Kind, &x.Ref, &opened, &ended, &x.How, &x.By)
 			x.Opened, x.Ended = at(opened), at(ended)
 			a.Matters = append(a.Matters, x)
+			return err
+		}},
+		{`SELECT state, code, number, mark, at, url, red_code, red_number, red_mark, red_at, red_url, doubt, acts, looks, due, since, heard, refusal
+			FROM bill_ebills WHERE bill = ?`, func(scan func(...any) error) error {
+			var x pay.EBill
+			var state, issued, red, due, since, heard string
+			var doubt int64
+			err := scan(&state, &x.Issued.Code, &x.Issued.Number, &x.Issued.Check, &issued, &x.Issued.URL, &x.Red.Code, &x.Red.Number, &x.Red.Check, &red,
+				&x.Red.URL, &doubt, &x.Acts, &x.Looks, &due, &since, &heard, &x.Code)
+			x.State, x.Doubt, x.Issued.At, x.Red.At = pay.EBillState(state), doubt != 0, at(issued), at(red)
+			x.Due, x.Since, x.Heard = at(due), at(since), at(heard)
+			a.EBill = &x
 			return err
 		}},
 	} {

@@ -77,6 +77,9 @@ func billSuite(t *testing.T, e anEngine) {
 		x.Payments[0].At = later(time.Millisecond)
 		x.Refunds = []pay.Refund{{Number: "R" + n + "01aaaaaa1", Transaction: "a", Attempt: n + "01", Amount: 1, Why: "wrong", State: pay.RefundAsked, Doubt: true, Acts: 1, Looks: 3, Due: later(time.Minute), Made: moment, Code: "N"}}
 		x.Matters = []pay.Matter{{Kind: pay.MatterAmount, Ref: "a", Opened: moment, Ended: later(time.Hour), How: "goes back", By: "op"}, {Kind: pay.MatterUnknown, Ref: n + "01", Opened: later(time.Second)}}
+		x.EBill = &pay.EBill{State: pay.EBillRedAsked, Issued: pay.Issued{Code: "99010126", Number: "0000000007", Check: "a1b2c3", At: later(time.Minute), URL: "https://e.example/7"},
+			Red: pay.Issued{Code: "99010126", Number: "0000000008", Check: "d4", At: later(time.Hour)}, Doubt: true, Acts: 3, Looks: 2, Due: later(time.Second), Since: moment,
+			Heard: later(2 * time.Second), Code: "N"}
 		for range 2 { // again, and as it is
 			update(t, b, func(tx Tx) error { return tx.PutBill(x, time.Time{}) })
 		}
@@ -258,6 +261,13 @@ func billSuite(t *testing.T, e anEngine) {
 			}
 			for i := range rapid.IntRange(0, 3).Draw(r, "matters") {
 				x.Matters = append(x.Matters, pay.Matter{Kind: text.Draw(r, "kind"), Ref: fmt.Sprint(i), Opened: when.Draw(r, "opened"), Ended: when.Draw(r, "ended"), How: text.Draw(r, "how")})
+			}
+			if rapid.Bool().Draw(r, "ebill") {
+				paper := rapid.Custom(func(r *rapid.T) pay.Issued {
+					return pay.Issued{Code: text.Draw(r, "code"), Number: text.Draw(r, "number"), Check: text.Draw(r, "check"), At: when.Draw(r, "at"), URL: text.Draw(r, "url")}
+				})
+				x.EBill = &pay.EBill{State: pay.EBillState(text.Draw(r, "state")), Issued: paper.Draw(r, "issued"), Red: paper.Draw(r, "red"), Doubt: rapid.Bool().Draw(r, "doubt"),
+					Acts: rapid.IntRange(0, 9).Draw(r, "acts"), Looks: rapid.IntRange(0, 9).Draw(r, "looks"), Due: when.Draw(r, "due"), Since: when.Draw(r, "since"), Code: text.Draw(r, "refusal")}
 			}
 			if err := a.Update(ctx, func(tx Tx) error { return tx.AddBill(x, time.Time{}) }); err != nil {
 				r.Fatal(err)

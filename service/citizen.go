@@ -232,6 +232,7 @@ type Result struct {
 type Section struct {
 	Title Text
 	Rows  []Row
+	QR    string // stands as a code on a slip; "" without
 }
 
 // Guide shows one entry of the guide. Answered by Next or PrintSlip (only offered when CanPrint).

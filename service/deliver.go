@@ -159,6 +159,9 @@ func (s *rateStep) Run(ctx context.Context, j *Journey) error {
 		if j.print.number != "" {
 			rows = append(rows, j.numberRow())
 		}
+		if row, there := j.ebillRow(); there {
+			rows = append(rows, row)
+		}
 		rows = append(rows, Row{Label: T("svc.row.took"), Value: T("svc.value.took",
 			"min", strconv.Itoa(int(took.Minutes())), "sec", strconv.Itoa(int(took.Seconds())%60))})
 		p := j.page()

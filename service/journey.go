@@ -49,7 +49,8 @@ type printed struct {
 	number string
 	label  Text // of the number; zero: a certificate's
 	bill   billStep
-	back   int64 // fen that goes back of what was paid twice
+	back   int64  // fen that goes back of what was paid twice
+	ebill  *EBill // of what was paid, nil while nobody says anything of one
 	verify string
 	until  time.Time // of the card's validity
 }

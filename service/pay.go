@@ -62,6 +62,25 @@ type Bill struct {
 	Expires time.Time
 	Cash    Text
 	Refunds []BillRefund
+	EBill   *EBill // nil: there is none, or nobody says anything of one
+}
+
+// EBillState is where an e-bill stands.
+type EBillState string
+
+// E-bill states. One that is cancelled is shown to nobody: its money went back.
+const (
+	EBillComing EBillState = "coming" // when the money has arrived
+	EBillIssued EBillState = "issued"
+	EBillDesk   EBillState = "desk" // to be had at the counter
+)
+
+// EBill is the fiscal receipt of what was paid (财政电子票据), as its issuer made it.
+type EBill struct {
+	State               EBillState
+	Code, Number, Check string // 票据代码, 票据号码, 校验码
+	QR                  string // address of its picture, "" when there is none
+	Site                string // where it is looked up, "" when nobody says
 }
 
 // BillRefund is money that goes back.
@@ -463,9 +482,9 @@ func (p *payment) over(ctx context.Context, way string) {
 	}
 }
 
-// askBack asks whether something of what the citizen paid for this bill goes back: it was paid twice, at two channels or after a code
-// had ended. Whoever stands there is told; the platform pays back by itself.
-func (j *Journey) askBack(ctx context.Context) {
+// askBill asks what the receipt must say of the bill: whether something of what the citizen paid goes back, as it was paid twice, at two
+// channels or after a code had ended (the platform pays back by itself), and whether its e-bill is issued by now. Nobody waits for that.
+func (j *Journey) askBill(ctx context.Context) {
 	if j.e.cfg.Cashier == nil || j.print.bill.Number == "" || j.print.bill.Amount == 0 {
 		return
 	}
@@ -481,6 +500,7 @@ func (j *Journey) askBack(ctx context.Context) {
 			j.print.back += f.Amount
 		}
 	}
+	j.print.ebill = b.EBill
 }
 
 // follow asks until the bill is not open any more, its time is over, or ctx ends, and returns the last that was heard.

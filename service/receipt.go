@@ -24,7 +24,7 @@ func (s *receiptStep) Ready(Scene) Text { return Text{} }
 func (s *receiptStep) Run(ctx context.Context, j *Journey) error {
 	j.stage("receipt", StageRunning, Text{})
 	j.show(Text{})
-	j.askBack(ctx)
+	j.askBill(ctx)
 	if j.printSlip(ctx, "receipt", j.receiptSlip()) {
 		j.stage("receipt", StageDone, Text{})
 		j.show(Text{})

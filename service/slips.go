@@ -96,12 +96,56 @@ func (j *Journey) receiptSlip() slip.Slip {
 		rows = append(rows, Row{Label: T("svc.row.until"), Plain: cardface.Day(j.print.until)})
 	}
 	b = append(b, j.slipRows(rows), slip.Space{Dots: 12}, j.code())
+	b = append(b, j.ebillBlocks()...)
 	if j.print.verify != "" {
 		b = append(b, slip.Text{Text: j.say(T("svc.slip.receipt.verify"))})
 	} else {
 		b = append(b, slip.Text{Text: j.say(T("svc.slip.receipt.keep"))})
 	}
 	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
+}
+
+// ebillBlocks say what there is of the e-bill: how to have it checked, or that it comes later, and how to get it then.
+func (j *Journey) ebillBlocks() []slip.Block {
+	e := j.print.ebill
+	if e == nil {
+		return nil
+	}
+	b := []slip.Block{slip.Rule{Dashed: true}, slip.Text{Text: j.say(T("svc.row.ebill")), Align: slip.Center, Bold: true}}
+	switch e.State {
+	case EBillIssued:
+		b = append(b, j.slipRows([]Row{{Label: T("svc.row.ebill-code"), Plain: e.Code}, {Label: T("svc.row.ebill-number"), Plain: e.Number},
+			{Label: T("svc.row.ebill-check"), Plain: e.Check}}))
+		if e.QR != "" {
+			b = append(b, slip.QR{Data: e.QR, Level: 'M', Module: 6, Caption: j.say(T("svc.slip.ebill.scan"))})
+		}
+		if e.Site != "" {
+			b = append(b, slip.Text{Text: j.say(T("svc.slip.ebill.site", "site", e.Site))})
+		}
+	case EBillDesk:
+		b = append(b, slip.Text{Text: j.say(T("svc.slip.ebill.desk"))})
+	default:
+		b = append(b, slip.Text{Text: j.say(T("svc.slip.ebill.coming"))})
+	}
+	return append(b, slip.Rule{Dashed: true})
+}
+
+// ebillRow is the same in one line of the screen.
+func (j *Journey) ebillRow() (r Row, there bool) {
+	e := j.print.ebill
+	if e == nil {
+		return r, false
+	}
+	r.Label = T("svc.row.ebill")
+	switch e.State {
+	case EBillIssued:
+		r.Plain = e.Number
+	case EBillDesk:
+		r.Value = T("svc.value.ebill.desk")
+	default:
+		r.Value = T("svc.value.ebill.coming")
+	}
+	return r, true
 }
 
 // troubleSlip is what a citizen leaves with when a case did not end well.
@@ -126,6 +170,9 @@ func (j *Journey) resultSlip() slip.Slip {
 			b = append(b, slip.Text{Text: j.say(sec.Title), Bold: true})
 		}
 		b = append(b, j.slipRows(sec.Rows))
+		if sec.QR != "" {
+			b = append(b, slip.QR{Data: sec.QR, Level: 'M', Module: 6})
+		}
 	}
 	b = append(b, slip.Space{Dots: 12})
 	if !j.found.AsOf.IsZero() {

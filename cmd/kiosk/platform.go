@@ -99,6 +99,9 @@ func (c city) Query(ctx context.Context, name, visit string, token service.Token
 	out := service.Found{Title: service.Worded(a.Title), AsOf: a.AsOf}
 	for _, s := range a.Sections {
 		section := service.Section{Title: service.Worded(s.Title)}
+		if wire.Web(s.QR) {
+			section.QR = s.QR
+		}
 		for _, r := range s.Rows {
 			section.Rows = append(section.Rows, service.Row{Label: service.Worded(r.Label), Plain: r.Value, Masked: r.Masked, Private: r.Private})
 		}
@@ -157,7 +160,22 @@ func (c city) billed(b wire.Bill, err error) (service.Bill, error) {
 	for _, f := range b.Refunds {
 		out.Refunds = append(out.Refunds, service.BillRefund{Why: f.Why, State: f.State, Amount: f.Amount})
 	}
+	out.EBill = receipted(b.EBill)
 	return out, nil
+}
+
+// receipted puts an e-bill into the engine's words. One that cannot be shown has not come.
+func receipted(e *wire.EBill) *service.EBill {
+	if e == nil || e.State == wire.EBillRed {
+		return nil
+	}
+	switch {
+	case e.State == wire.EBillDesk:
+		return &service.EBill{State: service.EBillDesk}
+	case e.State == wire.EBillIssued && e.Shown():
+		return &service.EBill{State: service.EBillIssued, Code: e.Code, Number: e.Number, Check: e.Check, QR: e.QR, Site: e.Site}
+	}
+	return &service.EBill{State: service.EBillComing}
 }
 
 // meanings are the platform's codes in the engine's words.

@@ -28,6 +28,8 @@ type payFile struct {
 		EN      string `toml:"en"`
 	} `toml:"offer"`
 	Cash   map[string]string `toml:"cash"`
+	EBills string            `toml:"ebills"`      // name of the channel that issues e-bills for what was paid at any
+	Site   string            `toml:"ebill_site"`  // where they are looked up
 	Half   string            `toml:"half_file"`   // identity numbers of those who pay half, one a line, mode 0600
 	Exempt string            `toml:"exempt_file"` // of those who pay nothing
 	Fee    []struct {
@@ -130,6 +132,13 @@ func readPay(path string) (p platform.PayConfig, err error) {
 			return p, fmt.Errorf("%s: channel %s: %w", path, c.Name, err)
 		}
 	}
+	p.Site = in.Site
+	if in.EBills != "" {
+		var issues bool
+		if p.EBills, issues = p.Channels[in.EBills].(pay.EBillIssuer); !issues {
+			return p, fmt.Errorf("%s: channel %.40q is not there, or issues no e-bills: kind nontax does", path, in.EBills)
+		}
+	}
 	return p, nil
 }
 
@@ -168,6 +177,7 @@ type payCmd struct {
 	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day differs from what is booked."`
 	Return    payReturnCmd    `cmd:"" help:"Order a payment back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
 	ByHand    payByHandCmd    `cmd:"" help:"Note that a refund that the channel refused was paid by hand."`
+	EBill     payEBillCmd     `cmd:"" name:"ebill" help:"Have an e-bill asked for again that its issuer refused, or the red one; with --how, note that it was made by hand."`
 }
 
 type payChannelsCmd struct {
@@ -289,6 +299,23 @@ func (c payByHandCmd) Run(ctx context.Context) error {
 	}
 	return c.change(ctx, bill, c.Operator, func(a *pay.Account, now time.Time) error {
 		return pay.House().PaidByHand(a, c.Refund, c.How, c.Operator, now)
+	})
+}
+
+type payEBillCmd struct {
+	Bill     string `arg:"" help:"Number of the bill."`
+	Operator string `required:"" help:"Who decides."`
+	How      string `help:"How a receipt was made, or the e-bill cancelled, elsewhere, in a few words that name nobody."`
+	theStore
+}
+
+// Run orders or notes it; the servers ask.
+func (c payEBillCmd) Run(ctx context.Context) error {
+	return c.change(ctx, c.Bill, c.Operator, func(a *pay.Account, now time.Time) error {
+		if c.How != "" {
+			return pay.House().EBillDone(a, c.How, c.Operator, now)
+		}
+		return pay.House().EBillAgain(a, c.Operator, now)
 	})
 }
 

@@ -309,6 +309,10 @@ func checkBill(ctx context.Context, s *session) error {
 			return b, fmt.Errorf("a code to scan in state %.20q", b.State)
 		case b.Cash != nil && !worded(b.Cash):
 			return b, errors.New("the way to pay in cash is not in both languages")
+		case b.EBill != nil && (b.State == wire.BillOpen || b.State == wire.BillClosing || b.State == wire.BillClosed || b.Amount == 0):
+			return b, fmt.Errorf("an e-bill of %d fen in state %.20q, which nobody paid", b.Amount, b.State)
+		case b.EBill != nil && !b.EBill.Shown():
+			return b, errors.New("an e-bill that cannot be shown")
 		}
 		return b, nil
 	}

@@ -123,17 +123,24 @@ const (
 	ActClose       Act = "close"
 	ActRefund      Act = "refund"
 	ActQueryRefund Act = "query-refund"
+	ActEBill       Act = "ebill"
+	ActQueryEBill  Act = "query-ebill"
+	ActRedEBill    Act = "red-ebill"
 )
+
+// ofEBill: the act is the issuer's, for which nobody waits.
+func (t Act) ofEBill() bool { return t == ActEBill || t == ActQueryEBill || t == ActRedEBill }
 
 // A Task is one act at a channel, complete.
 type Task struct {
 	Act     Act
 	Bill    string
 	Channel string
-	Number  string // of the attempt or refund
+	Number  string // of the attempt or refund; of an e-bill, the bill's
 	Acts    int    // of it, when this began
 	Order   Order
 	Refund  RefundOrder
+	EBill   EBillOrder
 }
 
 // Tend brings an account up to the time and says what is to be done at the channel now, or nil. The task is noted in the account:
@@ -161,6 +168,7 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 		}
 	}
 	r.close(a, now)
+	r.followEBill(a, now)
 	r.remind(a, now)
 
 	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
@@ -205,7 +213,7 @@ func (r Rules) Tend(a *Account, now time.Time) *Task {
 		t.Due = r.next(a, t, now)
 		return task
 	}
-	return nil
+	return r.tendEBill(a, now)
 }
 
 // next is when an attempt is looked at again.
@@ -255,6 +263,11 @@ func (r Rules) remind(a *Account, now time.Time) {
 			a.matter(MatterUnknown, f.Number, now)
 		}
 	}
+	if r.ebillLate(a, now) {
+		a.matter(MatterEBillLate, a.Bill.Number, now)
+	} else {
+		a.endMatter(MatterEBillLate, a.Bill.Number, "the issuer said", "", now)
+	}
 }
 
 // Wake is when Tend has something to do next; zero: never, unless somebody changes the account.
@@ -276,6 +289,9 @@ func (r Rules) Wake(a *Account) (at time.Time) {
 	for _, f := range a.Refunds {
 		sooner(f.Due)
 	}
+	if a.EBill != nil {
+		sooner(a.EBill.Due)
+	}
 	return at
 }
 
@@ -284,6 +300,7 @@ type Answer struct {
 	QR       string
 	Standing Standing
 	Refund   RefundStanding
+	EBill    EBillStanding
 	Err      error
 }
 
@@ -294,6 +311,8 @@ func (r Rules) Heard(a *Account, task Task, got Answer, now time.Time) {
 		if f := a.Refund(task.Number); f != nil {
 			r.heardRefund(a, f, task, got, now)
 		}
+	case ActEBill, ActQueryEBill, ActRedEBill:
+		r.heardEBill(a, task, got, now)
 	default:
 		if t := a.Attempt(task.Number); t != nil {
 			r.heardOrder(a, t, task, got, now)
@@ -427,6 +446,7 @@ func (r Rules) Receive(a *Account, number string, p Received, now time.Time) {
 	switch booked.Use {
 	case UseKept:
 		a.Bill.Paid = p.At
+		r.wantEBill(a, now)
 	case UseWrong:
 		a.matter(MatterAmount, p.Transaction, now)
 	default:
@@ -482,6 +502,7 @@ func (r Rules) Return(a *Account, transaction, why, by string, now time.Time) er
 		}
 	}
 	r.refund(a, *p, why, false, now)
+	r.followEBill(a, now)
 	a.endMatter(MatterAmount, transaction, "goes back", by, now)
 	return nil
 }
@@ -498,15 +519,16 @@ func (r Rules) PaidByHand(a *Account, number, how, by string, now time.Time) err
 	}
 	f.State, f.Due = to, time.Time{}
 	a.endMatter(MatterRefund, number, how, by, now)
-	r.back(a, f)
+	r.back(a, f, now)
 	return nil
 }
 
-func (r Rules) back(a *Account, f *Refund) {
+func (r Rules) back(a *Account, f *Refund, now time.Time) {
 	if k := a.Kept(); k != nil && k == a.paymentAt(f.Attempt, f.Transaction) {
 		if to, ok := r.bills.move(a.Bill.State, eventBack); ok {
 			a.Bill.State = to
 		}
+		r.followEBill(a, now)
 	}
 }
 
@@ -573,7 +595,7 @@ func (r Rules) RefundStood(a *Account, number, event string, now time.Time) {
 	case RefundDone:
 		f.Due, f.Doubt = time.Time{}, false
 		a.endMatter(MatterRefund, number, "the channel paid back after all", "", now)
-		r.back(a, f)
+		r.back(a, f, now)
 	case RefundRefused:
 		f.Due, f.Doubt = time.Time{}, false
 		a.matter(MatterRefund, number, now)

@@ -21,14 +21,16 @@ func (r *Rules) Break(rule string) {
 		r.refunds[RefundAsked][eventWaiting] = RefundDone
 	case "an expired bill counts as closed at once":
 		r.bills[BillOpen][eventClose] = BillClosed
+	case "a refund leaves the e-bill":
+		delete(r.ebills[EBillIssued], eventBack)
 	default:
 		panic(rule)
 	}
 }
 
 // Moves are the tables as rows "state event state", and the states that the code knows.
-func (r Rules) Moves() (bills, attempts, refunds [][3]string) {
-	return rows(r.bills), rows(r.attempts), rows(r.refunds)
+func (r Rules) Moves() (bills, attempts, refunds, ebills [][3]string) {
+	return rows(r.bills), rows(r.attempts), rows(r.refunds), rows(r.ebills)
 }
 
 func rows[S ~string](t table[S]) (all [][3]string) {

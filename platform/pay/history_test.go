@@ -190,13 +190,15 @@ var dialects = map[string]func(now func() time.Time) (market, pay.Channel, error
 
 // province is what an integrator would write for the invented province (paysim/province.go).
 var province = nontax.Shape{
-	Paths: map[string]string{"create": "ddsc", "query": "ddcx", "close": "ddgb", "refund": "tk", "query-refund": "tkcx", "statement": "dzd"},
+	Paths: map[string]string{"create": "ddsc", "query": "ddcx", "close": "ddgb", "refund": "tk", "query-refund": "tkcx", "statement": "dzd",
+		"ebill": "kp", "query-ebill": "kpcx", "red-ebill": "ch"},
 	Posts: true, Data: "sj", Success: "0000", Yuan: true, Time: "20060102150405",
 	Names: map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
-		"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh"},
-	States: map[string]string{"0": "waiting", "1": "paid", "2": "closed", "W": "working", "S": "done", "F": "refused"},
+		"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
+		"paid": "jfsj", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"},
+	States: map[string]string{"0": "waiting", "1": "paid", "2": "closed", "W": "working", "S": "done", "F": "refused", "Y": "issued", "H": "red"},
 	Codes: map[string]string{"1404": "ORDER_NOT_EXIST", "2404": "REFUND_NOT_EXIST", "3404": "NO_STATEMENT_YET", "1201": "ORDER_PAID", "1403": "MERCHANT_LIMIT",
-		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER"},
+		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER", "4404": "EBILL_NOT_EXIST", "4001": "MONEY_NOT_ARRIVED", "4403": "EBILL_REFUSED"},
 }
 
 // chance gives numbers from 0 to n-1.
@@ -236,6 +238,7 @@ type flaw struct {
 	two     string // another channel's dialect, which citizens may go over to; "": none
 	rule    bool
 	channel func(pay.Channel) pay.Channel
+	ebills  func(pay.EBillIssuer) pay.EBillIssuer
 	world   func(*world)
 }
 
@@ -260,11 +263,19 @@ func newWorld(pick chance, broken flaw) *world {
 		other.StartAt(50_000_000)
 		w.sims, w.names, second = append(w.sims, other), append(w.names, "other"), c
 	}
+	issuer, issues := channel.(pay.EBillIssuer)
+	w.rules.EBills = issues && broken.two == ""
+	if broken.ebills != nil {
+		issuer = broken.ebills(issuer)
+	}
 	if broken.channel != nil {
 		channel = broken.channel(channel)
 	}
 	w.store = &memory{rows: map[string][]byte{}, leases: map[string]time.Time{}, rules: w.rules}
 	w.settler = &pay.Settler{Rules: w.rules, Accounts: w.store, Channels: map[string]pay.Channel{channelName: channel}, Owner: "one", Now: clock}
+	if w.rules.EBills {
+		w.settler.EBills = issuer
+	}
 	if second != nil {
 		w.settler.Channels["other"] = second
 	}
@@ -393,7 +404,7 @@ func (w *world) step() {
 		w.change(bill, func(a *pay.Account) { task = w.settler.Rules.Tend(a, w.now) })
 		if task != nil {
 			got := w.settler.Do(w.ctx, *task)
-			w.say("%s %s: %v %v %s", task.Act, task.Number, got.Standing, got.Err, got.Refund)
+			w.say("%s %s: %v %v %s %s", task.Act, task.Number, got.Standing, got.Err, got.Refund, got.EBill.State)
 			w.open = append(w.open, heard{*task, got})
 		}
 		if w.pick(3) > 0 {
@@ -431,6 +442,9 @@ func (w *world) step() {
 			})
 			break
 		}
+		if w.ebillDecided(a) {
+			break
+		}
 		if p := a.Kept(); p != nil {
 			w.say("the payment of %s shall go back", bill)
 			w.change(bill, func(a *pay.Account) { _ = w.rules.Return(a, p.Transaction, "unissued", "", w.now) })
@@ -451,7 +465,7 @@ func (w *world) step() {
 		})
 	default:
 		w.sims[w.pick(len(w.sims))].Steer(func(f *paysim.Faults) {
-			switch n := w.pick(13); n {
+			switch n := w.pick(18); n {
 			case 0:
 				f.LoseBefore++
 			case 1, 2:
@@ -477,6 +491,14 @@ func (w *world) step() {
 				f.Unsigned++
 			case 12:
 				f.Denied++
+			case 13:
+				f.Arrives = time.Duration(w.pick(3)) * 20 * time.Minute
+			case 14:
+				f.RefuseEBill += 1 + w.pick(3)
+			case 15, 16:
+				f.LoseEBill++
+			case 17:
+				f.Making = time.Duration(w.pick(2)) * 3 * time.Minute
 			}
 		})
 	}
@@ -630,6 +652,7 @@ func (w *world) end() error {
 		settle()
 	}
 	w.judge()
+	w.judgeEBills()
 	return w.problem
 }
 
@@ -779,7 +802,7 @@ func TestRandomHistories(t *testing.T) {
 
 func playHistories(t *testing.T, with flaw, from, n uint64) {
 	var mu sync.Mutex
-	uses, orders, matters := map[pay.Use]int{}, 0, map[string]int{}
+	uses, orders, matters, ebills := map[pay.Use]int{}, 0, map[string]int{}, map[pay.EBillState]int{}
 	var wg sync.WaitGroup
 	for lane := range uint64(4) {
 		wg.Go(func() {
@@ -797,7 +820,13 @@ func playHistories(t *testing.T, with flaw, from, n uint64) {
 						uses[p.Use]++
 					}
 					for _, m := range a.Matters {
+						if m.Kind == pay.MatterAgainst && m.Ref == a.Bill.Number {
+							m.Kind = "contradiction of the issuer's"
+						}
 						matters[m.Kind]++
+					}
+					if a.EBill != nil {
+						ebills[a.EBill.State]++
 					}
 				}
 				mu.Unlock()
@@ -805,7 +834,14 @@ func playHistories(t *testing.T, with flaw, from, n uint64) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d histories, %d orders, payments %v, matters %v", n, orders, uses, matters)
+	t.Logf("%d histories, %d orders, payments %v, matters %v, e-bills %v", n, orders, uses, matters, ebills)
+	if n >= 600 && with.dialect == "nontax" {
+		for _, s := range []pay.EBillState{pay.EBillIssued, pay.EBillRefused, pay.EBillDropped, pay.EBillRed} {
+			if ebills[s] == 0 {
+				t.Errorf("no e-bill is %s at the end: the histories are too tame", s)
+			}
+		}
+	}
 	if n >= 200 {
 		for _, u := range []pay.Use{pay.UseKept, pay.UseLate, pay.UseTwice, pay.UseWrong} {
 			if uses[u] == 0 && (u != pay.UseTwice || with.two != "" || with.dialect != "wechat" && with.dialect != "alipay") { // the others' orders are paid once

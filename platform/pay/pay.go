@@ -10,7 +10,8 @@
 //
 // What is not known is a state. Every act at a channel is written down before it is done ([Settler]); if its answer is lost the
 // channel is asked before the act is done again, under the same number. The moves are tables ([Rules]), the port to a channel is
-// [Channel], the comparison with its books is [Reconcile].
+// [Channel], the comparison with its books is [Reconcile]. The fiscal receipt of what was paid comes from an [EBillIssuer], after and beside all
+// that: neither a payment nor a card waits for it.
 package pay
 
 import (
@@ -166,12 +167,15 @@ const (
 	MatterUnknown   = "unknown"          // the channel has not said for too long; ends by itself when it does
 	MatterAgainst   = "contradiction"    // the channel says what cannot be
 	MatterStatement = "not-in-statement" // booked here, and not in the statement of its day
+	MatterEBill     = "ebill-refused"    // the issuer issues no e-bill for a paid bill
+	MatterRed       = "red-refused"      // an e-bill is not cancelled though its payment went back
+	MatterEBillLate = "ebill-late"       // the issuer has not issued, or cancelled, for too long; ends by itself when it does
 )
 
 // A Matter is what a person must look at.
 type Matter struct {
 	Kind   string    `json:"kind"`
-	Ref    string    `json:"ref"` // number of an attempt or refund, or a transaction
+	Ref    string    `json:"ref"` // number of an attempt, a refund or a bill, or a transaction
 	Opened time.Time `json:"opened"`
 	Ended  time.Time `json:"ended"` // zero: open
 	How    string    `json:"how,omitempty"`
@@ -185,6 +189,7 @@ type Account struct {
 	Payments []Payment `json:"payments"`
 	Refunds  []Refund  `json:"refunds"`
 	Matters  []Matter  `json:"matters"`
+	EBill    *EBill    `json:"ebill,omitempty"` // of the payment that pays the bill; nil: none is wanted
 }
 
 // billDigits is the length of a bill's number.

@@ -599,7 +599,7 @@ func TestAStatementThatPaysBackAnotherAmount(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
-	bills, attempts, refunds := pay.House().Moves()
+	bills, attempts, refunds, ebills := pay.House().Moves()
 	for name, c := range map[string]struct {
 		rows         [][3]string
 		states, ends []string
@@ -607,6 +607,7 @@ func TestTables(t *testing.T) {
 		"bills":    {bills, []string{"open", "closing", "closed", "paid", "disputed", "returning", "returned"}, []string{"disputed", "returned"}},
 		"attempts": {attempts, []string{"intended", "asked", "open", "closing", "closed", "refused", "paid"}, nil},
 		"refunds":  {refunds, []string{"due", "asked", "done", "refused", "by-hand"}, []string{"by-hand"}},
+		"e-bills":  {ebills, []string{"due", "asked", "issued", "refused", "by-hand", "dropped", "red-due", "red-asked", "red-refused", "red"}, nil},
 	} {
 		from, to := map[string]bool{}, map[string]bool{c.states[0]: true}
 		for _, r := range c.rows {
@@ -628,6 +629,12 @@ func TestTables(t *testing.T) {
 			if !to[s] {
 				t.Errorf("%s: nothing leads to %s", name, s)
 			}
+		}
+	}
+	// What the issuer says it has issued is known, whatever was known before.
+	for _, s := range []string{"due", "asked", "refused", "dropped"} {
+		if !slices.Contains(ebills, [3]string{s, "made", "issued"}) {
+			t.Errorf("an e-bill that is %s and was issued has no place", s)
 		}
 	}
 	// Money that a channel reports is booked in every state of an attempt.

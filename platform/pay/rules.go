@@ -19,6 +19,8 @@ const (
 	eventReturn  = "return" // its payment shall go back
 	eventBack    = "back"   // its payment went back
 	eventByHand  = "by-hand"
+	eventAgain   = "again" // a person has it asked for once more
+	eventRed     = "red"   // of an e-bill: a red one cancels it
 )
 
 // A table says what follows a state after an event. What is not in it does not happen: the state stays.
@@ -36,6 +38,7 @@ type Rules struct {
 	bills    table[BillState]
 	attempts table[AttemptState]
 	refunds  table[RefundState]
+	ebills   table[EBillState]
 	judge    []judgement
 
 	Margin       time.Duration // after an order's end, until one that the channel never knew counts as closed
@@ -43,6 +46,10 @@ type Rules struct {
 	UnknownAfter time.Duration // after an order's end, until a person is told that the channel does not say
 	RefundAfter  time.Duration // after a refund was ordered, until a person is told
 	MaxRefusals  int           // orders refused by the channel until the bill is given up
+
+	EBills     bool          // payments that pay a bill get an e-bill
+	EBillAfter time.Duration // after one is wanted, until a person is told that it does not come: money takes days to arrive
+	EBillWatch time.Duration // after one was dropped or refused, for how long it is asked about: an earlier request may be heard yet
 }
 
 // judgement is one line of the table that judges a payment; the first that fits holds.
@@ -87,6 +94,7 @@ func House() Rules {
 			RefundRefused: {eventRefused: RefundRefused, eventMade: RefundDone, eventByHand: RefundByHand, eventReturn: RefundDue},
 			RefundByHand:  {},
 		},
+		ebills: ebillMoves(),
 		judge: []judgement{
 			{wrong: true, use: UseWrong, bill: eventWrong},
 			{kept: true, use: UseTwice},
@@ -100,6 +108,8 @@ func House() Rules {
 		UnknownAfter: 15 * time.Minute,
 		RefundAfter:  time.Hour,
 		MaxRefusals:  3,
+		EBillAfter:   10 * 24 * time.Hour, // the longest holidays and a settlement day
+		EBillWatch:   24 * time.Hour,
 	}
 }
 

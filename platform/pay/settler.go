@@ -34,11 +34,15 @@ type Settler struct {
 	Rules    Rules
 	Accounts Accounts
 	Channels map[string]Channel
-	Owner    string // of leases, unique among servers
-	Now      func() time.Time
-	Timeout  time.Duration // of one act at a channel; 0 is 8 s
-	Lease    time.Duration // of an account; longer than one act takes. 0 is 30 s
-	Log      func(bill string, err error)
+	EBills   EBillIssuer // nil: nobody issues e-bills
+	// Beside does an act that nobody may wait for, later or at once; false: it cannot now, and the act is asked about later. nil does
+	// it at once.
+	Beside  func(func()) bool
+	Owner   string // of leases, unique among servers
+	Now     func() time.Time
+	Timeout time.Duration // of one act at a channel; 0 is 8 s
+	Lease   time.Duration // of an account; longer than one act takes. 0 is 30 s
+	Log     func(bill string, err error)
 	// Changed hears of every account after a change, nil nobody.
 	Changed func(*Account)
 }
@@ -90,15 +94,28 @@ func (s *Settler) One(ctx context.Context, bill string) (did bool, err error) {
 	}); err != nil || task == nil {
 		return false, err
 	}
-	got := s.Do(ctx, *task)
+	if task.Act.ofEBill() && s.Beside != nil {
+		s.Beside(func() {
+			if err := s.finish(ctx, *task); err != nil && s.Log != nil {
+				s.Log(bill, err)
+			}
+		})
+		return true, nil
+	}
+	return true, s.finish(ctx, *task)
+}
+
+// finish does a task and stores the answer.
+func (s *Settler) finish(ctx context.Context, task Task) error {
+	got := s.Do(ctx, task)
 	if got.Err != nil && s.Log != nil {
-		s.Log(bill, fmt.Errorf("%s %s: %w", task.Act, task.Number, got.Err))
+		s.Log(task.Bill, fmt.Errorf("%s %s: %w", task.Act, task.Number, got.Err))
 	}
 	// The answer is kept even when ctx ended meanwhile: it may not be had again.
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
 	defer cancel()
-	return true, s.change(keep, bill, func(a *Account) error {
-		s.Rules.Heard(a, *task, got, s.Now())
+	return s.change(keep, task.Bill, func(a *Account) error {
+		s.Rules.Heard(a, task, got, s.Now())
 		return nil
 	})
 }
@@ -121,7 +138,11 @@ func (s *Settler) change(ctx context.Context, bill string, fn func(*Account) err
 // Do asks a channel.
 func (s *Settler) Do(ctx context.Context, t Task) (got Answer) {
 	c := s.Channels[t.Channel]
-	if c == nil {
+	if t.Act.ofEBill() {
+		if s.EBills == nil {
+			return Answer{Err: errors.New("nobody is set up to issue e-bills")}
+		}
+	} else if c == nil {
 		return Answer{Err: fmt.Errorf("channel %.32q is not set up", t.Channel)}
 	}
 	limit := s.Timeout
@@ -141,6 +162,12 @@ func (s *Settler) Do(ctx context.Context, t Task) (got Answer) {
 		got.Refund, got.Err = c.Refund(ctx, t.Refund)
 	case ActQueryRefund:
 		got.Refund, got.Err = c.QueryRefund(ctx, t.Refund.Attempt, t.Number)
+	case ActEBill:
+		got.EBill, got.Err = s.EBills.IssueEBill(ctx, t.EBill)
+	case ActQueryEBill:
+		got.EBill, got.Err = s.EBills.QueryEBill(ctx, t.EBill)
+	case ActRedEBill:
+		got.EBill, got.Err = s.EBills.CancelEBill(ctx, t.EBill, "refund")
 	}
 	return got
 }

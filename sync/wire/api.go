@@ -196,6 +196,7 @@ type Answer struct {
 type AnswerSection struct {
 	Title map[string]string `json:"title,omitempty"`
 	Rows  []AnswerRow       `json:"rows"`
+	QR    string            `json:"qr,omitempty"` // an address that a slip of the answer carries as a code ([Web])
 }
 
 // AnswerRow is one labelled value. Private values are masked until the citizen presses to see them.

@@ -48,7 +48,7 @@ func temporaryIDTwice() Journey {
 		After: func(ctx context.Context, s *Stage) error {
 			return s.until(ctx, 20*time.Second, "the second payment is not back", func() bool { return s.world.Money().Returned == fee })
 		},
-		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(2*fee, fee))},
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(2*fee, fee), ebills(receipted))},
 		map[string]Act{"pay": func(_ context.Context, s *Stage, _ Screen) error {
 			s.later(phoneTime, func() {
 				for range 2 {
@@ -72,7 +72,7 @@ func temporaryIDLate() Journey {
 			s.Note("the fee was paid after the citizen had given up")
 			return s.until(ctx, 45*time.Second, "the money is not back", func() bool { return s.world.Money().Returned == fee && s.world.State() == string(journal.Closed) })
 		},
-		Check: all(everyCaseAcked, finals(journal.Closed), money(fee, fee), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Remaining == Blanks }))},
+		Check: all(everyCaseAcked, finals(journal.Closed), money(fee, fee), ebills(EBillSummary{}), stock(func(s *StockSummary) bool { return s.Hopper == Blanks && s.Balance.Remaining == Blanks }))},
 		map[string]Act{"pay": tap("cancel")})
 }
 
@@ -145,7 +145,7 @@ const (
 func temporaryIDExempt() Journey {
 	return card(Journey{Name: "temporary-id-exempt", Tells: "who is exempt pays nothing, and is shown no payment code", Rare: true,
 		Fee:   func(p *platform.Prices) { p.Exempt = []string{citizen} },
-		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(0, 0), unseen("pay"))}, nil)
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(0, 0), ebills(EBillSummary{}), unseen("pay"))}, nil)
 }
 
 // temporaryIDChild: a guardian applies for somebody under 16.
@@ -207,6 +207,30 @@ func temporaryIDBadVoucher() Journey {
 		})
 }
 
+// temporaryIDEBillLater: the money takes its time to the issuer of e-bills.
+func temporaryIDEBillLater() Journey {
+	return card(Journey{Name: "temporary-id-ebill-later", Tells: "the e-bill is not issued when the card is: the receipt says how to get it, and the citizen comes back and prints it", Rare: true, Visits: 2,
+		Before: func(_ context.Context, s *Stage) error { s.world.Arrive(time.Hour); return nil },
+		Check: all(everyCaseAcked, cases(2), finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0), seen("result"),
+			ebills(EBillSummary{Issued: 1, Named: 1, Scanned: 1, Later: 1}))},
+		map[string]Act{"attract": func(ctx context.Context, s *Stage, now Screen) error {
+			if s.count("visit") == 0 {
+				return tap("begin")(ctx, s, now)
+			}
+			s.world.Arrive(0)
+			if err := s.until(ctx, 4*time.Minute, "the e-bill is not issued", func() bool { return s.world.EBills().Issued == 1 }); err != nil {
+				return err
+			}
+			s.Note("the money arrived, and the e-bill was issued")
+			return comeLater(ctx, s, now)
+		}, "home": func(ctx context.Context, s *Stage, _ Screen) error {
+			if s.bump("visit"); s.count("visit") == 1 {
+				return s.Tap(ctx, "tile.TID")
+			}
+			return s.Tap(ctx, "tile.EBILL")
+		}, "result": once("slip", "next")})
+}
+
 // until waits for something around the terminal.
 func (s *Stage) until(ctx context.Context, limit time.Duration, not string, is func() bool) error {
 	for deadline := time.Now().Add(s.slow(limit)); !is(); {
@@ -244,6 +268,19 @@ func money(paid, returned int64) check {
 		return nil
 	}
 }
+
+// ebills expects e-bills at their issuer and on slips.
+func ebills(want EBillSummary) check {
+	return func(s *Summary) error {
+		if s.EBills != want {
+			return fmt.Errorf("e-bills %+v, expected %+v", s.EBills, want)
+		}
+		return nil
+	}
+}
+
+// receipted is one e-bill, named on the receipt with its code to scan.
+var receipted = EBillSummary{Issued: 1, Named: 1, Scanned: 1}
 
 // stock expects the ledger of blanks and the machine to be as told, and the ledger to balance.
 func stock(as func(*StockSummary) bool) check {

@@ -61,7 +61,7 @@ func Journeys() []Journey {
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
 		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDLeft(), temporaryIDRibbon(),
 		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
-		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(),
+		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(), temporaryIDEBillLater(),
 	}
 }
 
@@ -266,7 +266,7 @@ func temporaryID() Journey {
 	return card(Journey{Name: "temporary-id", Tells: "a temporary identity card: face, photo, signature, approval, fee, card",
 		Declared: []Declared{{"printing a card", cardTime.Seconds()}, {"dispenser, two motions", 2 * motionTime.Seconds()}, {"official", officialTime.Seconds()},
 			{"phone that pays", phoneTime.Seconds()}, {"hand that takes the card", handTime.Seconds()}},
-		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), inTime, seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}, nil)
+		Check: all(everyCaseAcked, papers(0, 2), finals(journal.Closed), ratings(1), untroubled, cardsIssued(1), money(fee, 0), ebills(receipted), inTime, seen("photo"), seen("pick-photo"), seen("decision"), seen("pay"))}, nil)
 }
 
 // temporaryIDLater: nobody waits for the official.

@@ -359,7 +359,7 @@ func (s *Stage) read(ctx context.Context) error {
 	s.sum.Verify = report.Problems
 	errs = append(errs, err, j.Close())
 	s.world.Count(&s.sum.Totals)
-	s.sum.Money = s.world.Money()
+	s.sum.Money, s.sum.EBills = s.world.Money(), s.world.EBills()
 	s.sum.Papers = s.world.PaperFiles()
 	raw, err := os.ReadFile(path)
 	if err == nil {

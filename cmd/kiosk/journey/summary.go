@@ -28,6 +28,7 @@ type Summary struct {
 	Times    []StepTime    `json:"times"`           // how long each screen stood
 	Stock    *StockSummary `json:"stock,omitempty"` // of blank cards
 	Money    MoneySummary  `json:"money"`           // at the payment channel, in fen
+	EBills   EBillSummary  `json:"ebills"`          // at their issuer
 	Declared []Declared    `json:"declared,omitempty"`
 	Papers   []string      `json:"papers"`
 	Kills    int           `json:"kills"`           // how often the terminal died at its crash point and was started again
@@ -41,6 +42,16 @@ type Summary struct {
 type MoneySummary struct {
 	Paid     int64 `json:"paid"`
 	Returned int64 `json:"returned"`
+}
+
+// EBillSummary counts e-bills: issued, cancelled by a red one, named on a slip, with the code to scan besides, and slips that say that one
+// comes later.
+type EBillSummary struct {
+	Issued  int `json:"issued"`
+	Red     int `json:"red"`
+	Named   int `json:"named"`
+	Scanned int `json:"scanned"`
+	Later   int `json:"later"`
 }
 
 // Declared is a time that a device or a person takes.

@@ -13,11 +13,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pay/nontax"
@@ -27,7 +30,7 @@ import (
 // till is a payment channel on the loopback.
 type till struct {
 	sim     *paysim.Server
-	channel pay.Channel
+	channel *nontax.Channel
 	server  *http.Server
 }
 
@@ -76,7 +79,8 @@ func (t *till) config(change func(*platform.Prices)) platform.PayConfig {
 		change(&prices)
 	}
 	return platform.PayConfig{Channels: map[string]pay.Channel{"nontax": t.channel}, Use: "nontax", District: district,
-		Cash: map[string]string{"zh": "现金请到 2 号窗口", "en": "Cash at counter 2"}, Tariff: prices}
+		Cash: map[string]string{"zh": "现金请到 2 号窗口", "en": "Cash at counter 2"}, Tariff: prices,
+		EBills: t.channel, Site: "ebill.sim.invalid"}
 }
 
 // deliver has the channel tell the platform at its address what it takes, as channels do, until ctx ends.
@@ -116,4 +120,33 @@ func (w *World) Money() (m MoneySummary) {
 		}
 	}
 	return m
+}
+
+// Arrive says how long after a payment the money is at the issuer of e-bills.
+func (w *World) Arrive(after time.Duration) {
+	w.till.sim.Steer(func(f *paysim.Faults) { f.Arrives = after })
+}
+
+// EBills are those of the issuer's books, and what slips say of them.
+func (w *World) EBills() (s EBillSummary) {
+	slips := w.Props.Receipt.Slips()
+	for _, p := range slips {
+		if strings.Contains(p.Text, "资金到账后开具") {
+			s.Later++
+		}
+	}
+	for _, e := range w.till.sim.EBills() {
+		s.Issued++
+		if e.Red != nil {
+			s.Red++
+		}
+		for i, needs := range [][]string{{e.Issued.Batch, e.Issued.Serial, e.Issued.Check}, {e.Issued.Serial, "[QR " + e.Issued.URL + "]"}} {
+			if slices.ContainsFunc(slips, func(p sim.Paper) bool {
+				return !slices.ContainsFunc(needs, func(n string) bool { return !strings.Contains(p.Text, n) })
+			}) {
+				*[]*int{&s.Named, &s.Scanned}[i]++
+			}
+		}
+	}
+	return s
 }

@@ -19,7 +19,7 @@ import (
 
 // Shape is where a province's messages differ from ours. The zero value is ours.
 type Shape struct {
-	Paths   map[string]string `toml:"paths"`   // act → path below the URL; NUMBER and DAY stand for theirs. Acts: create, query, close, refund, query-refund, statement
+	Paths   map[string]string `toml:"paths"`   // act → path below the URL; NUMBER and DAY stand for theirs. Acts: create, query, close, refund, query-refund, statement, ebill, query-ebill, red-ebill
 	Posts   bool              `toml:"posts"`   // everything is a POST; questions carry {"number"} or {"day"}
 	Names   map[string]string `toml:"names"`   // our name of a field → theirs, in requests, answers and notices
 	States  map[string]string `toml:"states"`  // their word for a state → ours
@@ -32,14 +32,15 @@ type Shape struct {
 
 // paths are ours.
 var paths = map[string]string{"create": "orders", "query": "orders/NUMBER", "close": "orders/NUMBER/close", "refund": "refunds",
-	"query-refund": "refunds/NUMBER", "statement": "statements/DAY"}
+	"query-refund": "refunds/NUMBER", "statement": "statements/DAY", "ebill": "ebills", "query-ebill": "ebills/NUMBER", "red-ebill": "ebills/NUMBER/red"}
 
 // fields are our names; sums and times among them are written anew.
 var (
-	fields = []string{"number", "amount", "subject", "expires", "qr", "state", "payments", "transaction", "at", "order", "of", "reason", "code", "day", "lines", "refund", "id"}
+	fields = []string{"number", "amount", "subject", "expires", "qr", "state", "payments", "transaction", "at", "order", "of", "reason", "code", "day", "lines", "refund", "id",
+		"paid", "issued", "red", "batch", "serial", "check", "url"}
 	sums   = []string{"amount", "of"}
-	times  = []string{"expires", "at"}
-	states = []string{"waiting", "paid", "closed", "working", "done", "refused"}
+	times  = []string{"expires", "at", "paid"}
+	states = []string{"waiting", "paid", "closed", "working", "done", "refused", "issued", "red"}
 )
 
 func (s Shape) check() error {
@@ -225,7 +226,7 @@ func (s Shape) word(ours string, v any) (any, error) {
 			return is, nil
 		}
 		return text, nil
-	case slices.Contains([]string{"number", "order", "refund", "transaction", "id", "day"}, ours):
+	case slices.Contains([]string{"number", "order", "refund", "transaction", "id", "day", "batch", "serial", "check"}, ours):
 		return text, nil // some write them as numbers
 	}
 	return v, nil

@@ -62,6 +62,12 @@ type Faults struct {
 	Denied       int           // requests that the caller may not make, whatever they are about
 	Paying       int           // closes that come while somebody types a password (WeChat Pay)
 	Invalid      int           // orders that are called invalid, made before or not (WeChat Pay)
+
+	Arrives     time.Duration // after a payment, until its money is there and an e-bill is issued
+	RefuseEBill int           // e-bills, or red ones, that are refused
+	LoseEBill   int           // answers about e-bills lost after the act
+	SlowEBill   time.Duration // before every answer about an e-bill
+	Making      time.Duration // an e-bill, or a red one, is being made for so long
 }
 
 // Books are what the channel knows. All methods may be called at any time.
@@ -72,6 +78,7 @@ type Books struct {
 	faults  Faults
 	orders  map[string]*Order
 	refunds map[string]*Refund
+	ebills  map[string]*EBill
 	count   int
 	late    bool // orders do not exist until scanned, always
 	single  bool // an order is paid once and no more, as where its number is the payment's
@@ -129,7 +136,7 @@ func (b *Books) repeats(act, number string) {
 
 // NewBooks are empty books. now is the channel's clock.
 func NewBooks(now func() time.Time) *Books {
-	return &Books{Now: now, orders: map[string]*Order{}, refunds: map[string]*Refund{}, asked: map[string]bool{}}
+	return &Books{Now: now, orders: map[string]*Order{}, refunds: map[string]*Refund{}, ebills: map[string]*EBill{}, asked: map[string]bool{}}
 }
 
 // StartAt makes the channel count its payments from n, so that two channels' numbers differ.

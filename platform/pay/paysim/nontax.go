@@ -8,6 +8,7 @@ package paysim
 //	POST /nontax/v1/refunds                {"number","order","transaction","amount","of","reason"} → {"number","state","code"}
 //	GET  /nontax/v1/refunds/NUMBER         → the same
 //	GET  /nontax/v1/statements/YYYY-MM-DD  → {"day","lines":[{"refund","order","transaction","amount","at"}]}
+//	     /nontax/v1/ebills                 (ebills.go)
 //
 // A request carries "Authorization: NONTAX-SM2-SM3 id=…,timestamp=…,nonce=…,signature=…" over METHOD, path, timestamp, nonce and
 // body, each ended by a line feed. An answer carries Nontax-Timestamp and Nontax-Signature over its status, timestamp, the
@@ -54,6 +55,9 @@ func New(now func() time.Time, id string, key *sm2.PrivateKey, merchant *ecdsa.P
 	s.mux.HandleFunc("POST /nontax/v1/refunds", s.call(s.doRefund))
 	s.mux.HandleFunc("GET /nontax/v1/refunds/{number}", s.call(s.doQueryRefund))
 	s.mux.HandleFunc("GET /nontax/v1/statements/{day}", s.call(s.doStatement))
+	s.mux.HandleFunc("POST /nontax/v1/ebills", s.call(s.doIssue))
+	s.mux.HandleFunc("GET /nontax/v1/ebills/{number}", s.call(s.doQueryEBill))
+	s.mux.HandleFunc("POST /nontax/v1/ebills/{number}/red", s.call(s.doRed))
 	return s
 }
 
@@ -77,6 +81,12 @@ type result struct {
 	status int
 	body   any
 }
+
+// parkedKey marks a request that is done long after it was made.
+type parkedKey struct{}
+
+// lost is a body that does not arrive.
+type lost struct{}
 
 func problem(status int, code string) result { return result{status, map[string]string{"code": code}} }
 
@@ -112,7 +122,7 @@ func (s *Server) call(act func(r *http.Request, body []byte) result) http.Handle
 		case f.before:
 			panic(http.ErrAbortHandler)
 		case f.park:
-			again := r.Clone(context.WithoutCancel(r.Context()))
+			again := r.Clone(context.WithValue(context.WithoutCancel(r.Context()), parkedKey{}, true))
 			s.later(func() { act(again, body) })
 			panic(http.ErrAbortHandler)
 		case f.busy:
@@ -124,14 +134,26 @@ func (s *Server) call(act func(r *http.Request, body []byte) result) http.Handle
 		}
 		got := act(r, body)
 		f.wait(r.Context())
-		if f.after {
+		if f.after || got.body == (lost{}) {
 			panic(http.ErrAbortHandler)
 		}
 		if f.garbage {
 			got.body = "<html>"
 		}
+		if said, is := got.body.(map[string]string); is && said["code"] == "MONEY_NOT_ARRIVED" && !f.unsigned {
+			s.undone(body)
+		}
 		s.answer(w, nonce, got, f.unsigned)
 	}
+}
+
+// undone forgets a request for an e-bill of which it is said that nothing was done.
+func (s *Server) undone(body []byte) {
+	var q struct{ Number string }
+	_ = json.Unmarshal(body, &q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.asked, "ebills"+q.Number)
 }
 
 // remember notes what is asked for, when it is asked for: an act before its answer, a question as one.
@@ -142,11 +164,12 @@ func (s *Server) remember(r *http.Request, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case r.Method == http.MethodPost && (last == "orders" || last == "refunds"):
+	case r.Method == http.MethodPost && (last == "orders" || last == "refunds" || last == "ebills" || last == "red"):
 		s.repeats(last, q.Number)
 	case r.Method == http.MethodGet:
-		delete(s.asked, "orders"+last)
-		delete(s.asked, "refunds"+last)
+		for _, act := range []string{"orders", "refunds", "ebills", "red"} {
+			delete(s.asked, act+last)
+		}
 	}
 }
 

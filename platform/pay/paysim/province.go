@@ -20,12 +20,13 @@ func (s *Server) Province() { s.province = true }
 
 // provinceNames are our names in the province's.
 var provinceNames = map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
-	"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh"}
+	"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
+	"paid": "jfsj", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"}
 
-var provinceStates = map[string]string{"waiting": "0", "paid": "1", "closed": "2", "working": "W", "done": "S", "refused": "F"}
+var provinceStates = map[string]string{"waiting": "0", "paid": "1", "closed": "2", "working": "W", "done": "S", "refused": "F", "issued": "Y", "red": "H"}
 
 var provinceCodes = map[string]string{"ORDER_NOT_EXIST": "1404", "REFUND_NOT_EXIST": "2404", "NO_STATEMENT_YET": "3404", "ORDER_PAID": "1201", "MERCHANT_LIMIT": "1403",
-	"PARAM_ERROR": "9001", "TRANSACTION_NOT_EXIST": "2405", "AMOUNT_OVER": "2406"}
+	"PARAM_ERROR": "9001", "TRANSACTION_NOT_EXIST": "2405", "AMOUNT_OVER": "2406", "EBILL_NOT_EXIST": "4404", "MONEY_NOT_ARRIVED": "4001", "EBILL_REFUSED": "4403"}
 
 const provinceTime = "20060102150405"
 
@@ -50,7 +51,7 @@ func (s *Server) heard(w http.ResponseWriter, r *http.Request) {
 		case !has:
 		case name == "amount" || name == "of":
 			ours[name] = fen(text)
-		case name == "expires":
+		case name == "expires" || name == "paid":
 			at, err := time.ParseInLocation(provinceTime, text, china)
 			if err == nil {
 				ours[name] = at
@@ -61,7 +62,8 @@ func (s *Server) heard(w http.ResponseWriter, r *http.Request) {
 	}
 	number, day := fmt.Sprint(ours["number"]), fmt.Sprint(ours["day"])
 	to := map[string][2]string{"ddsc": {"POST", "orders"}, "ddcx": {"GET", "orders/" + number}, "ddgb": {"POST", "orders/" + number + "/close"},
-		"tk": {"POST", "refunds"}, "tkcx": {"GET", "refunds/" + number}, "dzd": {"GET", "statements/" + day}}[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
+		"tk": {"POST", "refunds"}, "tkcx": {"GET", "refunds/" + number}, "dzd": {"GET", "statements/" + day},
+		"kp": {"POST", "ebills"}, "kpcx": {"GET", "ebills/" + number}, "ch": {"POST", "ebills/" + number + "/red"}}[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
 	in := r.Clone(context.WithValue(r.Context(), heardKey{}, signedText{r.Method, r.URL.RequestURI(), body}))
 	in.Method, in.URL.Path = to[0], "/nontax/v1/"+to[1]
 	body, _ = json.Marshal(ours)

@@ -1,0 +1,191 @@
+package platform
+
+// E-bills as a terminal and the desk see them, with their issuer behind a socket.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/platform/pay/paysim"
+	"github.com/budayang/kiosk/sync/wire"
+)
+
+// ebill asks for a bill until its e-bill is in a state, while the clock goes on.
+func (x *till) ebill(p *peer, number string, state wire.EBillState) wire.Bill {
+	x.t.Helper()
+	var b wire.Bill
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if b = p.bill("GET", "/"+number, nil, 200); b.EBill != nil && b.EBill.State == state {
+			return b
+		}
+		x.ahead.Add(int64(2 * time.Second))
+		if _, err := x.s.settler.Turn(context.Background()); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	x.t.Fatalf("%+v, e-bill %+v, expected %s", b, b.EBill, state)
+	return b
+}
+
+func (x *till) paid(p *peer, id string) wire.Bill {
+	x.t.Helper()
+	p.sends(p.record(wire.TypeCaseOpened, id, wire.CaseOpened{Item: "TID", ReceiptCode: "01-1", State: "SUBMITTED", At: time.Now()}))
+	b := p.bill("POST", "", wire.BillRequest{Case: id, Item: "TID"}, 200)
+	if b.EBill != nil {
+		x.t.Errorf("nobody has paid: %+v", b.EBill)
+	}
+	if err := x.sim.Pay(x.order(b), 0); err != nil {
+		x.t.Fatal(err)
+	}
+	return x.until(p, b.Number, wire.BillPaid)
+}
+
+func TestTheTerminalHearsOfTheEBill(t *testing.T) {
+	x := newTillWith(t, true)
+	p, id := x.terminal("990000-0001"), uuid.NewString()
+	x.sim.Steer(func(f *paysim.Faults) { f.Arrives, f.LoseEBill = 10*time.Minute, 1 })
+	b := x.paid(p, id)
+	if b.EBill == nil || b.EBill.State != wire.EBillComing || b.EBill.Number != "" || b.EBill.Site != "ebill.example.cn" || !b.EBill.Shown() {
+		t.Fatalf("%+v", b.EBill)
+	}
+	got := x.ebill(p, b.Number, wire.EBillIssued)
+	if e := got.EBill; !e.Shown() || len(e.Code) != 8 || len(e.Number) != 10 || len(e.Check) != 6 || e.QR == "" || e.Issued.IsZero() || got.State != wire.BillPaid {
+		t.Errorf("%+v", e)
+	}
+	// The case's record says that nothing will be issued: the money goes back, and a red one cancels the e-bill.
+	p.sends(p.record(wire.TypeCaseState, id, wire.CaseState{State: wire.CaseRefundDue, At: time.Now()}))
+	red := x.ebill(p, b.Number, wire.EBillRed)
+	if red.State != wire.BillReturned || red.EBill.Number != got.EBill.Number {
+		t.Errorf("%+v", red)
+	}
+	all := x.sim.EBills()
+	if len(all) != 1 || all[0].Red == nil || all[0].Number != b.Number || len(x.sim.Breaches()) > 0 {
+		t.Errorf("%+v, %v", all, x.sim.Breaches())
+	}
+}
+
+// TestTwoServersAskForOneEBill: both run the job, and answers are lost.
+func TestTwoServersAskForOneEBill(t *testing.T) {
+	x := newTillWith(t, true)
+	x.sim.Steer(func(f *paysim.Faults) { f.LoseEBill = 2 })
+	p := x.terminal("990000-0001")
+	other := *x.s.settler
+	other.Owner = "another"
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			_, _ = other.Turn(context.Background())
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	b := x.paid(p, uuid.NewString())
+	x.ebill(p, b.Number, wire.EBillIssued)
+	<-done
+	if all := x.sim.EBills(); len(all) != 1 || len(x.sim.Breaches()) > 0 {
+		t.Errorf("%+v, %v", all, x.sim.Breaches())
+	}
+}
+
+// TestASlowIssuerHoldsNothingUp: bills are paid while every question about e-bills hangs.
+func TestASlowIssuerHoldsNothingUp(t *testing.T) {
+	x := newTillWith(t, true)
+	x.sim.Steer(func(f *paysim.Faults) { f.SlowEBill = time.Minute })
+	p := x.terminal("990000-0001")
+	began := time.Now()
+	for range ebillsAtOnce + 2 {
+		if b := x.paid(p, uuid.NewString()); b.EBill == nil || b.EBill.State != wire.EBillComing {
+			t.Errorf("%+v", b.EBill)
+		}
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%s for bills of which nobody waits for an e-bill", took)
+	}
+}
+
+// TestARefusedEBillLiesOnTheDesk: two people have it asked for once more.
+func TestARefusedEBillLiesOnTheDesk(t *testing.T) {
+	x := newTillWith(t, true)
+	x.sim.Steer(func(f *paysim.Faults) { f.RefuseEBill = 1 })
+	p := x.terminal("990000-0001")
+	b := x.paid(p, uuid.NewString())
+	x.ebill(p, b.Number, wire.EBillDesk)
+	desk, err := BillsOnDesk(context.Background(), x.s.store)
+	if err != nil || len(desk) != 1 || !slices.ContainsFunc(desk[0].Matters, func(m pay.Matter) bool { return m.Kind == pay.MatterEBill && m.Ended.IsZero() }) {
+		t.Fatalf("%+v, %v", desk, err)
+	}
+	if err := x.s.store.Update(context.Background(), func(tx Tx) error {
+		return x.s.settleMoney(tx, VerdictRow{Ref: matterRef(b.Number, pay.Matter{Kind: pay.MatterEBill, Ref: b.Number}), Act: actAgain, By: "chen", Second: "bai"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	x.ebill(p, b.Number, wire.EBillIssued)
+	if desk, err := BillsOnDesk(context.Background(), x.s.store); err != nil || len(desk) > 0 {
+		t.Errorf("%+v, %v", desk, err)
+	}
+}
+
+// TestEBillsForWhoeverComesBack: a person sees those of their own applications, and nobody without a proof.
+func TestEBillsForWhoeverComesBack(t *testing.T) {
+	x := newTillWith(t, true)
+	p := x.terminal("990000-0001")
+	b := x.paid(p, uuid.NewString())
+	x.ebill(p, b.Number, wire.EBillIssued)
+	// The application that the bill's case is: whose it is says the platform's own row.
+	mine := CardRow{Key: b.Case, Kind: "TID", Number: "TID-1", Receipt: "01-1", Terminal: "990000-0001", Person: x.s.keys.pseudonym(numberOf(t, 0)), State: wire.CardIssued,
+		Made: time.Now(), Changed: time.Now(), Decided: time.Now()}
+	if err := x.s.store.Update(context.Background(), func(tx Tx) error { return tx.AddCard(mine) }); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(person int, name string) (a wire.Answer) {
+		t.Helper()
+		w := p.do("POST", wire.PathQuery+ebillService, wire.Query{Token: p.proven(x.box, person, name), Visit: "v"})
+		if w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	paper := x.sim.EBills()[0].Issued
+	text := fmt.Sprint(ask(0, "王建国"))
+	for _, want := range []string{b.Number, paper.Batch, paper.Serial, paper.Check, "01-1", "ebill.example.cn", "临时居民身份证"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	if other := fmt.Sprint(ask(2, "赵䶮")); strings.Contains(other, paper.Serial) || strings.Contains(other, b.Number) {
+		t.Errorf("somebody else sees %s", other)
+	}
+	if w := p.do("POST", wire.PathQuery+ebillService, wire.Query{Token: "wrong", Visit: "v"}); w.Code != 403 {
+		t.Errorf("without a proof: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestWhereNobodyIssuesEBills: the item is greyed, and the query is not there.
+func TestWhereNobodyIssuesEBills(t *testing.T) {
+	x := newTill(t)
+	p := x.terminal("990000-0001")
+	var c wire.Catalogue
+	if err := json.Unmarshal(p.do("GET", wire.PathCatalogue, nil).Body.Bytes(), &c); err != nil {
+		t.Fatal(err)
+	}
+	if a, named := c.Items[ebillItem]; !named || a.Available || a.Why["zh"] == "" || a.Why["en"] == "" {
+		t.Errorf("%+v", c.Items)
+	}
+	if w := p.do("POST", wire.PathQuery+ebillService, wire.Query{Token: "x", Visit: "v"}); w.Code != 404 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if b := x.paid(p, uuid.NewString()); b.EBill != nil {
+		t.Errorf("%+v", b.EBill)
+	}
+}

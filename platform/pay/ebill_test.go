@@ -1,0 +1,446 @@
+package pay_test
+
+// E-bills: what must hold of them at the end of a history, and the ways of one by hand.
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/budayang/kiosk/platform/pay"
+	"github.com/budayang/kiosk/platform/pay/paysim"
+)
+
+// issuing is a simulator that issues e-bills.
+type issuing interface{ EBills() []paysim.EBill }
+
+// ebillDecided lets a person decide about an e-bill that was refused, if there is one.
+func (w *world) ebillDecided(a pay.Account) bool {
+	if a.EBill == nil || a.EBill.State != pay.EBillRefused && a.EBill.State != pay.EBillRedRefused {
+		return false
+	}
+	again := w.pick(2) > 0
+	w.say("a person decides about the e-bill of %s, which is %s: again %t", a.Bill.Number, a.EBill.State, again)
+	w.change(a.Bill.Number, func(a *pay.Account) {
+		var err error
+		if again {
+			if err = w.rules.EBillAgain(a, "operator1", w.now); errors.Is(err, pay.ErrMove) && a.EBill.Issued.Number == "" {
+				return // what a person had made, a person cancels
+			}
+		} else {
+			err = w.rules.EBillDone(a, "a receipt on paper", "operator1", w.now)
+		}
+		if err != nil {
+			w.fail("e-bill of %s: %v", a.Bill.Number, err)
+		}
+	})
+	return true
+}
+
+// judgeEBills compares the platform's accounts with the issuer's books.
+func (w *world) judgeEBills() {
+	if !w.rules.EBills {
+		return
+	}
+	there := map[string]paysim.EBill{}
+	for _, e := range w.sim.(issuing).EBills() {
+		there[e.Number] = e
+	}
+	for _, a := range w.store.all() {
+		number, e, k := a.Bill.Number, a.EBill, a.Kept()
+		is, issued := there[number]
+		delete(there, number)
+		desk := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == number && m.Ended.IsZero() })
+		told := desk || slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == number && m.Kind == pay.MatterAgainst })
+		switch {
+		case k == nil || a.Bill.Amount == 0:
+			if e != nil || issued {
+				w.fail("bill %s has no payment that pays it, and an e-bill", number)
+			}
+			continue
+		case e == nil:
+			w.fail("bill %s is paid and no e-bill is wanted", number)
+			continue
+		case issued && (is.Transaction != k.Transaction || is.Amount != int64(k.Amount)):
+			w.fail("the e-bill of %s is of %s, %d fen", number, is.Transaction, is.Amount)
+		case issued && e.Issued.Number != is.Issued.Serial && !told:
+			w.fail("the issuer has an e-bill of %s, and it is booked as %+v", number, *e)
+		case !issued && e.Issued.Number != "":
+			w.fail("the e-bill of %s is booked as %+v, and the issuer has none", number, *e)
+		}
+		wants := map[pay.EBillState]bool{pay.EBillIssued: issued && is.Red == nil, pay.EBillRefused: !issued && desk, pay.EBillDropped: !issued,
+			pay.EBillRed: !issued || is.Red != nil || told, pay.EBillRedRefused: desk, pay.EBillByHand: !issued || told}
+		if byHand := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Kind == pay.MatterRed && m.How == "a receipt on paper" }); byHand {
+			wants[pay.EBillRed] = true // a person cancelled it
+		}
+		if holds, final := wants[e.State]; !holds {
+			w.fail("e-bill of %s is %s in the end (%t); the issuer has %+v, on the desk: %t", number, e.State, final, is, desk)
+		}
+		states := map[pay.BillState][]pay.EBillState{pay.BillPaid: {pay.EBillIssued, pay.EBillRefused, pay.EBillByHand},
+			pay.BillReturned:  {pay.EBillDropped, pay.EBillRed, pay.EBillRedRefused},
+			pay.BillReturning: {pay.EBillIssued, pay.EBillDropped, pay.EBillByHand}}
+		if !slices.Contains(states[a.Bill.State], e.State) {
+			w.fail("bill %s is %s, and its e-bill %s", number, a.Bill.State, e.State)
+		}
+	}
+	for number := range there {
+		w.fail("e-bill %s is of no bill", number)
+	}
+}
+
+// paidBill is a history of one bill that is paid.
+func paidBill(t *testing.T) (w *world, bill string) {
+	t.Helper()
+	w = newWorld(func(n int) int { return 0 }, flaw{})
+	w.bill("a")
+	bill = w.cases["a"][0]
+	w.turn(t)
+	w.look()
+	if err := w.sim.Pay(w.shown[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	return w, bill
+}
+
+func (w *world) turn(t *testing.T) {
+	t.Helper()
+	for range 20 {
+		if _, err := w.settler.Turn(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Second)
+	}
+}
+
+func (w *world) wait(t *testing.T, bill string, state pay.EBillState, most time.Duration) pay.EBill {
+	t.Helper()
+	for end := w.now.Add(most); ; {
+		w.turn(t)
+		a := w.account(bill)
+		if a.EBill != nil && a.EBill.State == state {
+			return *a.EBill
+		}
+		if w.now.After(end) {
+			t.Fatalf("e-bill is %+v after %s, expected %s; matters %+v", a.EBill, most, state, a.Matters)
+		}
+		w.now = w.now.Add(time.Minute)
+	}
+}
+
+func (w *world) desk(bill string) (kinds []string) {
+	for _, m := range w.account(bill).Matters {
+		if m.Ended.IsZero() {
+			kinds = append(kinds, m.Kind)
+		}
+	}
+	return kinds
+}
+
+func TestAnEBillFromPaidToRed(t *testing.T) {
+	w, bill := paidBill(t)
+	e := w.wait(t, bill, pay.EBillIssued, time.Minute)
+	if !e.Issued.Plain() || e.Issued.Code != "99010126" || len(e.Issued.Number) != 10 || len(e.Issued.Check) != 6 || e.Acts != 1 || !e.Due.IsZero() {
+		t.Errorf("%+v", e)
+	}
+	w.change(bill, func(a *pay.Account) {
+		if err := w.rules.Return(a, a.Kept().Transaction, "unissued", "", w.now); err != nil {
+			t.Error(err)
+		}
+	})
+	red := w.wait(t, bill, pay.EBillRed, time.Hour)
+	if red.Issued != e.Issued || !red.Red.Plain() || red.Red.Number == e.Issued.Number {
+		t.Errorf("%+v", red)
+	}
+	if b := w.sim.Breaches(); len(b) > 0 {
+		t.Error(b)
+	}
+}
+
+// TestAnEBillWaitsForItsMoney: it is paid and settled all the same, and a person hears of it only after the longest holidays.
+func TestAnEBillWaitsForItsMoney(t *testing.T) {
+	w, bill := paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.Arrives = 30 * time.Hour })
+	w.wait(t, bill, pay.EBillDue, time.Hour)
+	if a := w.account(bill); a.Bill.State != pay.BillPaid || len(w.desk(bill)) > 0 {
+		t.Errorf("%+v", a)
+	}
+	w.wait(t, bill, pay.EBillIssued, 32*time.Hour)
+	w, bill = paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.Arrives = 30 * 24 * time.Hour })
+	w.turn(t)
+	w.now = w.now.Add(10*24*time.Hour + time.Hour)
+	w.turn(t)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterEBillLate}) {
+		t.Errorf("%v", got)
+	}
+	w.now = w.now.Add(21 * 24 * time.Hour)
+	w.wait(t, bill, pay.EBillIssued, time.Hour)
+	if got := w.desk(bill); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestALostEBillIsAskedAbout: the answer is lost after the e-bill was issued; none is issued again.
+func TestALostEBillIsAskedAbout(t *testing.T) {
+	w, bill := paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.LoseEBill = 3 })
+	e := w.wait(t, bill, pay.EBillIssued, 10*time.Minute)
+	if e.Acts != 1 || len(w.sim.(issuing).EBills()) != 1 || len(w.sim.Breaches()) > 0 {
+		t.Errorf("%+v, %v", e, w.sim.Breaches())
+	}
+}
+
+// TestAnIssuerThatIsAway: nobody knows, a person is told after an hour, and it ends by itself.
+func TestAnIssuerThatIsAway(t *testing.T) {
+	w, bill := paidBill(t)
+	issuer := w.settler.EBills
+	w.settler.EBills = nil
+	w.turn(t)
+	w.now = w.now.Add(90 * time.Minute)
+	w.turn(t)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterEBillLate}) {
+		t.Errorf("%v", got)
+	}
+	w.settler.EBills = issuer
+	w.wait(t, bill, pay.EBillIssued, 2*time.Hour)
+	if got := w.desk(bill); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestARefusedEBillIsAPersons(t *testing.T) {
+	w, bill := paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.RefuseEBill = 1 })
+	w.wait(t, bill, pay.EBillRefused, time.Hour)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterEBill}) {
+		t.Errorf("%v", got)
+	}
+	w.change(bill, func(a *pay.Account) {
+		if err := w.rules.EBillAgain(a, "", w.now); !errors.Is(err, pay.ErrMove) {
+			t.Errorf("by nobody: %v", err)
+		}
+		if err := w.rules.EBillAgain(a, "operator1", w.now); err != nil {
+			t.Error(err)
+		}
+		if err := w.rules.EBillAgain(a, "operator1", w.now); !errors.Is(err, pay.ErrMove) {
+			t.Errorf("twice: %v", err)
+		}
+	})
+	w.wait(t, bill, pay.EBillIssued, time.Hour)
+	if got := w.desk(bill); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func (w *world) goesBack(t *testing.T, bill string) {
+	t.Helper()
+	w.change(bill, func(a *pay.Account) {
+		if err := w.rules.Return(a, a.Kept().Transaction, "unissued", "", w.now); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// byHand decides about a bill's e-bill: it may not be asked for again (none: may), and is done elsewhere.
+func (w *world) byHand(t *testing.T, bill string, again error) {
+	t.Helper()
+	w.change(bill, func(a *pay.Account) {
+		if again != nil {
+			if err := w.rules.EBillAgain(a, "operator1", w.now); !errors.Is(err, again) {
+				t.Errorf("asked for again: %v", err)
+			}
+		}
+		if err := w.rules.EBillDone(a, "a receipt on paper", "operator1", w.now); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := w.desk(bill); len(got) > 0 {
+		t.Errorf("still on the desk: %v", got)
+	}
+}
+
+func TestARefusedRedEBillIsAPersons(t *testing.T) {
+	w, bill := paidBill(t)
+	w.wait(t, bill, pay.EBillIssued, time.Minute)
+	w.sim.Steer(func(f *paysim.Faults) { f.RefuseEBill = 1 })
+	w.goesBack(t, bill)
+	w.wait(t, bill, pay.EBillRedRefused, time.Hour)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterRed}) {
+		t.Errorf("%v", got)
+	}
+	w.byHand(t, bill, nil)
+	w.wait(t, bill, pay.EBillRed, time.Minute)
+}
+
+// TestWhatAPersonHadMadeAPersonCancels: the issuer knows nothing of it.
+func TestWhatAPersonHadMadeAPersonCancels(t *testing.T) {
+	w, bill := paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.RefuseEBill = 1 })
+	w.wait(t, bill, pay.EBillRefused, time.Hour)
+	w.byHand(t, bill, nil)
+	w.wait(t, bill, pay.EBillByHand, time.Minute)
+	w.goesBack(t, bill)
+	w.wait(t, bill, pay.EBillRedRefused, time.Hour)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterRed}) {
+		t.Errorf("%v", got)
+	}
+	w.byHand(t, bill, pay.ErrMove)
+	w.wait(t, bill, pay.EBillRed, time.Minute)
+	if all := w.sim.(issuing).EBills(); len(all) > 0 || len(w.sim.Breaches()) > 0 {
+		t.Errorf("%+v, %v", all, w.sim.Breaches())
+	}
+}
+
+// TestNobodyWaitsForTheIssuer: acts of the issuer's are handed to Beside, and a bill is settled while they hang.
+func TestNobodyWaitsForTheIssuer(t *testing.T) {
+	w, bill := paidBill(t)
+	var held []func()
+	w.settler.Beside = func(do func()) bool { held = append(held, do); return true }
+	for n := 0; len(held) == 0 && n < 100; n++ {
+		if _, err := w.settler.Turn(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Second)
+	}
+	if a := w.account(bill); len(held) != 1 || a.Bill.State != pay.BillPaid || a.EBill.State != pay.EBillAsked || !a.EBill.Doubt {
+		t.Fatalf("%d acts held, %+v", len(held), a.EBill)
+	}
+	held[0]()
+	if a := w.account(bill); a.EBill.State != pay.EBillIssued {
+		t.Errorf("%+v", a.EBill)
+	}
+}
+
+// TestAnEBillThatIsHeardLate: the request is done long after it was given up with its payment: the e-bill is found, and cancelled.
+func TestAnEBillThatIsHeardLate(t *testing.T) {
+	w, bill := paidBill(t)
+	var held []func()
+	w.settler.Beside = func(do func()) bool { held = append(held, do); return true }
+	for n := 0; len(held) == 0 && n < 100; n++ {
+		if _, err := w.settler.Turn(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Second)
+	}
+	w.sim.Steer(func(f *paysim.Faults) { f.Park = 1 })
+	held[0]()
+	w.settler.Beside = nil
+	w.change(bill, func(a *pay.Account) {
+		if err := w.rules.Return(a, a.Kept().Transaction, "unissued", "", w.now); err != nil {
+			t.Error(err)
+		}
+	})
+	w.wait(t, bill, pay.EBillDropped, time.Hour)
+	w.now = w.now.Add(5 * time.Hour)
+	w.turn(t)
+	w.sim.RunParked()
+	if e := w.wait(t, bill, pay.EBillRed, 2*time.Hour); !e.Red.Plain() || len(w.sim.(issuing).EBills()) != 1 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestNoEBillForNothing: what costs nothing has no e-bill, nor has what nobody issues one for.
+func TestNoEBillForNothing(t *testing.T) {
+	for name, set := range map[string]struct {
+		ebills bool
+		amount pay.Fen
+	}{"free": {true, 0}, "not set up": {false, 1000}} {
+		rules := pay.House()
+		rules.EBills = set.ebills
+		now := time.Date(2026, 11, 29, 2, 0, 0, 0, time.UTC)
+		b := pay.Bill{Number: pay.BillNumber("990000", now, 1), Case: "c", Item: "i", Reason: "standard", Amount: set.amount, Expires: now.Add(time.Minute)}
+		if set.amount > 0 {
+			b.Channel = channelName
+		}
+		a, err := rules.NewAccount(b, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set.amount > 0 {
+			rules.Tend(a, now)
+			rules.Receive(a, a.Attempts[0].Number, pay.Received{Transaction: "42", Amount: set.amount, At: now}, now)
+		}
+		if a.Bill.State != pay.BillPaid || a.EBill != nil {
+			t.Errorf("%s: %+v, %+v", name, a.Bill, a.EBill)
+		}
+	}
+}
+
+// issuer is one with an answer changed.
+type issuer struct {
+	pay.EBillIssuer
+	issue func(pay.EBillIssuer, context.Context, pay.EBillOrder) (pay.EBillStanding, error)
+	query func(pay.EBillIssuer, context.Context, pay.EBillOrder) (pay.EBillStanding, error)
+	red   func(pay.EBillIssuer, context.Context, pay.EBillOrder, string) (pay.EBillStanding, error)
+}
+
+func (i issuer) IssueEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+	if i.issue != nil {
+		return i.issue(i.EBillIssuer, ctx, o)
+	}
+	return i.EBillIssuer.IssueEBill(ctx, o)
+}
+
+func (i issuer) QueryEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+	if i.query != nil {
+		return i.query(i.EBillIssuer, ctx, o)
+	}
+	return i.EBillIssuer.QueryEBill(ctx, o)
+}
+
+func (i issuer) CancelEBill(ctx context.Context, o pay.EBillOrder, why string) (pay.EBillStanding, error) {
+	if i.red != nil {
+		return i.red(i.EBillIssuer, ctx, o, why)
+	}
+	return i.EBillIssuer.CancelEBill(ctx, o, why)
+}
+
+// ebillFlaws are broken at the port.
+var ebillFlaws = []flaw{
+	{name: "an e-bill without an answer is asked for again", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, issue: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+			s, err := i.IssueEBill(ctx, o)
+			if err != nil {
+				err = pay.ErrNotYet
+			}
+			return s, err
+		}}
+	}},
+	{name: "an e-bill that was issued is denied", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, query: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+			s, err := i.QueryEBill(ctx, o)
+			if err == nil && s.State == pay.EBillMade {
+				return pay.EBillStanding{}, pay.ErrAbsent
+			}
+			return s, err
+		}}
+	}},
+	{name: "a red e-bill is made for nothing", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, issue: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+			s, err := i.IssueEBill(ctx, o)
+			if err == nil {
+				_, _ = i.CancelEBill(ctx, o, "")
+			}
+			return s, err
+		}}
+	}},
+	{name: "a red e-bill counts as made when it was asked for", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, red: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder, _ string) (pay.EBillStanding, error) {
+			s, err := i.QueryEBill(ctx, o)
+			s.State, s.Red = pay.EBillCanceled, s.Issued
+			return s, err
+		}}
+	}},
+	{name: "an e-bill is asked for under another number", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, issue: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+			o.Number += "9"
+			return i.IssueEBill(ctx, o)
+		}}
+	}},
+	{name: "no e-bill is asked for", world: func(w *world) { w.settler.EBills = nil }},
+	{name: "a refund leaves the e-bill", rule: true},
+}
+
+func init() { flaws = append(flaws, ebillFlaws...) }

@@ -1,0 +1,85 @@
+package nontax
+
+// E-bills over the same connection, keys and shape as payments.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/platform/pay"
+)
+
+type paper struct {
+	Batch  string    `json:"batch"`
+	Serial string    `json:"serial"`
+	Check  string    `json:"check"`
+	At     time.Time `json:"at"`
+	URL    string    `json:"url"`
+}
+
+func (p *paper) issued() (i pay.Issued, ok bool) {
+	if p == nil {
+		return i, false
+	}
+	i = pay.Issued{Code: p.Batch, Number: p.Serial, Check: p.Check, At: p.At, URL: p.URL}
+	return i, i.Plain()
+}
+
+type ebill struct {
+	Number string `json:"number"`
+	Amount int64  `json:"amount"`
+	State  string `json:"state"`
+	Issued *paper `json:"issued"`
+	Red    *paper `json:"red"`
+}
+
+// standing believes an e-bill only when it is of this bill and its amount, and can be shown.
+func (e ebill) standing(number string, amount pay.Fen) (s pay.EBillStanding, err error) {
+	s.State = pay.EBillWord(e.State)
+	var ok bool
+	switch {
+	case e.Number != number:
+		return pay.EBillStanding{}, errors.New("nontax: the answer is about another e-bill")
+	case s.State == pay.EBillWorking:
+		return s, nil
+	case s.State != pay.EBillMade && s.State != pay.EBillCanceled:
+		return pay.EBillStanding{}, fmt.Errorf("nontax: e-bill's state %.20q", e.State)
+	case e.Amount != int64(amount):
+		return pay.EBillStanding{}, errors.New("nontax: the e-bill is of another amount")
+	}
+	if s.Issued, ok = e.Issued.issued(); !ok {
+		return pay.EBillStanding{}, errors.New("nontax: e-bill without code, number, check code or time that can be shown")
+	}
+	if s.State == pay.EBillCanceled {
+		if s.Red, ok = e.Red.issued(); !ok {
+			return pay.EBillStanding{}, errors.New("nontax: red e-bill without code, number, check code or time that can be shown")
+		}
+	}
+	return s, nil
+}
+
+func (c *Channel) askEBill(ctx context.Context, act string, in map[string]any, o pay.EBillOrder) (pay.EBillStanding, error) {
+	var got ebill
+	if err := c.ask(ctx, act, in, o.Number, "", &got, maxAnswer); err != nil {
+		return pay.EBillStanding{}, err
+	}
+	return got.standing(o.Number, o.Amount)
+}
+
+// IssueEBill implements [pay.EBillIssuer].
+func (c *Channel) IssueEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+	return c.askEBill(ctx, "ebill", map[string]any{"number": o.Number, "order": o.Attempt, "transaction": o.Transaction, "amount": o.Amount,
+		"subject": o.Subject, "paid": o.Paid}, o)
+}
+
+// QueryEBill implements [pay.EBillIssuer].
+func (c *Channel) QueryEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+	return c.askEBill(ctx, "query-ebill", nil, o)
+}
+
+// CancelEBill implements [pay.EBillIssuer].
+func (c *Channel) CancelEBill(ctx context.Context, o pay.EBillOrder, why string) (pay.EBillStanding, error) {
+	return c.askEBill(ctx, "red-ebill", map[string]any{"number": o.Number, "reason": why}, o)
+}
