@@ -115,10 +115,11 @@ func (s *Server) openPay() error {
 // ebillsAtOnce is how many questions to the issuer of e-bills are under way at once.
 const ebillsAtOnce = 4
 
-// beside does acts that nobody may wait for, so many at once; what is too much is not done.
-func (s *Server) beside(most int) func(func()) bool {
+// beside does acts that nobody may wait for, so many at once; what is too much is not done. An act ends with the server, not with the
+// request that found it.
+func (s *Server) beside(most int) func(func(context.Context)) bool {
 	free := make(chan struct{}, most)
-	return func(do func()) bool {
+	return func(do func(context.Context)) bool {
 		select {
 		case free <- struct{}{}:
 		default:
@@ -126,7 +127,7 @@ func (s *Server) beside(most int) func(func()) bool {
 		}
 		s.working.Go(func() {
 			defer func() { <-free }()
-			do()
+			do(s.life)
 		})
 		return true
 	}

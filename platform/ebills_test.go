@@ -111,6 +111,61 @@ func TestASlowIssuerHoldsNothingUp(t *testing.T) {
 	}
 }
 
+// TestAnOlderServerForgetsNoEBill: one that knows of no e-bills writes the bill again and again, with nothing due.
+func TestAnOlderServerForgetsNoEBill(t *testing.T) {
+	x := newTillWith(t, true)
+	x.sim.Steer(func(f *paysim.Faults) { f.Arrives = 10 * time.Minute })
+	p := x.terminal("990000-0001")
+	b := x.paid(p, uuid.NewString())
+	for n := 0; b.EBill == nil || b.EBill.State != wire.EBillIssued; n++ {
+		if n > 2000 {
+			t.Fatalf("%+v", b.EBill)
+		}
+		if err := x.s.store.Update(context.Background(), func(tx Tx) error {
+			a, err := tx.Bill(b.Number)
+			if err != nil {
+				return err
+			}
+			a.EBill = nil
+			return tx.PutBill(a, time.Time{})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		x.ahead.Add(int64(2 * time.Second))
+		if _, err := x.s.settler.Turn(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond)
+		b = p.bill("GET", "/"+b.Number, nil, 200)
+	}
+	if b := x.sim.Breaches(); len(b) > 0 {
+		t.Error(b)
+	}
+}
+
+// TestAnActBesideEndsWithTheServer: not with the request that found it, and Close waits for it.
+func TestAnActBesideEndsWithTheServer(t *testing.T) {
+	x := newTillWith(t, true)
+	began, ended := make(chan struct{}), make(chan struct{})
+	if !x.s.beside(1)(func(ctx context.Context) { close(began); <-ctx.Done(); close(ended) }) {
+		t.Fatal("no place for one act")
+	}
+	<-began
+	select {
+	case <-ended:
+		t.Error("it ended by itself")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := x.s.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-ended:
+	default:
+		t.Error("Close did not wait for it")
+	}
+}
+
 // TestARefusedEBillLiesOnTheDesk: two people have it asked for once more.
 func TestARefusedEBillLiesOnTheDesk(t *testing.T) {
 	x := newTillWith(t, true)

@@ -84,6 +84,7 @@ type Server struct {
 	gate     gate
 	settler  *pay.Settler
 
+	life    context.Context // ends when Close begins
 	stop    context.CancelFunc
 	working sync.WaitGroup // what runs until Close
 }
@@ -151,17 +152,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
 	s.mux = s.routes()
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	s.working.Go(func() { s.watchMail(working) })
-	s.working.Go(func() { s.sweep(working) })
-	s.working.Go(func() { s.sweepEvents(working) })
+	s.life, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.working.Go(func() { s.watchMail(s.life) })
+	s.working.Go(func() { s.sweep(s.life) })
+	s.working.Go(func() { s.sweepEvents(s.life) })
 	if len(cfg.Pay.Channels) > 0 {
-		s.working.Go(func() { s.settle(working) })
-		s.working.Go(func() { s.compareStatements(working) })
+		s.working.Go(func() { s.settle(s.life) })
+		s.working.Go(func() { s.compareStatements(s.life) })
 	}
 	if len(s.backends) > 0 {
-		s.working.Go(func() { s.watchBackends(working) })
+		s.working.Go(func() { s.watchBackends(s.life) })
 	}
 	return s, nil
 }

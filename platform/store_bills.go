@@ -19,7 +19,8 @@ type BillRows interface {
 	PutBill(a *pay.Account, due time.Time) error
 	// BillsOf are a case's bills, oldest first.
 	BillsOf(caseID string) ([]pay.Bill, error)
-	// TakeBills leases bills whose time has come to owner, the most overdue first; a lease that ran out is anybody's.
+	// TakeBills leases bills whose time has come to owner, the most overdue first; a lease that ran out is anybody's. The time of a
+	// bill's e-bill counts too, whatever due says: an older server knows nothing of it.
 	TakeBills(owner string, now, until time.Time, most int) ([]string, error)
 	GiveBill(owner, number string) error
 	// PaymentsOf are a channel's payments of a day.

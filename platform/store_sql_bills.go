@@ -192,7 +192,12 @@ func (t *sqlTx) numbers(q string, args ...any) (all []string, err error) {
 }
 
 func (t *sqlTx) TakeBills(owner string, now, until time.Time, most int) ([]string, error) {
-	all, err := t.numbers(`SELECT number FROM bills WHERE due <> '' AND due <= ? AND until <= ? ORDER BY due, number LIMIT ?`, when(now), when(now), most)
+	// An older server that writes a bill leaves its e-bill out of the bill's due.
+	all, err := t.numbers(`SELECT number FROM (
+		SELECT * FROM (SELECT number, due FROM bills WHERE due <> '' AND due <= ? AND until <= ? ORDER BY due, number LIMIT ?) AS b
+		UNION ALL SELECT * FROM (SELECT bills.number, bill_ebills.due FROM bill_ebills JOIN bills ON bills.number = bill_ebills.bill
+			WHERE bill_ebills.due <> '' AND bill_ebills.due <= ? AND bills.until <= ? ORDER BY bill_ebills.due, bills.number LIMIT ?) AS e
+		) AS d GROUP BY number ORDER BY MIN(due), number LIMIT ?`, when(now), when(now), most, when(now), when(now), most, most)
 	if err != nil {
 		return nil, err
 	}

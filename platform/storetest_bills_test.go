@@ -78,7 +78,7 @@ func billSuite(t *testing.T, e anEngine) {
 		x.Refunds = []pay.Refund{{Number: "R" + n + "01aaaaaa1", Transaction: "a", Attempt: n + "01", Amount: 1, Why: "wrong", State: pay.RefundAsked, Doubt: true, Acts: 1, Looks: 3, Due: later(time.Minute), Made: moment, Code: "N"}}
 		x.Matters = []pay.Matter{{Kind: pay.MatterAmount, Ref: "a", Opened: moment, Ended: later(time.Hour), How: "goes back", By: "op"}, {Kind: pay.MatterUnknown, Ref: n + "01", Opened: later(time.Second)}}
 		x.EBill = &pay.EBill{State: pay.EBillRedAsked, Issued: pay.Issued{Code: "99010126", Number: "0000000007", Check: "a1b2c3", At: later(time.Minute), URL: "https://e.example/7"},
-			Red: pay.Issued{Code: "99010126", Number: "0000000008", Check: "d4", At: later(time.Hour)}, Doubt: true, Acts: 3, Looks: 2, Due: later(time.Second), Since: moment,
+			Red: pay.Issued{Code: "99010126", Number: "0000000008", Check: "d4", At: later(time.Hour)}, Doubt: true, Acts: 3, Looks: 2, Due: later(1000 * time.Hour), Since: moment,
 			Heard: later(2 * time.Second), Code: "N"}
 		for range 2 { // again, and as it is
 			update(t, b, func(tx Tx) error { return tx.PutBill(x, time.Time{}) })
@@ -167,6 +167,35 @@ func billSuite(t *testing.T, e anEngine) {
 		}
 		if got := take(b, "B", time.Hour, 2*time.Hour, 9); !slices.Equal(got, want) {
 			t.Errorf("a dead server's lease stays: %v", got)
+		}
+	})
+
+	t.Run("an e-bill wakes its bill though an older server wrote that nothing is due", func(t *testing.T) {
+		x := bill(30, "c4b")
+		x.EBill = &pay.EBill{State: pay.EBillAsked, Doubt: true, Since: moment, Due: later(time.Second)}
+		update(t, a, func(tx Tx) error { return tx.AddBill(x, later(time.Minute)) })
+		take := func(owner string, at time.Duration) (got []string) {
+			update(t, b, func(tx Tx) (err error) {
+				if got, err = tx.TakeBills(owner, later(at), later(at+time.Second), 9); err != nil {
+					return err
+				}
+				return tx.GiveBill(owner, x.Bill.Number)
+			})
+			return slices.DeleteFunc(got, func(n string) bool { return n != x.Bill.Number })
+		}
+		if got := take("A", 500*time.Millisecond); len(got) != 0 {
+			t.Error("taken too early")
+		}
+		old := *x
+		old.EBill = nil // as one that knows nothing of it writes the account
+		update(t, a, func(tx Tx) error { return tx.PutBill(&old, time.Time{}) })
+		if got := take("A", 2*time.Second); len(got) != 1 {
+			t.Errorf("its e-bill is due, and %v is taken", got)
+		}
+		x.EBill.Due = time.Time{}
+		update(t, a, func(tx Tx) error { return tx.PutBill(x, time.Time{}) })
+		if got := take("A", time.Hour); len(got) != 0 {
+			t.Error("taken for nothing")
 		}
 	})
 

@@ -296,8 +296,8 @@ func TestWhatAPersonHadMadeAPersonCancels(t *testing.T) {
 // TestNobodyWaitsForTheIssuer: acts of the issuer's are handed to Beside, and a bill is settled while they hang.
 func TestNobodyWaitsForTheIssuer(t *testing.T) {
 	w, bill := paidBill(t)
-	var held []func()
-	w.settler.Beside = func(do func()) bool { held = append(held, do); return true }
+	var held []func(context.Context)
+	w.settler.Beside = func(do func(context.Context)) bool { held = append(held, do); return true }
 	for n := 0; len(held) == 0 && n < 100; n++ {
 		if _, err := w.settler.Turn(w.ctx); err != nil {
 			t.Fatal(err)
@@ -307,17 +307,46 @@ func TestNobodyWaitsForTheIssuer(t *testing.T) {
 	if a := w.account(bill); len(held) != 1 || a.Bill.State != pay.BillPaid || a.EBill.State != pay.EBillAsked || !a.EBill.Doubt {
 		t.Fatalf("%d acts held, %+v", len(held), a.EBill)
 	}
-	held[0]()
+	held[0](w.ctx)
 	if a := w.account(bill); a.EBill.State != pay.EBillIssued {
 		t.Errorf("%+v", a.EBill)
+	}
+}
+
+// TestAnActBesideOutlivesWhoFoundIt: a request that found the act ends first; the act runs under the context that it was given.
+func TestAnActBesideOutlivesWhoFoundIt(t *testing.T) {
+	w, bill := paidBill(t)
+	w.settler.EBills = issuer{EBillIssuer: w.settler.EBills, issue: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+		if err := ctx.Err(); err != nil {
+			return pay.EBillStanding{}, err
+		}
+		return i.IssueEBill(ctx, o)
+	}}
+	var held []func(context.Context)
+	w.settler.Beside = func(do func(context.Context)) bool { held = append(held, do); return true }
+	for n := 0; len(held) == 0 && n < 100; n++ {
+		request, end := context.WithCancel(w.ctx)
+		_, err := w.settler.One(request, bill)
+		end()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Second)
+	}
+	if len(held) != 1 {
+		t.Fatalf("%d acts held", len(held))
+	}
+	held[0](w.ctx)
+	if e := w.account(bill).EBill; e.State != pay.EBillIssued || e.Acts != 1 {
+		t.Errorf("%+v", e)
 	}
 }
 
 // TestAnEBillThatIsHeardLate: the request is done long after it was given up with its payment: the e-bill is found, and cancelled.
 func TestAnEBillThatIsHeardLate(t *testing.T) {
 	w, bill := paidBill(t)
-	var held []func()
-	w.settler.Beside = func(do func()) bool { held = append(held, do); return true }
+	var held []func(context.Context)
+	w.settler.Beside = func(do func(context.Context)) bool { held = append(held, do); return true }
 	for n := 0; len(held) == 0 && n < 100; n++ {
 		if _, err := w.settler.Turn(w.ctx); err != nil {
 			t.Fatal(err)
@@ -325,7 +354,7 @@ func TestAnEBillThatIsHeardLate(t *testing.T) {
 		w.now = w.now.Add(time.Second)
 	}
 	w.sim.Steer(func(f *paysim.Faults) { f.Park = 1 })
-	held[0]()
+	held[0](w.ctx)
 	w.settler.Beside = nil
 	w.change(bill, func(a *pay.Account) {
 		if err := w.rules.Return(a, a.Kept().Transaction, "unissued", "", w.now); err != nil {

@@ -35,9 +35,9 @@ type Settler struct {
 	Accounts Accounts
 	Channels map[string]Channel
 	EBills   EBillIssuer // nil: nobody issues e-bills
-	// Beside does an act that nobody may wait for, later or at once; false: it cannot now, and the act is asked about later. nil does
-	// it at once.
-	Beside  func(func()) bool
+	// Beside does an act that nobody may wait for, later or at once, under a context of its own: the one that found the act may be a
+	// request's, and end with it. false: it cannot now, and the act is asked about later. nil does it at once.
+	Beside  func(func(context.Context)) bool
 	Owner   string // of leases, unique among servers
 	Now     func() time.Time
 	Timeout time.Duration // of one act at a channel; 0 is 8 s
@@ -95,8 +95,8 @@ func (s *Settler) One(ctx context.Context, bill string) (did bool, err error) {
 		return false, err
 	}
 	if task.Act.ofEBill() && s.Beside != nil {
-		s.Beside(func() {
-			if err := s.finish(ctx, *task); err != nil && s.Log != nil {
+		s.Beside(func(own context.Context) {
+			if err := s.finish(own, *task); err != nil && s.Log != nil {
 				s.Log(bill, err)
 			}
 		})
