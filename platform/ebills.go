@@ -40,7 +40,7 @@ func (s *Server) queryEBills(w http.ResponseWriter, r *http.Request, q wire.Quer
 	answer(w, http.StatusOK, a)
 }
 
-// ebillAnswer are the e-bills of a person's applications, the newest first.
+// ebillAnswer are the e-bills of cards that a person has or applied for, a child's guardian for instance, the newest first.
 func (s *Server) ebillAnswer(ctx context.Context, number string) (a wire.Answer, err error) {
 	type paid struct {
 		card CardRow
@@ -50,11 +50,16 @@ func (s *Server) ebillAnswer(ctx context.Context, number string) (a wire.Answer,
 	err = s.store.View(ctx, func(tx Tx) error {
 		all = nil
 		for _, kind := range slices.Sorted(maps.Keys(cardKinds)) {
-			cards, err := tx.CardsOf(kind, s.keys.pseudonym(number))
+			own, err := tx.CardsOf(kind, s.keys.pseudonym(number))
 			if err != nil {
 				return err
 			}
-			for _, c := range cards {
+			applied, err := tx.CardsBy(kind, s.keys.pseudonym(number))
+			if err != nil {
+				return err
+			}
+			applied = slices.DeleteFunc(applied, func(c CardRow) bool { return c.Person == c.Applicant }) // among the own
+			for _, c := range slices.Concat(own, applied) {
 				bills, err := tx.BillsOf(c.Key)
 				if err != nil {
 					return err
@@ -79,16 +84,17 @@ func (s *Server) ebillAnswer(ctx context.Context, number string) (a wire.Answer,
 	slices.SortFunc(all, func(x, y paid) int {
 		return cmp.Or(y.Bill.Paid.Compare(x.Bill.Paid), cmp.Compare(y.Bill.Number, x.Bill.Number))
 	})
-	a = wire.Answer{Title: both("电子票据", "E-bills"), AsOf: s.now()}
+	a = wire.Answer{Title: both("电子票据", "E-bills"), AsOf: s.now(),
+		Note: both("凭票据代码、号码和校验码查验、下载电子票据；本凭条不是票据。", "With code, number and check code the e-bill can be checked and fetched; this slip is not a bill itself.")}
 	for _, x := range all[:min(len(all), ebillsShown)] {
-		section := wire.AnswerSection{Title: paidTitle(x.Bill), Rows: s.ebillRows(x.card.Receipt, x.Account)}
+		section := wire.AnswerSection{Title: paidTitle(x.Bill), Rows: s.ebillRows(x.card, x.Account)}
 		if e := s.ebillWire(x.EBill); e != nil {
 			section.QR = e.QR
 		}
 		a.Sections = append(a.Sections, section)
 	}
 	if len(all) == 0 {
-		a.Sections = []wire.AnswerSection{{Rows: []wire.AnswerRow{{Label: both("电子票据", "E-bills"), Value: "无 none"}}}}
+		a.Note, a.Sections = nil, []wire.AnswerSection{{Rows: []wire.AnswerRow{{Label: both("电子票据", "E-bills"), Value: "无 none"}}}}
 	}
 	return a, nil
 }
@@ -104,12 +110,15 @@ func paidTitle(b pay.Bill) map[string]string {
 	return both(b.Item+" "+day, b.Item+" "+day)
 }
 
-func (s *Server) ebillRows(receipt string, a *pay.Account) []wire.AnswerRow {
-	rows := []wire.AnswerRow{
-		{Label: both("受理号", "Receipt code"), Value: receipt},
+func (s *Server) ebillRows(c CardRow, a *pay.Account) (rows []wire.AnswerRow) {
+	if c.Masked != "" {
+		rows = []wire.AnswerRow{{Label: both("持证人", "Card holder"), Value: c.Masked}}
+	}
+	rows = append(rows, []wire.AnswerRow{
+		{Label: both("受理号", "Receipt code"), Value: c.Receipt},
 		{Label: both("已缴工本费", "Fee paid"), Value: fmt.Sprintf("¥ %s", a.Bill.Amount)},
 		{Label: both("缴款码", "Bill no."), Value: a.Bill.Number},
-	}
+	}...)
 	state := func(zh, en string) {
 		rows = append(rows, wire.AnswerRow{Label: both("电子票据", "E-bill"), Value: zh + " " + en})
 	}

@@ -42,6 +42,9 @@ func (x *till) paid(p *peer, id string) wire.Bill {
 	if b.EBill != nil {
 		x.t.Errorf("nobody has paid: %+v", b.EBill)
 	}
+	for end := time.Now().Add(10 * time.Second); b.QR == "" && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		b = p.bill("GET", "/"+b.Number, nil, 200) // another server fetches its code
+	}
 	if err := x.sim.Pay(x.order(b), 0); err != nil {
 		x.t.Fatal(err)
 	}
@@ -223,6 +226,37 @@ func TestEBillsForWhoeverComesBack(t *testing.T) {
 	}
 	if w := p.do("POST", wire.PathQuery+ebillService, wire.Query{Token: "wrong", Visit: "v"}); w.Code != 403 {
 		t.Errorf("without a proof: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestAGuardianFindsTheChildsEBill: who applied does, with the name on the card; another guardian does not.
+func TestAGuardianFindsTheChildsEBill(t *testing.T) {
+	x := newTillWith(t, true)
+	p := x.terminal("990000-0001")
+	b := x.paid(p, uuid.NewString())
+	x.ebill(p, b.Number, wire.EBillIssued)
+	row := CardRow{Key: b.Case, Kind: "TID", Number: "TID-1", Receipt: "01-1", Terminal: "990000-0001", Person: x.s.keys.pseudonym(numberOf(t, 5)),
+		Applicant: x.s.keys.pseudonym(numberOf(t, 0)), Masked: "王*明", State: wire.CardIssued, Made: time.Now(), Changed: time.Now(), Decided: time.Now()}
+	if err := x.s.store.Update(context.Background(), func(tx Tx) error { return tx.AddCard(row) }); err != nil {
+		t.Fatal(err)
+	}
+	serial := x.sim.EBills()[0].Issued.Serial
+	for _, c := range []struct {
+		who   int
+		sees  bool
+		sayso string
+	}{{0, true, "the guardian who applied"}, {2, false, "another guardian"}} {
+		a, err := x.s.ebillAnswer(context.Background(), numberOf(t, c.who))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprint(a)
+		if strings.Contains(text, serial) != c.sees || strings.Contains(text, "王*明") != c.sees || c.sees && len(a.Sections) != 1 {
+			t.Errorf("%s sees %s", c.sayso, text)
+		}
+	}
+	if a, err := x.s.ebillAnswer(context.Background(), numberOf(t, 5)); err != nil || len(a.Sections) != 1 || !strings.Contains(fmt.Sprint(a), serial) {
+		t.Errorf("the child itself sees %+v, %v", a, err)
 	}
 }
 

@@ -19,6 +19,8 @@ type CardRows interface {
 	CardsAmong(keys []string) ([]CardRow, error)
 	// CardsOf are a person's applications, newest first. person is the hash.
 	CardsOf(kind, person string) ([]CardRow, error)
+	// CardsBy are those that a person applied for, for whomever, newest first. applicant is the hash.
+	CardsBy(kind, applicant string) ([]CardRow, error)
 	// CardsIn are applications in a state, oldest first.
 	CardsIn(state wire.CardState, most int) ([]CardRow, error)
 	// CardsBefore are those in a state that did not change since a time, oldest first.

@@ -89,6 +89,10 @@ func (t *sqlTx) CardsOf(kind, person string) ([]CardRow, error) {
 	return t.cards(`kind = ? AND person = ? ORDER BY made DESC, key`, kind, person)
 }
 
+func (t *sqlTx) CardsBy(kind, applicant string) ([]CardRow, error) {
+	return t.cards(`kind = ? AND applicant = ? ORDER BY made DESC, key`, kind, applicant)
+}
+
 func (t *sqlTx) CardsIn(state wire.CardState, most int) ([]CardRow, error) {
 	return t.cards(`state = ? ORDER BY made, key LIMIT ?`, string(state), most)
 }

@@ -90,7 +90,9 @@ func cardSuite(t *testing.T, e anEngine) {
 			two, three := card("c2", time.Minute), card("c3", -time.Minute)
 			three.By, three.Decided = byPolicy, moment // no person
 			two.Decided = moment.Add(3 * time.Minute)
-			return errors.Join(tx.AddCard(two), tx.AddCard(three), tx.PutCard(two))
+			childs := card("c4", 2*time.Minute)
+			childs.Person, childs.Applicant, childs.State = "child", "guardian", wire.CardRejected
+			return errors.Join(tx.AddCard(two), tx.AddCard(three), tx.AddCard(childs), tx.PutCard(two))
 		})
 		keys := func(all []CardRow, err error) (out []string) {
 			if err != nil {
@@ -105,6 +107,9 @@ func cardSuite(t *testing.T, e anEngine) {
 			for what, got := range map[string][2][]string{
 				"a person's, newest first": {keys(tx.CardsOf("TID", "p")), {"c2", "c1", "c3"}},
 				"of another kind":          {keys(tx.CardsOf("X", "p")), nil},
+				"a guardian's for a child": {keys(tx.CardsBy("TID", "guardian")), {"c4"}},
+				"a child applies for none": {keys(tx.CardsBy("TID", "child")), nil},
+				"applied for, of a kind":   {keys(tx.CardsBy("X", "guardian")), nil},
 				"in a state, oldest first": {keys(tx.CardsIn(wire.CardWaiting, 9)), {"c3", "c2"}},
 				"no more than asked for":   {keys(tx.CardsIn(wire.CardWaiting, 1)), {"c3"}},
 				"erased is not kept":       {keys(tx.CardsKept(wire.CardIssued, moment.AddDate(1, 0, 0), 9)), nil},

@@ -317,6 +317,22 @@ func TestQuery(t *testing.T) {
 		if len(slips) != 1 || strings.Contains(slips[0], "48231.07") || !strings.Contains(slips[0], "****") {
 			t.Errorf("slips %q", slips)
 		}
+		if !strings.Contains(slips[0], "仅供参考") {
+			t.Errorf("the slip does not say that it proves nothing: %q", slips[0])
+		}
+	})
+	each(t, "an answer that says what its slip is, with a code", func(t *testing.T, w *world) {
+		w.plat.query = func(context.Context) (service.Found, error) {
+			return service.Found{Note: service.Worded(map[string]string{"zh": "凭以上号码查验", "en": "Check it"}), Sections: []service.Section{{QR: "https://e.example/7",
+				Rows: []service.Row{{Label: service.T("svc.row.code"), Plain: "7"}}}}}, nil
+		}
+		w.play(lines(start("SB-Q"), w.identified(), []script.Line{
+			script.On("result", script.Reply(service.PrintSlip{})), script.On("result", script.Next()), script.On("done", script.Rate("4")),
+		}, leave())...)
+		slips := w.roll.texts()
+		if len(slips) != 1 || !strings.Contains(slips[0], "凭以上号码查验") || !strings.Contains(slips[0], "QR https://e.example/7") || strings.Contains(slips[0], "仅供参考") {
+			t.Errorf("slips %q", slips)
+		}
 	})
 	each(t, "slow platform, the citizen gives up", func(t *testing.T, w *world) {
 		w.plat.query = func(ctx context.Context) (service.Found, error) { <-ctx.Done(); return service.Found{}, ctx.Err() }

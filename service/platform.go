@@ -99,6 +99,7 @@ type Found struct {
 	Title    Text
 	AsOf     time.Time
 	Sections []Section
+	Note     Text // what a slip of it says of itself; zero: that it is for reference only
 }
 
 // Document is an issued, verified document.

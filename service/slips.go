@@ -178,7 +178,11 @@ func (j *Journey) resultSlip() slip.Slip {
 	if !j.found.AsOf.IsZero() {
 		b = append(b, slip.Text{Text: j.say(T("svc.slip.result.as-of", "time", stamp(j.found.AsOf.In(j.e.now().Location()))))})
 	}
-	b = append(b, slip.Text{Text: j.say(T("svc.slip.result.note"))})
+	note := j.found.Note
+	if note.IsZero() {
+		note = T("svc.slip.result.note")
+	}
+	b = append(b, slip.Text{Text: j.say(note)})
 	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
 }
 

@@ -96,7 +96,7 @@ func (c city) Query(ctx context.Context, name, visit string, token service.Token
 	if err != nil {
 		return service.Found{}, c.failure(err)
 	}
-	out := service.Found{Title: service.Worded(a.Title), AsOf: a.AsOf}
+	out := service.Found{Title: service.Worded(a.Title), AsOf: a.AsOf, Note: service.Worded(a.Note)}
 	for _, s := range a.Sections {
 		section := service.Section{Title: service.Worded(s.Title)}
 		if wire.Web(s.QR) {

@@ -190,6 +190,7 @@ type Answer struct {
 	Title    map[string]string `json:"title"`
 	Sections []AnswerSection   `json:"sections"`
 	AsOf     time.Time         `json:"as_of"`
+	Note     map[string]string `json:"note,omitempty"` // what a slip of it says of itself; none: that it is for reference only
 }
 
 // AnswerSection is one group of rows.
