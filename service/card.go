@@ -56,8 +56,11 @@ func (s *cardStep) stock() string { return or(s.Stock, "card") }
 const leastBlanks = 2
 
 // Ready: office, printer and dispenser must be there, the path empty and room in the bin, blanks and ribbon for two tries, nothing in
-// doubt, and a clock that dates a card rightly.
+// doubt or miscounted, and a clock that dates a card rightly.
 func (s *cardStep) Ready(sc Scene) Text {
+	if why := countWhy(sc, s.stock(), journal.StockRibbon); !why.IsZero() { // told before how few were found
+		return why
+	}
 	if sc.Stock == nil || sc.Stock(s.stock()) < leastBlanks {
 		return T("svc.why.no-stock")
 	}
@@ -76,6 +79,9 @@ func (s *cardStep) hindered(sc Scene) Text {
 		return T("svc.why.clock")
 	case sc.InDoubt != nil && sc.InDoubt(s.stock()) > 0:
 		return T("svc.why.card-doubt")
+	}
+	if why := countWhy(sc, s.stock(), journal.StockRibbon); !why.IsZero() {
+		return why
 	}
 	for _, r := range []devices.Role{devices.RoleCardPrinter, devices.RoleCardDispenser, devices.RoleCardCheck} {
 		if r == devices.RoleCardCheck && !sc.CardCheck {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -136,6 +137,9 @@ func (s *payStep) Ready(sc Scene) Text {
 	case sc.ClockUnsure: // a payment belongs to its day
 		return T("svc.why.clock")
 	}
+	if why := s.miscounted(sc); !why.IsZero() {
+		return why
+	}
 	for kind, n := range s.Reserve {
 		if sc.Stock == nil || sc.Stock(kind) < uint64(n) {
 			return T("svc.why.no-stock")
@@ -149,7 +153,15 @@ func (s *payStep) ready(sc Scene) Text {
 	if !sc.Pays {
 		return T("svc.why.no-pay")
 	}
+	if why := s.miscounted(sc); !why.IsZero() {
+		return why
+	}
 	return onlineWhy(sc)
+}
+
+// miscounted keeps anybody from paying for what is not made now.
+func (s *payStep) miscounted(sc Scene) Text {
+	return countWhy(sc, slices.Collect(maps.Keys(s.Reserve))...)
 }
 
 // before says whether a case that goes on was paid in another visit, here or at another terminal. A payment of which nobody knew is asked

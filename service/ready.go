@@ -84,6 +84,10 @@ func (e *Engine) scene(it *Item) Scene {
 			}
 			return b.InDoubt
 		},
+		Locked: func(kind string) bool {
+			d, err := DriftOf(e.cfg.Journal, kind)
+			return err != nil || d.Locked
+		},
 		Office: e.cfg.Office != nil, CardCheck: e.cfg.CardCheck, ClockUnsure: e.cfg.Journal.ClockUnsure(),
 	}
 }

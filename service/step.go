@@ -38,6 +38,7 @@ type Scene struct {
 	Pays        bool                     // there is a cashier
 	Stock       func(kind string) uint64 // free pieces of counted stock; nil: none is known
 	InDoubt     func(kind string) uint64 // pieces of which nobody knows where they are
+	Locked      func(kind string) bool   // a count was off, and two people have not cleared it
 	Office      bool                     // there is an office
 	CardCheck   bool                     // printed cards are read before they are handed out
 	ClockUnsure bool                     // the clock contradicts what is known

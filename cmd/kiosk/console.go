@@ -35,7 +35,8 @@ func (t *terminal) newConsole() *maintain.Console {
 		all = append(all, maintain.Device{Role: r, Where: t.cfg.Device[r].URI, Driver: t.cfg.Device[r].Driver})
 	}
 	return maintain.New(maintain.Config{Journal: t.journal, Devices: t.sup, Roles: all, Desk: desk.New(t.journal, desk.Options{}), Keeper: staff(t.cfg),
-		Place: t.cfg.Terminal.Site + " " + t.cfg.Terminal.Name, Version: version,
+		Tolerances: t.cfg.Tolerances(),
+		Place:      t.cfg.Terminal.Site + " " + t.cfg.Terminal.Name, Version: version,
 		Network: func(ctx context.Context) []maintain.Finding {
 			return consoleFindings(append(append(checkIdentity(t.cfg, time.Now()), checkPlatform(ctx, t.cfg)...), checkLetIn(ctx, t.cfg)...))
 		},

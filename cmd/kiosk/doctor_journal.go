@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -20,6 +21,9 @@ import (
 
 // stockCard is the kind of blanks that a card dispenser holds.
 const stockCard = journal.StockCard
+
+// lockable are the kinds of stock that a count can lock: what cards are made of.
+var lockable = []string{journal.StockCard, journal.StockRibbon}
 
 // stockSeen is what the ledger says of one kind of counted stock.
 type stockSeen struct{ wire.StockBalance }
@@ -113,6 +117,16 @@ func (x *checkup) checkStock(j *journal.Journal) (all []finding) {
 			if s.Slip == journal.SlipDue {
 				all = append(all, warn(mend("shift.due"), "shift.due", "no", fmt.Sprint(s.No)))
 			}
+		}
+	}
+	for _, kind := range lockable {
+		d, err := service.DriftOf(j, kind)
+		switch {
+		case err != nil:
+			all = append(all, bad(mend("keep"), "stock.error").because(err))
+		case d.Locked:
+			all = append(all, bad(mend("stock.locked", "kind", kind), "stock.locked", "kind", kind, "ledger", fmt.Sprint(d.Ledger), "found", fmt.Sprint(d.Found),
+				"apart", fmt.Sprint(d.Apart), "tolerance", fmt.Sprint(d.Tolerance), "who", d.By, "time", d.At.Local().Format(time.DateTime)))
 		}
 	}
 	if b.InDoubt > 0 {

@@ -120,11 +120,16 @@ func (w *ward) identity() *uplink.Identity {
 // record changes the journal as the terminal does, and signs its chain.
 func (w *ward) record(now func() time.Time, do func(*journal.Tx) error) {
 	w.t.Helper()
+	w.inJournal(now, func(j *journal.Journal) error { return j.Update(do) })
+}
+
+func (w *ward) inJournal(now func() time.Time, do func(*journal.Journal) error) {
+	w.t.Helper()
 	opt := journalOptions(w.cfg)
 	opt.Now = now
 	j, err := journal.Open(journalPath(w.cfg), opt)
 	if err == nil {
-		err = j.Update(do)
+		err = do(j)
 	}
 	if err == nil {
 		err = auditor{j, w.identity(), witnessPath(w.cfg), slog.New(slog.DiscardHandler)}.sign("stop")
@@ -285,6 +290,12 @@ var doctorFaults = []fault{
 	{name: "cards are in the hopper and none in the ledger", plant: func(w *ward) {
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(stockCard, 0, "op.test"); return err })
 	}, what: "none by the ledger", mend: "count the cards in the hopper"},
+	{name: "a count of blanks was off", plant: func(w *ward) {
+		w.inJournal(time.Now, func(j *journal.Journal) error {
+			_, err := service.CountStock(j, stockCard, 18, "op.test", nil)
+			return err
+		})
+	}, what: "op.test counted 18 of card", mend: "kiosk stock clear WHY --kind card"},
 	{name: "the bin for cards that nobody took is full", plant: func(w *ward) { w.must(w.cards.Fault("bin-full", "")) }, what: "nobody took is full", mend: "empty the retain bin"},
 	{name: "the printer has less ribbon than the ledger", plant: func(w *ward) {
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(journal.StockRibbon, 300, "op.test"); return err })

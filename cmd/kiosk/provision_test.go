@@ -193,6 +193,9 @@ func TestWriteConfig(t *testing.T) {
 		if rapid.Bool().Draw(t, "technicians") {
 			c.Technicians = config.Technicians{CardKey: strings.Repeat("0a", 16), Person: []config.Person{{Code: "1001", Operator: "op.zhang", Name: text.Draw(t, "technician"), PIN: "$argon2id$x", Card: strings.Repeat("0b", 32)}}}
 		}
+		if rapid.Bool().Draw(t, "tolerance") {
+			c.Tolerance = map[string]int{"card": rapid.IntRange(0, 1000).Draw(t, "cards"), "ribbon": 20}
+		}
 		back, err := config.Parse("t.toml", writeConfig(c))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, writeConfig(c))

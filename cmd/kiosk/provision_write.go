@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,6 +76,12 @@ func writeConfig(c config.Config) []byte {
 		str("vault", c.Seal.Vault, def.Seal.Vault)
 		str("tpm", c.Seal.TPM, def.Seal.TPM)
 		str("cipher", c.Seal.Cipher, def.Seal.Cipher)
+	}
+	if len(c.Tolerance) > 0 {
+		b.WriteString("\n[tolerance]\n")
+		for _, kind := range slices.Sorted(maps.Keys(c.Tolerance)) {
+			num(kind, c.Tolerance[kind], -1)
+		}
 	}
 	if t := c.Technicians; t.CardKey != "" || len(t.Person) > 0 {
 		b.WriteString("\n[technicians]\n")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/wire"
@@ -22,6 +23,7 @@ type stockCmd struct {
 	Shift   stockShiftCmd   `cmd:""`
 	Slip    stockSlipCmd    `cmd:""`
 	Resolve stockResolveCmd `cmd:""`
+	Clear   stockClearCmd   `cmd:""`
 }
 
 // stockFlags are what every subcommand of stock takes.
@@ -56,7 +58,7 @@ func equation(io stdio, kind string, b wire.StockBalance) {
 }
 
 // balance prints what became of what was loaded.
-func (f stockFlags) balance(io stdio, b wire.StockBalance, blanks []journal.Blank) error {
+func (f stockFlags) balance(io stdio, b wire.StockBalance, blanks []journal.Blank, drift *service.Drift) error {
 	if f.JSON {
 		e := json.NewEncoder(io.out)
 		e.SetIndent("", "  ")
@@ -64,7 +66,8 @@ func (f stockFlags) balance(io stdio, b wire.StockBalance, blanks []journal.Blan
 			Kind    string            `json:"kind"`
 			Balance wire.StockBalance `json:"balance"`
 			Blanks  []journal.Blank   `json:"blanks"`
-		}{f.Kind, b, blanks})
+			Drift   *service.Drift    `json:"drift,omitempty"` // of counts, since two people last cleared it
+		}{f.Kind, b, blanks, drift})
 	}
 	equation(io, f.Kind, b)
 	for _, x := range blanks {
@@ -92,7 +95,14 @@ func (c stockShowCmd) Run(io stdio) error {
 		if err != nil {
 			return err
 		}
-		if err := c.balance(io, b, blanks); err != nil || c.JSON {
+		drift, err := service.DriftOf(j, c.Kind)
+		if err != nil {
+			return err
+		}
+		if err := c.balance(io, b, blanks, &drift); err != nil || c.JSON {
+			return err
+		}
+		if err := c.lock(io, j); err != nil {
 			return err
 		}
 		f, err := j.Fitting(c.Kind)
@@ -116,7 +126,7 @@ func (f stockFlags) whole(io stdio, change func(*journal.Tx) (wire.StockBalance,
 		if err := j.Update(func(tx *journal.Tx) (err error) { b, err = change(tx); return err }); err != nil {
 			return err
 		}
-		return f.balance(io, b, nil)
+		return f.balance(io, b, nil, nil)
 	})
 }
 
@@ -139,7 +149,45 @@ type stockCountCmd struct {
 
 // Run corrects.
 func (c stockCountCmd) Run(io stdio) error {
-	return c.whole(io, func(tx *journal.Tx) (wire.StockBalance, error) { return tx.CountStock(c.Kind, c.Found, c.Operator) })
+	return inStopped(c.Config, func(cfg config.Config, j *journal.Journal) error {
+		drift, err := service.CountStock(j, c.Kind, c.Found, c.Operator, cfg.Tolerances())
+		if err != nil {
+			return err
+		}
+		b, err := j.StockBalance(c.Kind)
+		if err == nil {
+			err = c.balance(io, b, nil, &drift)
+		}
+		return errors.Join(err, c.lock(io, j))
+	})
+}
+
+// lock says whether counts of the kind were off.
+func (f stockFlags) lock(io stdio, j *journal.Journal) error {
+	d, err := service.DriftOf(j, f.Kind)
+	if err == nil && d.Locked && !f.JSON {
+		io.tell("stock.locked", "kind", f.Kind, "ledger", d.Ledger, "found", d.Found, "apart", d.Apart, "tolerance", d.Tolerance, "who", d.By,
+			"time", d.At.Local().Format(time.DateTime))
+	}
+	return err
+}
+
+type stockClearCmd struct {
+	stockFlags
+	Why      string `arg:"" enum:"miscounted,not-noted,reported"`
+	Operator string `required:""`
+	Second   string `required:""`
+}
+
+// Run lets the stock be used again.
+func (c stockClearCmd) Run(io stdio) error {
+	return c.at(func(j *journal.Journal) error {
+		if err := service.ClearCount(j, c.Kind, c.Operator, c.Second, service.CountReason(c.Why)); err != nil {
+			return err
+		}
+		io.tell("stock.cleared", "kind", c.Kind)
+		return nil
+	})
 }
 
 // shiftFlags are what the commands about shifts take.
@@ -244,6 +292,6 @@ func (c stockResolveCmd) Run(io stdio) error {
 		if err != nil {
 			return err
 		}
-		return c.balance(io, sum, []journal.Blank{b})
+		return c.balance(io, sum, []journal.Blank{b}, nil)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/metrics"
 	"time"
 
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -49,6 +50,11 @@ func (t *terminal) look(began time.Time) (wire.Telemetry, error) {
 		Up: int64(time.Since(began).Seconds()), Routines: uint64(runtime.NumGoroutine()), ClockOff: t.client.Offset().Milliseconds()}
 	for _, s := range t.status() {
 		out.Devices[wire.TermOf(s.Role)] = wire.TermOf(s.Unready)
+	}
+	for _, kind := range lockable {
+		if d, err := service.DriftOf(t.journal, kind); err != nil || d.Locked {
+			out.Locked = append(out.Locked, wire.TermOf(kind))
+		}
 	}
 	return out, nil
 }

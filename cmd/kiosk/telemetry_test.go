@@ -21,6 +21,11 @@ func TestTelemetryHasTheWords(t *testing.T) {
 			t.Errorf("state %s is %s", u, w)
 		}
 	}
+	for _, kind := range lockable {
+		if w := wire.TermOf(kind); w.String() != kind {
+			t.Errorf("stock %s is %s", kind, w)
+		}
+	}
 	if w := wire.TermOf(string(devices.UnreadyNot)); w.String() != "ready" {
 		t.Errorf("a device that works is %s", w)
 	}

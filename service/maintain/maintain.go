@@ -47,8 +47,10 @@ type Config struct {
 	Roles   []Device
 	Desk    *desk.Desk
 	Keeper  Keeper
-	Place   string // "示例区市民之家 03 号终端", on slips
-	Version string
+	// Tolerances say from when on a count of blanks closes the making of cards.
+	Tolerances service.Tolerances
+	Place      string // "示例区市民之家 03 号终端", on slips
+	Version    string
 	// Network looks at the way to the platform.
 	Network func(context.Context) []Finding
 	// Log is the last lines of the program's log, masked, oldest first.

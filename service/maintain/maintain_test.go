@@ -414,6 +414,35 @@ func TestATechnicianCountsWhatIsThere(t *testing.T) {
 	s.wrote("technician.entered op.zhang", "stock.changed op.zhang loaded", "stock.changed op.zhang counted", "technician.left op.zhang resumed")
 }
 
+// A count of blanks that is off closes the making of cards; a second technician and a reason open it again.
+func TestACountThatIsOffIsClearedByTwo(t *testing.T) {
+	s := newSite(t)
+	s.attend(come("1001", "481511001"), pick("tech-home", "supplies"), pick("tech-supplies", "card"), pick("tech-supply", "load"), fill("n", "50"),
+		pick("tech-supply", "count"), fill("n", "48"), pick("tech-told", "understood"), back("tech-supply"), back("tech-supplies"), pick("tech-home", "resume"))
+	if d, err := service.DriftOf(s.j.Journal, journal.StockCard); err != nil || !d.Locked || d.Found != 48 || d.Ledger != 50 || d.By != "op.zhang" {
+		t.Fatalf("%+v %v", d, err)
+	}
+	h := s.attend(come("1002", "481511002"), pick("tech-home", "resume"))
+	home, _ := h.last.(Panel)
+	if home.ID != "home" || len(home.Rows) != 2 || home.Rows[0].ID != "supplies" || home.Rows[0].Grade != GradeBad || home.Rows[0].Detail.Args["found"] != "48" {
+		t.Errorf("first page %+v", home.Rows)
+	}
+	locked := []line{come("1001", "481511001"), pick("tech-home", "supplies"), pick("tech-supplies", "card"), pick("tech-supply", "clear"), pick("tech-reason", "reported")}
+	s.attend(append(locked, fill("code", "1001", "pin", "481511001"), back("form"), // the same person, who then goes back
+		back("tech-supply"), back("tech-supplies"), pick("tech-home", "resume"))...)
+	if d, err := service.DriftOf(s.j.Journal, journal.StockCard); err != nil || !d.Locked {
+		t.Fatalf("one person cleared it: %+v %v", d, err)
+	}
+	s.attend(append(locked, fill("code", "1002", "pin", "481511002"), pick("tech-told", "understood"),
+		back("tech-supply"), back("tech-supplies"), pick("tech-home", "resume"))...)
+	if d, err := service.DriftOf(s.j.Journal, journal.StockCard); err != nil || d.Locked {
+		t.Errorf("%+v %v", d, err)
+	}
+	if all := strings.Join(s.events(), "\n"); strings.Count(all, "stock.locked op.zhang") != 1 || strings.Count(all, "stock.cleared op.zhang") != 1 {
+		t.Errorf("audit chain:\n%s", all)
+	}
+}
+
 func TestTechniciansFile(t *testing.T) {
 	f := File{filepath.Join(t.TempDir(), KeeperFile)}
 	if f.Any() {

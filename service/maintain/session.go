@@ -161,7 +161,11 @@ func (s *session) home(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		id, err := s.panelUntil(ctx, Panel{Page: service.Page{At: -1}, ID: "home", Title: service.T("tech.title"), Figures: figures, Rows: s.devices(),
+		rows, err := s.rows()
+		if err != nil {
+			return err
+		}
+		id, err := s.panelUntil(ctx, Panel{Page: service.Page{At: -1}, ID: "home", Title: service.T("tech.title"), Figures: figures, Rows: rows,
 			Grid: grid, Left: Button{"leave", service.T("tech.leave")}, Next: Button{"resume", service.T("tech.resume")}}, changed)
 		switch {
 		case errors.Is(err, errChanged), errors.Is(err, service.ErrBack):
@@ -215,7 +219,22 @@ func (s *session) today() ([]journal.Case, error) {
 	return s.cfg.Journal.Cases(func(c journal.Case) bool { return !c.Opened.Before(from) })
 }
 
-// devices are the rows of the home page.
+// rows are what closes the making of cards, and the devices.
+func (s *session) rows() (rows []Row, err error) {
+	for _, k := range kinds {
+		lock, locked, err := s.locked(k)
+		if err != nil {
+			return nil, err
+		}
+		if locked {
+			rows = append(rows, Row{ID: "supplies", Label: service.T("tech.stock." + k), Detail: lock, Pill: service.T("tech.lock.pill"), Grade: GradeBad, Action: service.T("tech.lock.look")})
+			break // the page names all
+		}
+	}
+	return append(rows, s.devices()...), nil
+}
+
+// devices are a row each.
 func (s *session) devices() (rows []Row) {
 	for _, d := range s.cfg.Roles {
 		st := s.cfg.Devices.Status(d.Role)

@@ -64,6 +64,11 @@ func (s *session) supplies(ctx context.Context) error {
 			} else if what != "" {
 				row.Pill, row.Grade = service.T("tech.meter."+what), GradeWarn
 			}
+			if lock, locked, err := s.locked(k); err != nil {
+				return err
+			} else if locked {
+				row.Detail, row.Pill, row.Grade = lock, service.T("tech.lock.pill"), GradeBad
+			}
 			p.Rows = append(p.Rows, row)
 		}
 		kind, err := s.panel(ctx, p)
@@ -74,6 +79,16 @@ func (s *session) supplies(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// locked says whether counts of a kind were off, by how much and who counted.
+func (c *Console) locked(kind string) (what service.Text, locked bool, err error) {
+	d, err := service.DriftOf(c.cfg.Journal, kind)
+	if err != nil || !d.Locked {
+		return what, false, err
+	}
+	return service.T("tech.lock", "ledger", strconv.FormatUint(d.Ledger, 10), "found", strconv.FormatUint(d.Found, 10), "apart", strconv.FormatInt(d.Apart, 10),
+		"tolerance", strconv.FormatUint(d.Tolerance, 10), "who", d.By, "time", d.At.Local().Format("01-02 15:04")), true, nil
 }
 
 // supply is the page of one kind.
@@ -97,9 +112,20 @@ func (s *session) supply(ctx context.Context, kind string) error {
 			}
 			p.Rows = append(p.Rows, row)
 		}
+		if lock, locked, err := s.locked(kind); err != nil {
+			return err
+		} else if locked {
+			p.Rows = append([]Row{{ID: "clear", Label: service.T("tech.lock.pill"), Detail: lock, Grade: GradeBad, Action: service.T("tech.lock.clear")}}, p.Rows...)
+		}
 		id, err := s.panel(ctx, p)
 		if err != nil {
 			return err
+		}
+		if id == "clear" {
+			if err := s.clearCount(ctx, kind); err != nil && !errors.Is(err, service.ErrBack) {
+				return err
+			}
+			continue
 		}
 		v, err := s.form(ctx, service.Form{Title: service.T("tech.stock." + id), Hint: service.T("tech.stock." + id + ".hint"), Fields: []service.Field{
 			{ID: "n", Kind: service.FieldDigits, Label: service.T("tech.stock." + kind), Required: true, Max: 5}}})
@@ -145,15 +171,18 @@ func (s *session) meter(ctx context.Context) (Row, error) {
 // change writes what was put in, taken out or counted.
 func (s *session) change(ctx context.Context, kind, how, pieces string) error {
 	n, err := strconv.Atoi(pieces)
-	if err == nil {
+	var d service.Drift
+	switch {
+	case err != nil:
+	case how == "count":
+		d, err = service.CountStock(s.cfg.Journal, kind, uint64(n), s.who.Operator, s.cfg.Tolerances)
+	default:
 		err = s.cfg.Journal.Update(func(tx *journal.Tx) (err error) {
 			switch how {
 			case "load":
 				_, err = tx.LoadStock(kind, n, s.who.Operator)
 			case "remove":
 				_, err = tx.LoadStock(kind, -n, s.who.Operator)
-			case "count":
-				_, err = tx.CountStock(kind, uint64(n), s.who.Operator)
 			default:
 				err = fmt.Errorf("%w: %q at a supply", service.ErrAnswer, how)
 			}
@@ -163,7 +192,32 @@ func (s *session) change(ctx context.Context, kind, how, pieces string) error {
 	if errors.Is(err, journal.ErrStock) || errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
 		return s.tell(ctx, service.T("tech.stock."+kind), GradeBad, service.T("tech.stock.refused"))
 	}
+	if err == nil && d.Locked {
+		return s.tell(ctx, service.T("tech.stock."+kind), GradeBad, service.T("tech.lock.now"))
+	}
 	return err
+}
+
+// clearCount asks two technicians why a count was off, and lets the stock be used again.
+func (s *session) clearCount(ctx context.Context, kind string) error {
+	title := service.T("tech.lock.clear")
+	p := Panel{Page: inside, ID: "reason", Title: title, Hint: service.T("tech.reason.hint")}
+	for _, r := range service.CountReasons() {
+		p.Grid = append(p.Grid, Button{string(r), service.T("tech.reason." + string(r))})
+	}
+	why, err := s.panel(ctx, p)
+	if err != nil {
+		return err
+	}
+	second, err := s.second(ctx)
+	if err != nil || second == "" {
+		return err
+	}
+	if err := service.ClearCount(s.cfg.Journal, kind, s.who.Operator, second, service.CountReason(why)); err != nil {
+		s.cfg.Logger.Warn("a count was not cleared", "kind", kind, "error", err)
+		return s.tell(ctx, title, GradeBad, Fault(err))
+	}
+	return s.tell(ctx, title, GradeOK, service.T("tech.lock.cleared"))
 }
 
 // settle is the day's end: what was done, what became of the stock, a slip of it, and the next shift.

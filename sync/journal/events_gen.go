@@ -43,7 +43,9 @@ const (
 	EventShiftSlip            = wire.EventShiftSlip
 	EventSpillDiffers         = wire.EventSpillDiffers
 	EventStockChanged         = wire.EventStockChanged
+	EventStockCleared         = wire.EventStockCleared
 	EventStockContradiction   = wire.EventStockContradiction
+	EventStockLocked          = wire.EventStockLocked
 	EventStockMeter           = wire.EventStockMeter
 	EventTechnicianActed      = wire.EventTechnicianActed
 	EventTechnicianEntered    = wire.EventTechnicianEntered

@@ -78,8 +78,12 @@ const (
 	EventSpillDiffers Event = "spill.differs"
 	// Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.
 	EventStockChanged Event = "stock.changed"
+	// Two people looked into a count that was off, and let the stock be used again: miscounted, not-noted or reported.
+	EventStockCleared Event = "stock.cleared"
 	// A blank is not as the ledger says, and a person must look.
 	EventStockContradiction Event = "stock.contradiction"
+	// What somebody counted differs from the ledger by more than may be, together with the counts before it; nothing is made of this stock until two people clear it.
+	EventStockLocked Event = "stock.locked"
 	// What a machine says of its own supply cannot be so by the ledger (less, more, used-more, used-less, other-unit), or is so again (agrees). ledger and machine are what each of them counts.
 	EventStockMeter Event = "stock.meter"
 	// A technician did something at the console.
@@ -148,7 +152,9 @@ var eventSpecs = map[Event]EventSpec{
 	EventShiftSlip:            {Type: "operator-action", Text: "The slip of a shift that ended, or a copy of it, was sent to the receipt printer: printed, due (none came out) or unknown.", Fields: map[string]FieldSpec{"result": {Kind: "word", Optional: false}, "shift": {Kind: "count", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventSpillDiffers:         {Type: "system-status", Text: "The spill does not keep up with the journal: the disk may not keep what it confirms.", Fields: map[string]FieldSpec{"change": {Kind: "count", Optional: false}, "spill": {Kind: "word", Optional: true}, "spill_change": {Kind: "count", Optional: true}}},
 	EventStockChanged:         {Type: "operator-action", Text: "Somebody loaded, took out or counted a kind of counted stock, or closed a shift; the sums are those after it.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "doubt": {Kind: "count", Optional: false}, "issued": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "loaded": {Kind: "count", Optional: false}, "remaining": {Kind: "count", Optional: false}, "reserved": {Kind: "count", Optional: false}, "retained": {Kind: "count", Optional: false}, "spoiled": {Kind: "count", Optional: false}}},
+	EventStockCleared:         {Type: "operator-action", Text: "Two people looked into a count that was off, and let the stock be used again: miscounted, not-noted or reported.", Fields: map[string]FieldSpec{"kind": {Kind: "word", Optional: false}, "reason": {Kind: "word", Optional: false}, "second": {Kind: "operator", Optional: false}}},
 	EventStockContradiction:   {Type: "application-status", Text: "A blank is not as the ledger says, and a person must look.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "what": {Kind: "word", Optional: false}}},
+	EventStockLocked:          {Type: "operator-action", Text: "What somebody counted differs from the ledger by more than may be, together with the counts before it; nothing is made of this stock until two people clear it.", Fields: map[string]FieldSpec{"found": {Kind: "count", Optional: false}, "kind": {Kind: "word", Optional: false}, "ledger": {Kind: "count", Optional: false}, "tolerance": {Kind: "count", Optional: false}}},
 	EventStockMeter:           {Type: "application-status", Text: "What a machine says of its own supply cannot be so by the ledger (less, more, used-more, used-less, other-unit), or is so again (agrees). ledger and machine are what each of them counts.", Fields: map[string]FieldSpec{"kind": {Kind: "word", Optional: false}, "ledger": {Kind: "count", Optional: false}, "machine": {Kind: "count", Optional: false}, "what": {Kind: "word", Optional: false}}},
 	EventTechnicianActed:      {Type: "operator-action", Text: "A technician did something at the console.", Fields: map[string]FieldSpec{"action": {Kind: "word", Optional: false}, "result": {Kind: "word", Optional: true}, "subject": {Kind: "word", Optional: true}}},
 	EventTechnicianEntered:    {Type: "operator-action", Text: "A technician came into the console. by: code (service code and PIN), card (their card and PIN).", Fields: map[string]FieldSpec{"by": {Kind: "word", Optional: true}}},

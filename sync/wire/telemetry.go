@@ -19,7 +19,7 @@ var terms = [...]string{"other",
 	"id-reader", "receipt-printer", "document-printer", "card-printer", "card-dispenser", "camera", "code-scanner", "smart-card",
 	"fingerprint", "signature", "sound", "lights", "door", "ups",
 	"ready", "no-device", "starting", "other-device", "broken", "jammed", "cover-open", "paper-out", "toner-out", "offline",
-	"card-check",
+	"card-check", "card", "ribbon",
 }
 
 // Term is one of a fixed list of words for devices and their states. It cannot hold another text: what is not on the list is
@@ -72,6 +72,8 @@ type Telemetry struct {
 	Up       int64         `json:"up_s"`          // since the program's start, seconds
 	Routines uint64        `json:"routines"`      // goroutines
 	ClockOff int64         `json:"clock_off_ms"`  // the platform's clock minus the terminal's, as estimated
+	// Locked are the kinds of stock of which nothing is made: a count was off, and two people have not cleared it.
+	Locked []Term `json:"locked,omitempty"`
 }
 
 // Sample is telemetry with its place in the ring.
@@ -105,7 +107,7 @@ func (s Samples) Check() error {
 		if x.Seq <= last || x.Seq > 1<<62 {
 			return fmt.Errorf("sample %d: sequence %d after %d", i, x.Seq, last)
 		}
-		if y := x.Wall.Year(); y < 1970 || y > 9999 || len(t.Devices) > len(terms) {
+		if y := x.Wall.Year(); y < 1970 || y > 9999 || len(t.Devices) > len(terms) || len(t.Locked) > len(terms) {
 			return fmt.Errorf("sample %d: time or devices out of range", i)
 		}
 		for _, n := range []int64{t.Oldest, t.Journal, t.Quota, t.Disk, t.Memory, t.Up, int64(t.Waiting), int64(t.Pictures), int64(t.Routines)} {

@@ -17,6 +17,8 @@ func TestTelemetryHoldsNoText(t *testing.T) {
 		case x.Kind() == reflect.Map:
 			look(path+" key", x.Key())
 			look(path+" value", x.Elem())
+		case x.Kind() == reflect.Slice:
+			look(path+" element", x.Elem())
 		case x.Kind() == reflect.Struct:
 			for i := range x.NumField() {
 				look(path+"."+x.Field(i).Name, x.Field(i).Type)

@@ -25,6 +25,7 @@ import (
 	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/devices/sound"
+	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal/tpm"
 	"github.com/budayang/kiosk/sync/wire"
@@ -43,6 +44,9 @@ type Config struct {
 	Device   map[devices.Role]Device `toml:"device"`
 	// Technicians are let into the console beside those of kiosk technician add.
 	Technicians Technicians `toml:"technicians"`
+	// Tolerance is by how many pieces counts of "card" or "ribbon" may differ from the ledger before no card is made until two
+	// people cleared it. A card that is not named may not differ at all; a ribbon that is not named may.
+	Tolerance map[string]int `toml:"tolerance"`
 
 	// Path is the file it was read from.
 	Path string `toml:"-"`
@@ -120,6 +124,18 @@ type Person struct {
 	Name     string `toml:"name"`     // on the screen
 	PIN      string `toml:"pin"`      // argon2id, in PHC form
 	Card     string `toml:"card"`     // the mark of a card; "" has none
+}
+
+// maxTolerance is more than a hopper holds.
+const maxTolerance = 1000
+
+// Tolerances are those of counts, as the console has them.
+func (c Config) Tolerances() service.Tolerances {
+	t := service.Tolerances{}
+	for kind, n := range c.Tolerance {
+		t[kind] = uint64(n)
+	}
+	return t
 }
 
 // Staff are the technicians as the console has them.
@@ -317,7 +333,7 @@ var known = []string{
 	"screen.width", "screen.height", "screen.diagonal_mm", "screen.full_screen", "screen.language",
 	"visit.warn", "visit.end", "visit.take_card", "visit.take_output", "visit.refill", "visit.unclaimed", "visit.unfetched",
 	"platform.url", "platform.ca", "platform.proxy", "platform.code_file", "platform.profile",
-	"seal.vault", "seal.tpm", "seal.cipher", "technicians.card_key", "technicians.person",
+	"tolerance.card", "tolerance.ribbon", "seal.vault", "seal.tpm", "seal.cipher", "technicians.card_key", "technicians.person",
 	"device.*.uri", "device.*.driver", "device.*.serial", "device.*.profile", "device.*.media", "device.*.photo_helper",
 	"device.*.fingerprint", "device.*.width", "device.*.height", "device.*.format", "device.*.rate", "device.*.mains_hz",
 	"device.*.exposure", "device.*.white_balance", "device.*.volume", "device.*.quiet_hours", "device.*.quiet_volume",
@@ -416,6 +432,14 @@ func (v *checker) check(c *Config) {
 	v.platform(c.Platform)
 	v.technicians(c.Technicians)
 	v.seal(c.Seal)
+	for kind, n := range c.Tolerance {
+		switch {
+		case kind != "card" && kind != "ribbon":
+			v.bad("tolerance."+kind, "card or ribbon: what cards are made of")
+		case n < 0 || n > maxTolerance:
+			v.bad("tolerance."+kind, fmt.Sprintf("pieces, 0 to %d", maxTolerance))
+		}
+	}
 	for role, d := range c.Device {
 		v.device(role, d)
 	}

@@ -72,6 +72,8 @@ func TestMistakesNameFileLineKeyAndWhatWasExpected(t *testing.T) {
 		{"a technician whose PIN can be read", `[device.document-printer]`, "[[technicians.person]]\ncode = \"1001\"\noperator = \"op.zhang\"\nname = \"x\"\npin = \"481516\"\n[device.document-printer]", "technicians.person: expected a pin that is hashed"},
 		{"a technician without a code", `[device.document-printer]`, "[[technicians.person]]\ncode = \"1\"\noperator = \"op.zhang\"\nname = \"x\"\npin = \"$argon2id$x\"\n[device.document-printer]", "technicians.person: expected an entry as kiosk technician show writes it: a service code is 4 to 8 digits"},
 		{"a card without its key", `[device.document-printer]`, "[[technicians.person]]\ncode = \"1001\"\noperator = \"op.zhang\"\nname = \"x\"\npin = \"$argon2id$x\"\ncard = \"" + strings.Repeat("0a", 32) + "\"\n[device.document-printer]", "technicians.card_key: expected 32 hexadecimal digits"},
+		{"a tolerance of what locks nothing", `[device.document-printer]`, "[tolerance]\nsheet = 5\n[device.document-printer]", "t.toml:25: tolerance.sheet: expected card or ribbon"},
+		{"a tolerance below nothing", `[device.document-printer]`, "[tolerance]\ncard = -1\n[device.document-printer]", "t.toml:25: tolerance.card: expected pieces, 0 to 1000"},
 		{"missing key", `data = "data"`, ``, "t.toml: terminal.data: expected the directory"},
 		{"not TOML", `[terminal]`, `[terminal`, "t.toml:1"},
 	} {
