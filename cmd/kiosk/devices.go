@@ -170,6 +170,16 @@ func (d devicesTestCmd) Run(ctx context.Context, io stdio) error {
 		defer code.Wipe()
 		io.tell("devices.code", "bytes", len(code.Data))
 		return nil
+	case devices.FingerSensor:
+		io.tell("devices.put-finger")
+		began := time.Now()
+		pic, err := dev.Capture(ctx, func(e devices.FingerEvent) { began = time.Now(); fmt.Fprintln(io.out, " ", e) })
+		if err != nil {
+			return err
+		}
+		defer pic.Wipe()
+		io.tell("devices.finger", "width", pic.Width, "height", pic.Height, "seconds", fmt.Sprintf("%.1f", time.Since(began).Seconds()))
+		return nil
 	case devices.CardPrinter:
 		s, err := dev.Supplies(ctx)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/budayang/kiosk/devices/camera"
 	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
+	"github.com/budayang/kiosk/devices/fingerprint"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
@@ -176,6 +177,12 @@ func (o opener) drive(ctx context.Context, b bus.Bus, u bus.URI, d config.Device
 			return nil, err
 		}
 		return card.Open(ctx, b, card.Options{Profile: p})
+	case "grow":
+		p, err := fingerprint.LoadProfile(cmp.Or(d.Profile, "r307"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", devices.ErrUnusable, err)
+		}
+		return fingerprint.Open(ctx, b, p)
 	}
 	return nil, fmt.Errorf("driver %q: %w", d.Driver, devices.ErrUnusable)
 }

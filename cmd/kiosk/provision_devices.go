@@ -18,6 +18,7 @@ import (
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/card"
+	"github.com/budayang/kiosk/devices/fingerprint"
 	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
@@ -26,11 +27,11 @@ import (
 )
 
 // roleOrder is the order of the page: what most terminals have comes first.
-var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleSmartCard, devices.RoleDoor,
+var roleOrder = []devices.Role{devices.RoleIDReader, devices.RoleReceiptPrinter, devices.RoleDocumentPrinter, devices.RoleCamera, devices.RoleCodeScanner, devices.RoleCardDispenser, devices.RoleCardPrinter, devices.RoleCardCheck, devices.RoleSmartCard, devices.RoleFingerprint, devices.RoleDoor,
 	devices.RoleLights, devices.RoleUPS, devices.RoleSound}
 
 // bauds are usual speeds of serial lines, by driver.
-var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600, "modbus": 9600}
+var bauds = map[string]int{"sam": 115200, "escpos": 115200, "code": 115200, "megatec": 2400, "card": 9600, "modbus": 9600, "grow": 57600}
 
 // profilesOf are the profiles that a driver knows for a device at an address, none where it needs none.
 func profilesOf(driver, uri string) []string {
@@ -41,6 +42,8 @@ func profilesOf(driver, uri string) []string {
 		return scanner.ProfilesFor(strings.HasPrefix(uri, bus.HIDRaw+":"))
 	case "card":
 		return card.Profiles()
+	case "grow":
+		return fingerprint.Profiles()
 	case "modbus":
 		return append(ioboard.Profiles(), ownFile)
 	}

@@ -41,6 +41,11 @@ func (p *Pump) run(s Source) {
 		n, err := s.Receive(chunk)
 		p.mu.Lock()
 		if n > 0 {
+			if len(p.buf)+n > cap(p.buf) { // what is left behind may be of a citizen's card
+				grown := append(make([]byte, 0, 2*(len(p.buf)+n)), p.buf...)
+				clear(p.buf)
+				p.buf = grown
+			}
 			p.buf = append(p.buf, chunk[:n]...)
 			clear(chunk[:n])
 			if over := len(p.buf) - maxUnread; over > 0 {

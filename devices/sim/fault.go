@@ -62,6 +62,8 @@ func Faults(device string) ([]FaultInfo, error) {
 		return slices.Clone(hidScannerFaults), nil
 	case DeviceCardDispenser:
 		return slices.Clone(dispenserFaults), nil
+	case DeviceFingerSensor:
+		return slices.Clone(fingerFaults), nil
 	}
 	return nil, fmt.Errorf("%w: device %q; there are %s", ErrUnknown, device, strings.Join(Devices(), ", "))
 }

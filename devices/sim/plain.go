@@ -26,6 +26,14 @@ type plain struct {
 
 	mu   sync.Mutex
 	line *conn // the host that is connected, nil without one
+	cut  bool  // the cable is pulled once the next answer is out
+}
+
+// cutAfter pulls the cable once the next answer is out.
+func (p *plain) cutAfter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = true
 }
 
 func startPlain(name string, opt LineOptions, known []FaultInfo, other []byte, answer func([]byte) (int, []byte)) (*plain, error) {
@@ -59,9 +67,8 @@ func (p *plain) Fault(name, value string) error {
 
 // Clear mends one fault, or everything for "".
 func (p *plain) Clear(name string) error {
-	replug := (name == "" || name == "unplug") && p.faults.has("unplug")
 	p.faults.clear(name)
-	if replug {
+	if name == "" || name == "unplug" || name == "unplug-mid-picture" {
 		return p.cable.plug()
 	}
 	return nil
@@ -94,6 +101,14 @@ func (p *plain) serve(ctx context.Context, c *conn) {
 			}
 			held = held[used:]
 			if len(out) > 0 && p.send(ctx, c, out) != nil {
+				return
+			}
+			p.mu.Lock()
+			cut := p.cut
+			p.cut = false
+			p.mu.Unlock()
+			if cut {
+				p.cable.cut()
 				return
 			}
 		}

@@ -38,6 +38,7 @@ var kindsOfFault = []struct {
 	{"card-other", []error{devices.ErrNotIDCard}},
 	{"card-rejected", []error{devices.ErrCardRejected}},
 	{"code-unreadable", []error{devices.ErrCodeUnreadable, devices.ErrCodeTooLong}},
+	{"finger", []error{devices.ErrFingerDry, devices.ErrFingerWet, devices.ErrFingerBlur, devices.ErrFingerSmall}},
 	{"not-wired", []error{devices.ErrNotWired}},
 	{"service-code", []error{ErrCode}},
 	{"pin", []error{ErrPIN}},

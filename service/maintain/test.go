@@ -54,6 +54,8 @@ func TryHint(r devices.Role) service.Text {
 		return service.T("tech.test.social")
 	case devices.RoleCodeScanner:
 		return service.T("tech.test.code")
+	case devices.RoleFingerprint:
+		return service.T("tech.test.finger")
 	case devices.RoleDoor:
 		return service.T("tech.test.door")
 	}
@@ -123,6 +125,13 @@ func Try(ctx context.Context, dev devices.Device, with Trial) (said service.Text
 		}
 		defer code.Wipe()
 		return service.T("tech.said.code", "bytes", fmt.Sprint(len(code.Data))), nil
+	case devices.FingerSensor:
+		pic, err := dev.Capture(ctx, nil)
+		if err != nil {
+			return said, err
+		}
+		defer pic.Wipe()
+		return service.T("tech.said.finger", "width", fmt.Sprint(pic.Width), "height", fmt.Sprint(pic.Height)), nil
 	case devices.Camera:
 		return look(ctx, dev)
 	case devices.Speaker:

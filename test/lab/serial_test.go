@@ -5,6 +5,7 @@ package lab
 // Devices that the host sees as serial ports on USB: the drivers and the serial bus over the kernel's cdc-acm and ftdi_sio.
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
+	"github.com/budayang/kiosk/devices/fingerprint"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/receipt"
 	"github.com/budayang/kiosk/devices/scanner"
@@ -190,6 +192,49 @@ func TestLabSerialReceipt(t *testing.T) {
 			if s := p.Slips(); len(s) < 2 || strings.Count(s[0].Text, "A line") != 40 || strings.Count(s[len(s)-1].Text, "D line") != 5 {
 				t.Errorf("%d slips", len(s))
 			}
+			_ = d.Close()
+		})
+	}
+}
+
+func TestLabSerialFinger(t *testing.T) {
+	Inside(t)
+	for kind := range ports {
+		t.Run(kind, func(t *testing.T) {
+			f, err := sim.StartFingerSensor(sim.FingerSensorOptions{Line: sim.LineOptions{USB: &sim.USBOptions{As: kind}}})
+			must(t, err)
+			t.Cleanup(func() { _ = f.Close() })
+			portOf(t, f.URI())
+			prof, err := fingerprint.LoadProfile("r307")
+			must(t, err)
+			open := func() *fingerprint.Sensor {
+				d, err := fingerprint.Open(within(t, patient), openBus(t, f.URI()), prof)
+				must(t, err)
+				return d
+			}
+			somebody := sim.FingerOf(sim.People()[0].Number, 1)
+			whole := func(d *fingerprint.Sensor) {
+				t.Helper()
+				f.PutFinger(somebody, sim.Press{})
+				pic, err := d.Capture(within(t, patient), nil)
+				must(t, err)
+				if want := somebody.Picture(sim.Press{Grain: uint64(f.State().Put)}, 256, 288); !bytes.Equal(pic.Pixels, want) {
+					t.Error("another picture came")
+				}
+				f.LiftFinger()
+				must(t, d.Lifted(within(t, patient)))
+			}
+			d := open()
+			whole(d)
+			f.PutFinger(somebody, sim.Press{})
+			must(t, f.Fault("unplug-mid-picture", ""))
+			if _, err := d.Capture(within(t, patient), nil); !errors.Is(err, devices.ErrNoDevice) {
+				t.Errorf("unplugged: %v", err)
+			}
+			_ = d.Close()
+			must(t, f.Clear(""))
+			d = open()
+			whole(d)
 			_ = d.Close()
 		})
 	}

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"devices/profile":       {},
 	"devices/idcard":        {"devices", "devices/bus", "slip", "idnum"},
 	"devices/receipt":       {"devices", "devices/bus", "devices/profile", "slip", "idnum"},
+	"devices/fingerprint":   {"devices", "devices/profile"},
 	"devices/document":      {"devices", "devices/bus", "slip", "idnum"},
 	"devices/scanner":       {"devices", "devices/bus", "devices/profile", "slip", "idnum"},
 	"devices/sound":         {"devices"},

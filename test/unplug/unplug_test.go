@@ -16,6 +16,7 @@ import (
 	"github.com/budayang/kiosk/devices/bus"
 	"github.com/budayang/kiosk/devices/card"
 	"github.com/budayang/kiosk/devices/document"
+	"github.com/budayang/kiosk/devices/fingerprint"
 	"github.com/budayang/kiosk/devices/idcard"
 	"github.com/budayang/kiosk/devices/ioboard"
 	"github.com/budayang/kiosk/devices/receipt"
@@ -257,6 +258,8 @@ var stands = map[string]func(t *testing.T) stand{
 	"card-dispenser card k720 serial": func(t *testing.T) stand { return dispenser(t, "k720", "k720", serial) },
 	"card-dispenser card crt serial":  func(t *testing.T) stand { return dispenser(t, "crt", "crt-591", serial) },
 	"card-dispenser card k720 tcp":    func(t *testing.T) stand { return dispenser(t, "k720", "k720", tcp) },
+	"fingerprint grow serial":         func(t *testing.T) stand { return finger(t, serial) },
+	"fingerprint grow tcp":            func(t *testing.T) stand { return finger(t, tcp) },
 	"door modbus serial":              func(t *testing.T) stand { return board(t, devices.RoleDoor, serial) },
 	"lights modbus serial":            func(t *testing.T) stand { return board(t, devices.RoleLights, serial) },
 	"door modbus tcp":                 func(t *testing.T) stand { return board(t, devices.RoleDoor, tcp) },
@@ -352,6 +355,34 @@ func engine(t *testing.T, line sim.LineOptions) stand {
 				}
 			}()
 			return scanned(dev.(devices.CodeScanner).Scan(ctx))
+		}}
+	return s
+}
+
+func finger(t *testing.T, line sim.LineOptions) stand {
+	f, err := sim.StartFingerSensor(sim.FingerSensorOptions{Line: line})
+	profile, perr := fingerprint.LoadProfile("r307")
+	s := on(t, f, errors.Join(err, perr), func(ctx context.Context, b bus.Bus) (devices.Device, error) {
+		return fingerprint.Open(ctx, b, profile)
+	})
+	s.acts = map[string]act{
+		"waiting": func(ctx context.Context, dev devices.Device, now func()) error {
+			f.LiftFinger()
+			after(now, 300*time.Millisecond)
+			_, err := dev.(devices.FingerSensor).Capture(ctx, nil)
+			return err
+		},
+		"reading": func(ctx context.Context, dev devices.Device, now func()) error {
+			f.PutFinger(sim.FingerOf(sim.People()[0].Number, 1), sim.Press{})
+			pic, err := dev.(devices.FingerSensor).Capture(ctx, func(e devices.FingerEvent) {
+				if e == devices.FingerTaken {
+					after(now, 500*time.Millisecond) // the picture takes seven seconds
+				}
+			})
+			if err == nil {
+				return fmt.Errorf("a picture of %d pixels", len(pic.Pixels))
+			}
+			return err
 		}}
 	return s
 }

@@ -152,7 +152,7 @@ type Device struct {
 	URI         string   `toml:"uri"`
 	Driver      string   `toml:"driver"`
 	Serial      string   `toml:"serial"`       // the device commissioned for this role; "" accepts any
-	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers, I/O boards: a model's profile
+	Profile     string   `toml:"profile"`      // receipt printers, code scanners, card dispensers, fingerprint sensors, I/O boards: a model's profile
 	Name        string   `toml:"name"`         // UPS of NUT: its name in ups.conf; "ups" when not said
 	Media       string   `toml:"media"`        // document and card printers: an IPP media name
 	PhotoHelper []string `toml:"photo_helper"` // id readers: command that decodes the photo
@@ -215,6 +215,7 @@ var Drivers = map[devices.Role][]string{
 	devices.RoleCamera:          {"video"},
 	devices.RoleCardCheck:       {"code", "video"},
 	devices.RoleSound:           {"alsa"},
+	devices.RoleFingerprint:     {"grow"},
 }
 
 // schemes lists the buses that each driver can speak over.
@@ -228,6 +229,7 @@ var schemes = map[string][]string{
 	"nut":     {"tcp"},
 	"social":  {"pcsc"},
 	"card":    {"serial", "tcp"},
+	"grow":    {"serial", "tcp"},
 	"video":   camera.Schemes(),
 	"alsa":    {"alsa"},
 }

@@ -62,7 +62,7 @@ func TestMistakesNameFileLineKeyAndWhatWasExpected(t *testing.T) {
 		{"not https", `https://platform`, `http://platform`, "t.toml:16: platform.url: expected an address such as https://"},
 		{"bad duration", `warn = "30s"`, `warn = "soon"`, "t.toml:12: visit.warn: expected"},
 		{"too little time to answer", `end = "50s"`, `end = "40s"`, "t.toml:13: visit.end: expected at least 20s more than visit.warn"},
-		{"unknown role", `[device.id-reader]`, `[device.id-raeder]`, "t.toml:20: device.id-raeder: expected one of the roles camera, card-check, card-dispenser, card-printer, code-scanner, document-printer, door, id-reader, lights, receipt-printer, smart-card, sound, ups"},
+		{"unknown role", `[device.id-reader]`, `[device.id-raeder]`, "t.toml:20: device.id-raeder: expected one of the roles camera, card-check, card-dispenser, card-printer, code-scanner, document-printer, door, fingerprint, id-reader, lights, receipt-printer, smart-card, sound, ups"},
 		{"unknown driver", `driver = "sam"`, `driver = "sim"`, "t.toml:21: device.id-reader.driver: expected one of sam"},
 		{"bus that the driver cannot speak", `uri = "serial:/dev/ttyS0?baud=115200"`, `uri = "ipp://127.0.0.1/"`, "t.toml:22: device.id-reader.uri: expected a URI that begins with serial:"},
 		{"camera's rate", `[device.document-printer]`, "[device.camera]\ndriver = \"video\"\nuri = \"v4l2:/dev/video0\"\nrate = 500\n[device.document-printer]", "t.toml:27: device.camera.rate: expected 1 to 60"},
