@@ -107,7 +107,7 @@ func (s *Server) openPay() error {
 	rules := pay.House()
 	rules.EBills = p.EBills != nil
 	s.settler = &pay.Settler{Rules: rules, Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now, Changed: s.rang,
-		EBills: p.EBills, Beside: s.beside(ebillsAtOnce),
+		EBills: p.EBills, Payer: s.payer, Beside: s.beside(ebillsAtOnce),
 		Log: func(bill string, err error) { s.cfg.Log.Warn("payment channel", "bill", bill, "error", err) }}
 	return nil
 }

@@ -5,6 +5,7 @@ package platform
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -38,6 +39,25 @@ func (s *Server) queryEBills(w http.ResponseWriter, r *http.Request, q wire.Quer
 		return
 	}
 	answer(w, http.StatusOK, a)
+}
+
+// payer is who will have the card that a bill is for. It is read off the application when the issuer is asked, and kept nowhere else; where
+// there is no application, or what is sealed of it was erased, nobody is named.
+func (s *Server) payer(ctx context.Context, bill string) (p pay.Payer, err error) {
+	err = s.store.View(ctx, func(tx Tx) error {
+		p = pay.Payer{}
+		a, err := tx.Bill(bill)
+		if err != nil {
+			return err
+		}
+		is, err := s.openPerson(tx, a.Bill.Case)
+		if errors.Is(err, ErrNoRow) {
+			return nil
+		}
+		p = pay.PayerOf(is.Card.Name)
+		return err
+	})
+	return p, err
 }
 
 // ebillAnswer are the e-bills of cards that a person has or applied for, a child's guardian for instance, the newest first.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pay/paysim"
 	"github.com/budayang/kiosk/sync/wire"
@@ -257,6 +258,76 @@ func TestAGuardianFindsTheChildsEBill(t *testing.T) {
 	}
 	if a, err := x.s.ebillAnswer(context.Background(), numberOf(t, 5)); err != nil || len(a.Sections) != 1 || !strings.Contains(fmt.Sprint(a), serial) {
 		t.Errorf("the child itself sees %+v, %v", a, err)
+	}
+}
+
+// TestTheEBillNamesWhoTheFeeIsFor: the holder of the card, whoever applied; nobody once what is sealed of the application was erased. The
+// name is in no log and not beside the bill.
+func TestTheEBillNamesWhoTheFeeIsFor(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		place, child int
+		erased       bool
+		payer        string
+	}{
+		"one's own":        {place: 2, payer: seedPeople[2].name},
+		"a child's":        {place: 1, child: 5, payer: seedPeople[5].name},
+		"erased by then":   {place: 0, erased: true},
+		"beyond the BMP's": {place: 3, payer: seedPeople[3].name},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTillWith(t, true)
+			x.sim.Steer(func(f *paysim.Faults) { f.Arrives = time.Hour })
+			p := x.terminal("990000-0001")
+			a := application(t, uuid.NewString(), p.proven(x.box, c.place, seedPeople[c.place].name), c.place)
+			if c.child > 0 {
+				a.Child, a.Voucher = numberOf(t, c.child), SeedVoucher(c.child)
+			}
+			p.sends(p.record(wire.TypeCaseOpened, a.Key, wire.CaseOpened{Item: "TID", ReceiptCode: a.Receipt, State: "SUBMITTED", At: time.Now()}))
+			if _, w := p.card("POST", "", a); w.Code != 200 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			x.decide(a.Key, true)
+			b := x.pays(p, a.Key)
+			if c.erased {
+				if err := x.s.store.Update(ctx, func(tx Tx) error { return tx.DropCardSecret(a.Key, secretPerson) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// A server of whose log all is seen, whose answers are lost.
+			x.sim.Steer(func(f *paysim.Faults) { f.Arrives, f.LoseEBill = 0, 1 })
+			loud, log := *x.s.settler, &strings.Builder{}
+			loud.Owner, loud.Beside = "loud", nil
+			loud.Log = func(bill string, err error) { fmt.Fprintf(log, "%s %+v\n", bill, err) }
+			for n := 0; len(x.sim.EBills()) == 0 && n < 1000; n++ {
+				x.ahead.Add(int64(20 * time.Second))
+				if _, err := loud.One(ctx, b.Number); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x.ebill(p, b.Number, wire.EBillIssued)
+			all := x.sim.EBills()
+			if len(all) != 1 || all[0].Payer != c.payer || len(x.sim.Breaches()) > 0 {
+				t.Errorf("%d e-bills, payer as expected: %t, %v", len(all), len(all) == 1 && all[0].Payer == c.payer, x.sim.Breaches())
+			}
+			var account *pay.Account
+			if err := x.s.store.View(ctx, func(tx Tx) (err error) { account, err = tx.Bill(b.Number); return err }); err != nil {
+				t.Fatal(err)
+			}
+			kept, err := json.Marshal(account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.payer != "" && (strings.Contains(log.String(), c.payer) || strings.Contains(string(kept), c.payer)) {
+				t.Error("the payer's name is in the log or beside the bill")
+			}
+			if c.child == 0 {
+				return
+			}
+			if a, err := x.s.ebillAnswer(ctx, numberOf(t, c.place)); err != nil || len(a.Sections) != 1 || !strings.Contains(fmt.Sprint(a), idnum.MaskName(c.payer)) || strings.Contains(fmt.Sprint(a), c.payer) {
+				t.Errorf("the guardian sees %+v, %v", a, err)
+			}
+		})
 	}
 }
 

@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // An EBillIssuer issues e-bills. A channel that does is one besides ([Channel]). An act that is called again with the same number is
@@ -27,7 +30,30 @@ type EBillIssuer interface {
 // ErrNotYet: the issuer will not issue before the money has arrived, and has not issued.
 var ErrNotYet = errors.New("the money has not arrived yet")
 
-// EBillOrder says which payment an e-bill is for. It names nobody: who pays, the issuer knows from the order.
+// Payer is a payer's name as it stands on an e-bill (缴款人). It is shown to nobody who prints it by accident: only [Payer.Reveal] tells it.
+type Payer struct{ name string }
+
+// maxPayer bounds a payer's name, in characters.
+const maxPayer = 100
+
+// PayerOf is a name of at most 100 characters, none of them a control character; any other is not known.
+func PayerOf(name string) Payer {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxPayer || strings.ContainsFunc(name, unicode.IsControl) || strings.TrimSpace(name) != name {
+		return Payer{}
+	}
+	return Payer{name}
+}
+
+// Reveal is the name, "" when it is not known: then the issuer goes by the order.
+func (p Payer) Reveal() string { return p.name }
+
+// String implements fmt.Stringer, and tells nothing.
+func (Payer) String() string { return "payer" }
+
+// GoString implements fmt.GoStringer, and tells nothing.
+func (Payer) GoString() string { return "payer" }
+
+// EBillOrder says which payment an e-bill is for.
 type EBillOrder struct {
 	Number      string // the bill's
 	Attempt     string
@@ -35,6 +61,7 @@ type EBillOrder struct {
 	Amount      Fen
 	Subject     string
 	Paid        time.Time // by the channel's clock
+	Payer       Payer     // of the e-bill itself, not of questions about one; of no task: it is looked up when the issuer is asked
 }
 
 // Issued is an e-bill, or a red one, as people need it to have it checked (查验). The issuer decides the lengths: eight digits of code, ten of
@@ -178,7 +205,7 @@ func (r Rules) tendEBill(a *Account, now time.Time) *Task {
 		return nil
 	}
 	task := &Task{Act: ActQueryEBill, Bill: a.Bill.Number, Channel: a.ChannelOf(k.Attempt), Number: a.Bill.Number,
-		EBill: EBillOrder{a.Bill.Number, k.Attempt, k.Transaction, k.Amount, a.Bill.Item, k.At}}
+		EBill: EBillOrder{Number: a.Bill.Number, Attempt: k.Attempt, Transaction: k.Transaction, Amount: k.Amount, Subject: a.Bill.Item, Paid: k.At}}
 	if to, ok := r.ebills.move(e.State, eventAsk); ok && !e.Doubt {
 		task.Act = ActEBill
 		if e.State == EBillRedDue {

@@ -4,8 +4,11 @@ package pay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +68,8 @@ func (w *world) judgeEBills() {
 			continue
 		case issued && (is.Transaction != k.Transaction || is.Amount != int64(k.Amount)):
 			w.fail("the e-bill of %s is of %s, %d fen", number, is.Transaction, is.Amount)
+		case issued && is.Payer != payerName:
+			w.fail("the e-bill of %s is for another payer, or for nobody", number)
 		case issued && e.Issued.Number != is.Issued.Serial && !told:
 			w.fail("the issuer has an e-bill of %s, and it is booked as %+v", number, *e)
 		case !issued && e.Issued.Number != "":
@@ -155,6 +160,57 @@ func TestAnEBillFromPaidToRed(t *testing.T) {
 	}
 	if b := w.sim.Breaches(); len(b) > 0 {
 		t.Error(b)
+	}
+}
+
+// TestAPayerIsAskedForLast: a name that cannot be read now is no refusal and no e-bill without one; a wrong one is a person's.
+func TestAPayerIsAskedForLast(t *testing.T) {
+	w, bill := paidBill(t)
+	asked, name := 0, payerName
+	w.settler.Payer = func(_ context.Context, of string) (pay.Payer, error) {
+		if asked++; of != bill {
+			t.Errorf("payer of %s", of)
+		}
+		if asked == 1 {
+			return pay.Payer{}, errors.New("the store is away")
+		}
+		return pay.PayerOf(name), nil
+	}
+	e := w.wait(t, bill, pay.EBillIssued, time.Hour)
+	if all := w.sim.(issuing).EBills(); e.Acts != 2 || asked != 2 || len(all) != 1 || all[0].Payer != payerName {
+		t.Errorf("%+v, asked %d times, %d e-bills", e, asked, len(all))
+	}
+	w, bill = paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.Payer = "另一人" })
+	w.wait(t, bill, pay.EBillRefused, time.Hour)
+	if got := w.desk(bill); !slices.Equal(got, []string{pay.MatterEBill}) {
+		t.Errorf("%v", got)
+	}
+	w, bill = paidBill(t)
+	w.settler.Payer = func(context.Context, string) (pay.Payer, error) { return pay.Payer{}, nil } // erased by then
+	w.sim.Steer(func(f *paysim.Faults) { f.Payer = "另一人" })
+	w.wait(t, bill, pay.EBillIssued, time.Hour)
+	if all := w.sim.(issuing).EBills(); all[0].Payer != "" {
+		t.Error("a payer that nobody knows is named")
+	}
+}
+
+func TestPayersTellNothing(t *testing.T) {
+	p := pay.PayerOf(payerName)
+	if p.Reveal() != payerName {
+		t.Error("the name is lost")
+	}
+	order := pay.EBillOrder{Number: "1", Payer: p}
+	said, _ := json.Marshal(order)
+	for _, s := range []string{fmt.Sprint(p), fmt.Sprintf("%v %+v %#v %s", order, order, order, order), fmt.Sprintf("%+v", &order), string(said)} {
+		if strings.Contains(s, payerName) || strings.Contains(s, "测试") {
+			t.Error("a payer's name is printed")
+		}
+	}
+	for what, name := range map[string]string{"empty": "", "long": strings.Repeat("王", 101), "broken": "王\xff", "two lines": "王\n五", "padded": " 王五"} {
+		if pay.PayerOf(name).Reveal() != "" {
+			t.Errorf("%s: is a name", what)
+		}
 	}
 }
 
@@ -460,6 +516,12 @@ var ebillFlaws = []flaw{
 			s, err := i.QueryEBill(ctx, o)
 			s.State, s.Red = pay.EBillCanceled, s.Issued
 			return s, err
+		}}
+	}},
+	{name: "an e-bill names nobody", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {
+		return issuer{EBillIssuer: i, issue: func(i pay.EBillIssuer, ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+			o.Payer = pay.Payer{}
+			return i.IssueEBill(ctx, o)
 		}}
 	}},
 	{name: "an e-bill is asked for under another number", ebills: func(i pay.EBillIssuer) pay.EBillIssuer {

@@ -35,6 +35,9 @@ import (
 
 const channelName = "nontax"
 
+// payerName is who pays in histories.
+const payerName = "司马测试"
+
 // keys of the synthetic merchant and the synthetic channel.
 var keys = sync.OnceValue(func() (k struct {
 	own, peer    *sm2.PrivateKey
@@ -195,10 +198,11 @@ var province = nontax.Shape{
 	Posts: true, Data: "sj", Success: "0000", Yuan: true, Time: "20060102150405",
 	Names: map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
 		"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
-		"paid": "jfsj", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"},
+		"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"},
 	States: map[string]string{"0": "waiting", "1": "paid", "2": "closed", "W": "working", "S": "done", "F": "refused", "Y": "issued", "H": "red"},
 	Codes: map[string]string{"1404": "ORDER_NOT_EXIST", "2404": "REFUND_NOT_EXIST", "3404": "NO_STATEMENT_YET", "1201": "ORDER_PAID", "1403": "MERCHANT_LIMIT",
-		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER", "4404": "EBILL_NOT_EXIST", "4001": "MONEY_NOT_ARRIVED", "4403": "EBILL_REFUSED"},
+		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER", "4404": "EBILL_NOT_EXIST", "4001": "MONEY_NOT_ARRIVED", "4403": "EBILL_REFUSED",
+		"4405": "PAYER_DIFFERS"},
 }
 
 // chance gives numbers from 0 to n-1.
@@ -275,6 +279,7 @@ func newWorld(pick chance, broken flaw) *world {
 	w.settler = &pay.Settler{Rules: w.rules, Accounts: w.store, Channels: map[string]pay.Channel{channelName: channel}, Owner: "one", Now: clock}
 	if w.rules.EBills {
 		w.settler.EBills = issuer
+		w.settler.Payer = func(context.Context, string) (pay.Payer, error) { return pay.PayerOf(payerName), nil }
 	}
 	if second != nil {
 		w.settler.Channels["other"] = second

@@ -35,6 +35,8 @@ type Settler struct {
 	Accounts Accounts
 	Channels map[string]Channel
 	EBills   EBillIssuer // nil: nobody issues e-bills
+	// Payer is who a bill is for, asked when its e-bill is; the zero Payer when that is not known. nil: it never is.
+	Payer func(ctx context.Context, bill string) (Payer, error)
 	// Beside does an act that nobody may wait for, later or at once, under a context of its own: the one that found the act may be a
 	// request's, and end with it. false: it cannot now, and the act is asked about later. nil does it at once.
 	Beside  func(func(context.Context)) bool
@@ -163,7 +165,13 @@ func (s *Settler) Do(ctx context.Context, t Task) (got Answer) {
 	case ActQueryRefund:
 		got.Refund, got.Err = c.QueryRefund(ctx, t.Refund.Attempt, t.Number)
 	case ActEBill:
-		got.EBill, got.Err = s.EBills.IssueEBill(ctx, t.EBill)
+		o := t.EBill
+		if s.Payer != nil {
+			if o.Payer, got.Err = s.Payer(ctx, t.Bill); got.Err != nil {
+				return got // nothing was asked; the next question tells
+			}
+		}
+		got.EBill, got.Err = s.EBills.IssueEBill(ctx, o)
 	case ActQueryEBill:
 		got.EBill, got.Err = s.EBills.QueryEBill(ctx, t.EBill)
 	case ActRedEBill:

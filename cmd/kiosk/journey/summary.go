@@ -52,6 +52,8 @@ type EBillSummary struct {
 	Named   int `json:"named"`
 	Scanned int `json:"scanned"`
 	Later   int `json:"later"`
+	// Nameless are those whose issuer was told no payer.
+	Nameless int `json:"nameless"`
 }
 
 // Declared is a time that a device or a person takes.

@@ -140,6 +140,9 @@ func (w *World) EBills() (s EBillSummary) {
 		if e.Red != nil {
 			s.Red++
 		}
+		if e.Payer == "" {
+			s.Nameless++
+		}
 		for i, needs := range [][]string{{e.Issued.Batch, e.Issued.Serial, e.Issued.Check}, {e.Issued.Serial, "[QR " + e.Issued.URL + "]"}} {
 			if slices.ContainsFunc(slips, func(p sim.Paper) bool {
 				return !slices.ContainsFunc(needs, func(n string) bool { return !strings.Contains(p.Text, n) })

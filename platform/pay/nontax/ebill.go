@@ -70,8 +70,11 @@ func (c *Channel) askEBill(ctx context.Context, act string, in map[string]any, o
 
 // IssueEBill implements [pay.EBillIssuer].
 func (c *Channel) IssueEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
-	return c.askEBill(ctx, "ebill", map[string]any{"number": o.Number, "order": o.Attempt, "transaction": o.Transaction, "amount": o.Amount,
-		"subject": o.Subject, "paid": o.Paid}, o)
+	in := map[string]any{"number": o.Number, "order": o.Attempt, "transaction": o.Transaction, "amount": o.Amount, "subject": o.Subject, "paid": o.Paid}
+	if name := o.Payer.Reveal(); name != "" {
+		in["payer"] = name
+	}
+	return c.askEBill(ctx, "ebill", in, o)
 }
 
 // QueryEBill implements [pay.EBillIssuer].

@@ -21,7 +21,7 @@ func FuzzEBill(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, s := range []string{
-		ebillGood, `{"number":"99000026112943200234","state":"working"}`,
+		ebillGood, `{"number":"99000026112943200234","amount":1000,"payer":"司马测试","state":"working"}`, `{"payer":["x"],"state":"issued"}`, `{"number":"99000026112943200234","state":"working"}`,
 		`{"number":"99000026112943200234","amount":1000,"state":"red","issued":{"batch":"99010126","serial":"0000000007","check":"a1b2c3","at":"2026-11-29T12:00:00+08:00"},"red":{"batch":"99010126","serial":"0000000008","check":"d4e5f6","at":"2026-11-30T12:00:00+08:00"}}`,
 		`{"fhm":"0000","sj":{"ddh":"99000026112943200234","je":"10.00","zt":"Y","dzpj":{"pjdm":99010126,"pjhm":"0000000007","jym":"a1b2c3","jysj":"20261129120000","pjdz":"http://e.example/p"}}}`,
 		`{"number":"99000026112943200234","amount":1000,"state":"issued"}`, `{"number":"99000026112943200234","amount":1000,"state":"issued","issued":{"url":"javascript:x"}}`, `[]`, ``, `{"fhm":"4404"}`,

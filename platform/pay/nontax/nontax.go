@@ -10,12 +10,12 @@
 //	POST URL/refunds               {"number","order","transaction","amount","of","reason"} → {"number","state","code"}
 //	GET  URL/refunds/NUMBER        → the same; state is "working", "done" or "refused"
 //	GET  URL/statements/DAY        → {"day","lines":[{"refund","order","transaction","amount","at"}]}
-//	POST URL/ebills                {"number","order","transaction","amount","subject","paid"} → {"number","amount","state","issued","red"}
+//	POST URL/ebills                {"number","order","transaction","amount","subject","paid","payer"} → {"number","amount","state","issued","red"}
 //	GET  URL/ebills/NUMBER         → the same; state is "working", "issued" or "red"
 //	POST URL/ebills/NUMBER/red     {"number","reason"} → the same
 //
 // E-bills (财政电子票据) go under the bill's number; issued and red are {"batch","serial","check","at","url"}: 票据代码, 票据号码, 校验码, when, and
-// where its picture is, if anywhere.
+// where its picture is, if anywhere. payer is the name of who the fee is for (缴款人), and may be left out: then the issuer knows it from the order.
 //
 // Amounts are in fen, times in RFC 3339. Errors are {"code"} with a status of 4xx or 5xx.
 package nontax
@@ -115,7 +115,8 @@ func New(cfg Config) (*Channel, error) {
 }
 
 // refusals are the codes after which certainly nothing was done. Any other error leaves that open.
-var refusals = map[string]bool{"PARAM_ERROR": true, "MERCHANT_LIMIT": true, "TRANSACTION_NOT_EXIST": true, "AMOUNT_OVER": true, "EBILL_REFUSED": true}
+var refusals = map[string]bool{"PARAM_ERROR": true, "MERCHANT_LIMIT": true, "TRANSACTION_NOT_EXIST": true, "AMOUNT_OVER": true, "EBILL_REFUSED": true,
+	"PAYER_DIFFERS": true}
 
 // ask calls the channel; out gets what it answers when it did what was asked. An answer that the channel did not sign says nothing.
 func (c *Channel) ask(ctx context.Context, act string, in map[string]any, number, day string, out any, most int64) error {

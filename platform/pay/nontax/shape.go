@@ -37,7 +37,7 @@ var paths = map[string]string{"create": "orders", "query": "orders/NUMBER", "clo
 // fields are our names; sums and times among them are written anew.
 var (
 	fields = []string{"number", "amount", "subject", "expires", "qr", "state", "payments", "transaction", "at", "order", "of", "reason", "code", "day", "lines", "refund", "id",
-		"paid", "issued", "red", "batch", "serial", "check", "url"}
+		"paid", "payer", "issued", "red", "batch", "serial", "check", "url"}
 	sums   = []string{"amount", "of"}
 	times  = []string{"expires", "at", "paid"}
 	states = []string{"waiting", "paid", "closed", "working", "done", "refused", "issued", "red"}

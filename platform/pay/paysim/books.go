@@ -65,6 +65,7 @@ type Faults struct {
 
 	Arrives     time.Duration // after a payment, until its money is there and an e-bill is issued
 	RefuseEBill int           // e-bills, or red ones, that are refused
+	Payer       string        // who pays everything, as the issuer knows it: an e-bill for another is refused. "" it knows nobody
 	LoseEBill   int           // answers about e-bills lost after the act
 	SlowEBill   time.Duration // before every answer about an e-bill
 	Making      time.Duration // an e-bill, or a red one, is being made for so long

@@ -3,7 +3,7 @@ package paysim
 // The issuer of e-bills behind the non-tax dialect, with its own worst: the money that has not arrived, an answer lost after the e-bill was
 // issued, one that is long in the making, a refusal.
 //
-//	POST /nontax/v1/ebills             {"number","order","transaction","amount","subject","paid"} → {"number","amount","state","issued","red"}
+//	POST /nontax/v1/ebills             {"number","order","transaction","amount","subject","paid","payer"} → {"number","amount","state","issued","red"}
 //	GET  /nontax/v1/ebills/NUMBER      → the same
 //	POST /nontax/v1/ebills/NUMBER/red  {"number","reason"} → the same
 
@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Paper is an e-bill, or a red one.
@@ -28,6 +31,7 @@ type Paper struct {
 type EBill struct {
 	Number, Transaction string
 	Amount              int64
+	Payer               string // as it was asked for, "" when nobody was named
 	Issued              Paper
 	Red                 *Paper
 	ready, redReady     time.Time // when it is made
@@ -52,10 +56,17 @@ func (b *Books) paper() Paper {
 		At: at, URL: fmt.Sprintf("https://ebill.sim.invalid/p/%010d", b.count)}
 }
 
-func (b *Books) issue(number, order, transaction string, amount int64, paid time.Time, late bool) (e EBill, code string) {
+func (b *Books) issue(number, order, transaction string, amount int64, paid time.Time, payer string, late bool) (e EBill, code string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if strings.ContainsAny(payer, "*＊") || strings.ContainsFunc(payer, unicode.IsDigit) || utf8.RuneCountInString(payer) > 100 {
+		b.breach("e-bill %s for a payer whose name is none", number)
+		return e, "PARAM_ERROR"
+	}
 	if was := b.ebills[number]; was != nil {
+		if payer != "" && payer != was.Payer {
+			b.breach("e-bill %s for one payer and then for another", number)
+		}
 		if was.Transaction != transaction || was.Amount != amount {
 			return e, "NUMBER_REUSED"
 		}
@@ -77,13 +88,15 @@ func (b *Books) issue(number, order, transaction string, amount int64, paid time
 		}
 	}
 	switch {
+	case b.faults.Payer != "" && payer != "" && payer != b.faults.Payer:
+		return e, "PAYER_DIFFERS"
 	case b.faults.RefuseEBill > 0:
 		b.faults.RefuseEBill--
 		return e, "EBILL_REFUSED"
 	case b.Now().Before(paid.Add(b.faults.Arrives)):
 		return e, "MONEY_NOT_ARRIVED"
 	}
-	is := &EBill{Number: number, Transaction: transaction, Amount: amount, Issued: b.paper(), ready: b.Now().Add(b.faults.Making)}
+	is := &EBill{Number: number, Transaction: transaction, Amount: amount, Payer: payer, Issued: b.paper(), ready: b.Now().Add(b.faults.Making)}
 	b.ebills[number] = is
 	return *is, ""
 }
@@ -153,14 +166,14 @@ func (s *Server) told(r *http.Request, e EBill, code string) result {
 
 func (s *Server) doIssue(r *http.Request, body []byte) result {
 	var q struct {
-		Number, Order, Transaction, Subject string
-		Amount                              int64
-		Paid                                time.Time
+		Number, Order, Transaction, Subject, Payer string
+		Amount                                     int64
+		Paid                                       time.Time
 	}
 	if json.Unmarshal(body, &q) != nil || q.Number == "" || q.Amount <= 0 || q.Paid.IsZero() {
 		return problem(http.StatusBadRequest, "PARAM_ERROR")
 	}
-	e, code := s.issue(q.Number, q.Order, q.Transaction, q.Amount, q.Paid, r.Context().Value(parkedKey{}) != nil)
+	e, code := s.issue(q.Number, q.Order, q.Transaction, q.Amount, q.Paid, q.Payer, r.Context().Value(parkedKey{}) != nil)
 	return s.told(r, e, code)
 }
 

@@ -21,12 +21,12 @@ func (s *Server) Province() { s.province = true }
 // provinceNames are our names in the province's.
 var provinceNames = map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
 	"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
-	"paid": "jfsj", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"}
+	"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"}
 
 var provinceStates = map[string]string{"waiting": "0", "paid": "1", "closed": "2", "working": "W", "done": "S", "refused": "F", "issued": "Y", "red": "H"}
 
 var provinceCodes = map[string]string{"ORDER_NOT_EXIST": "1404", "REFUND_NOT_EXIST": "2404", "NO_STATEMENT_YET": "3404", "ORDER_PAID": "1201", "MERCHANT_LIMIT": "1403",
-	"PARAM_ERROR": "9001", "TRANSACTION_NOT_EXIST": "2405", "AMOUNT_OVER": "2406", "EBILL_NOT_EXIST": "4404", "MONEY_NOT_ARRIVED": "4001", "EBILL_REFUSED": "4403"}
+	"PARAM_ERROR": "9001", "TRANSACTION_NOT_EXIST": "2405", "AMOUNT_OVER": "2406", "EBILL_NOT_EXIST": "4404", "MONEY_NOT_ARRIVED": "4001", "EBILL_REFUSED": "4403", "PAYER_DIFFERS": "4405"}
 
 const provinceTime = "20060102150405"
 
