@@ -59,6 +59,7 @@ type history struct {
 	crashes int
 	paid    map[string]int  // payments by bill
 	later   []string        // bills that a phone still holds
+	printed map[string]bool // jobs that came out as a card
 	unknown map[string]bool // cases of whose print nobody knows, until a person looked
 	seen    []string
 }
@@ -67,7 +68,7 @@ type history struct {
 func (h *history) chance(p int) bool { return h.rnd.IntN(100) < p }
 
 func (h *history) play() {
-	h.paid, h.unknown = map[string]int{}, map[string]bool{}
+	h.paid, h.unknown, h.printed = map[string]int{}, map[string]bool{}, map[string]bool{}
 	w := h.w
 	w.booth.office.auto = h.chance(70)
 	w.booth.printer.print = func(n int) (devices.PrintResult, bool) {
@@ -84,8 +85,10 @@ func (h *history) play() {
 			h.unknown[id] = true
 			return devices.PrintResult{Outcome: devices.PrintUnknown}, true
 		}
+		h.printed[w.booth.printer.jobs[n-1]] = true
 		return devices.PrintResult{}, false
 	}
+	w.booth.printer.knows = func(name string) bool { return h.printed[name] }
 	w.booth.eye.read = func(_ int, text string) (string, error) {
 		switch {
 		case h.chance(5):
@@ -98,6 +101,9 @@ func (h *history) play() {
 	w.booth.cards.move = func(_ int, m devices.CardMove) (devices.MoveResult, bool) {
 		if h.chance(5) {
 			return devices.MoveResult{Outcome: devices.MoveUnknown, At: devices.CardUnknown}, true
+		}
+		if m.Act == devices.CardDispense && h.chance(8) {
+			return devices.MoveResult{Outcome: devices.MoveNotDone, At: devices.CardNone, Detail: "refused"}, true
 		}
 		return devices.MoveResult{}, false
 	}

@@ -323,6 +323,7 @@ type fakeCardPrinter struct {
 	faces    []*image.Gray
 	given    []*image.Gray // as they were handed in
 	print    func(n int) (devices.PrintResult, bool)
+	knows    func(name string) bool // jobs that settle may confirm; nil: any
 	settle   devices.PrintResult
 	asked    []string
 	printed  int
@@ -368,6 +369,9 @@ func (p *fakeCardPrinter) Settle(_ context.Context, name string, notes map[strin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, name+" job "+notes["job-id"])
+	if p.settle.Outcome == devices.PrintConfirmed && p.knows != nil && !p.knows(name) {
+		return devices.PrintResult{Outcome: devices.PrintUnknown}
+	}
 	return p.settle
 }
 

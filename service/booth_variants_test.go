@@ -294,6 +294,23 @@ func TestWhatGoesWrongAtTheBooth(t *testing.T) {
 			t.Errorf("told %+v, motors %v", seen, w.booth.cards.began)
 		}
 	})
+	makingCards(t, "the dispenser refuses when it is told: the blank is stock again, and the next visit draws another", func(t *testing.T, w *world) {
+		w.booth.cards.move = func(int, devices.CardMove) (devices.MoveResult, bool) {
+			return devices.MoveResult{Outcome: devices.MoveNotDone, At: devices.CardNone, Detail: "refused"}, true
+		}
+		var seen service.Trouble
+		w.play(lines(w.applies(), w.troubled(&seen))...)
+		w.one(journal.ReissueDue)
+		if !strings.Contains(seen.Code, "E-CARD-DRAW") || len(w.booth.cards.began) == 0 || w.blank("drawn") != 0 || w.blank("back") != 1 || w.cardsFree() != 5 {
+			t.Errorf("told %+v, motors %v, %d drawn, %d back, %d free", seen, w.booth.cards.began, w.blank("drawn"), w.blank("back"), w.cardsFree())
+		}
+		w.booth.cards.move = nil
+		w.play(lines(w.again(), []script.Line{script.On("take-output", script.Wait()), script.On("done", script.Rate("5"))}, leave())...)
+		w.one(journal.Closed)
+		if w.blank("taken") != 1 || w.cardsFree() != 4 || len(w.booth.cards.hopper) != 4 {
+			t.Errorf("%d taken, %d free, %d in the hopper", w.blank("taken"), w.cardsFree(), len(w.booth.cards.hopper))
+		}
+	})
 	makingCards(t, "nobody knows whether a blank came out", func(t *testing.T, w *world) {
 		w.booth.cards.move = func(int, devices.CardMove) (devices.MoveResult, bool) {
 			return devices.MoveResult{Outcome: devices.MoveUnknown, At: devices.CardUnknown}, true

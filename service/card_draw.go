@@ -71,7 +71,15 @@ func (m *making) draw(ctx context.Context) error {
 		case res.Outcome == devices.MoveUnknown:
 			j.kase.State = journal.Manual
 			return m.told("card-unknown", "E-CARD-DRAW", res.Detail)
+		case res.Outcome != devices.MoveNotDone:
+			return fmt.Errorf("draw: outcome %q: %w", res.Outcome, devices.ErrProtocol)
 		case try >= j.e.t.PrintTries || !pause(ctx, j.e.t.IssuePause):
+			// It lies in the hopper as before. Before this is written a restart has it in doubt.
+			if m.blank.State == "drawn" {
+				if err := m.moveBlank("back", "not drawn"); err != nil {
+					return fmt.Errorf("put the blank back: %w", err)
+				}
+			}
 			return m.owed("no blank came out", "card-none", "E-CARD-DRAW", errors.New(res.Detail))
 		}
 	}

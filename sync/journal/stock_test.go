@@ -216,6 +216,13 @@ func TestEveryCardIsSomewhere(t *testing.T) {
 				b := some(t, wire.BlankReserved)
 				h.act(t, b, wire.BlankDrawn, "", func() { h.hopper--; h.where[b.ID] = "path" })
 			},
+			"refused": func(t *rapid.T) { // the dispenser was told, and certainly moved nothing
+				b := some(t, wire.BlankReserved)
+				h.act(t, b, wire.BlankDrawn, "", func() {})
+				if b.State = wire.BlankDrawn; len(h.blanks(t, func(x journal.Blank) bool { return x.ID == b.ID && x.State == b.State })) == 1 {
+					h.act(t, b, wire.BlankBack, "", func() {})
+				}
+			},
 			"bind": func(t *rapid.T) {
 				b := some(t, wire.BlankDrawn)
 				h.number++

@@ -31,7 +31,7 @@ const (
 // blankMoves is what may follow what.
 var blankMoves = map[BlankState][]BlankState{
 	BlankReserved:  {BlankDrawn, BlankBound, BlankBack, BlankSpoiled},
-	BlankDrawn:     {BlankBound, BlankSpoiled, BlankRetained, BlankDoubt},
+	BlankDrawn:     {BlankBound, BlankSpoiled, BlankRetained, BlankDoubt, BlankBack}, // back: the dispenser certainly refused
 	BlankBound:     {BlankSent, BlankSpoiled, BlankDoubt},
 	BlankSent:      {BlankPresented, BlankSpoiled, BlankRetained, BlankDoubt},
 	BlankPresented: {BlankTaken, BlankRetained, BlankDoubt},
