@@ -131,7 +131,8 @@ type PlaceCard struct {
 	Tries   int  // failed tries so far
 }
 
-// EnterCode asks for the one-time code. Answered by Entered{Value} or Again (send another).
+// EnterCode asks for the one-time code. Answered by Entered{Value}, by Again (send another), and where there are Others by Cancelled:
+// another way than a code.
 type EnterCode struct {
 	Page
 	Phone     string // masked
@@ -139,6 +140,7 @@ type EnterCode struct {
 	TriesLeft int
 	Wrong     bool // the last code was wrong
 	Digits    int  // length of a code
+	Others    bool // there are other ways of proving who it is
 }
 
 // Form asks for values. Answered by Filled.

@@ -217,27 +217,34 @@ func (s *identifyStep) refuse(c *devices.IDCard, now time.Time) *Referral {
 // maxCodes is how many codes are sent in one go.
 const maxCodes = 3
 
-// verifyStep proves that the person is the card's: by a code sent to the phone the platform has for them.
+// verifyStep proves that the person is the card's, in one of the ways that the item allows: by a code sent to the phone that the
+// platform has for them, if nothing else is said.
 type verifyStep struct {
 	Settings `yaml:",inline"`
-	Digits   int `yaml:"digits"` // length of a code; 0 means 6
+	Digits   int      `yaml:"digits"` // length of a code; 0 means 6
+	Ways     []string `yaml:"ways"`   // words of [ways]; none means a code only
 }
 
 func (s *verifyStep) check() error {
 	if s.Digits != 0 && (s.Digits < 4 || s.Digits > 8) {
 		return fmt.Errorf("digits %d, expected 4 to 8", s.Digits)
 	}
-	return nil
+	return checkWays(s.Ways)
 }
 
 // Ready: the platform must be there.
 func (s *verifyStep) Ready(sc Scene) Text { return onlineWhy(sc) }
 
-// Run sends a code and has it typed, unless the person is verified for this visit.
+// Run proves the person, unless they are verified for this visit.
 func (s *verifyStep) Run(ctx context.Context, j *Journey) error {
 	if j.v.verified(j.e.now()) {
 		return nil
 	}
+	return s.prove(ctx, j)
+}
+
+// proveByCode sends a code and has it typed.
+func proveByCode(ctx context.Context, j *Journey, s *verifyStep, others bool) error {
 	for range maxCodes {
 		ch, err := await(ctx, j, j.e.t.Quiet, T("svc.wait.code-send"), func(ctx context.Context) (Challenge, error) {
 			return j.e.cfg.Platform.SendCode(ctx, j.v.id, j.v.person())
@@ -245,20 +252,20 @@ func (s *verifyStep) Run(ctx context.Context, j *Journey) error {
 		if err != nil {
 			return codeTrouble(err)
 		}
-		again, err := s.enter(ctx, j, ch)
+		again, err := s.enter(ctx, j, ch, others)
 		if err != nil || !again {
 			return err
 		}
 	}
-	return refer("codes", "E-CODE-MANY", nil)
+	return &wayOver{told: refer("codes", "E-CODE-MANY", nil)}
 }
 
 // enter asks for one challenge's code until it is right, or another is wanted.
-func (s *verifyStep) enter(ctx context.Context, j *Journey, ch Challenge) (again bool, err error) {
+func (s *verifyStep) enter(ctx context.Context, j *Journey, ch Challenge, others bool) (again bool, err error) {
 	digits, left, wrong := or(s.Digits, 6), ch.Tries, false
 	for {
 		a, err := ask[Answer](ctx, j, EnterCode{
-			Page: j.page(), Phone: ch.Phone, Until: ch.Until, TriesLeft: left, Wrong: wrong, Digits: digits,
+			Page: j.page(), Phone: ch.Phone, Until: ch.Until, TriesLeft: left, Wrong: wrong, Digits: digits, Others: others,
 		})
 		if err != nil {
 			return false, err
@@ -267,6 +274,8 @@ func (s *verifyStep) enter(ctx context.Context, j *Journey, ch Challenge) (again
 		switch a := a.(type) {
 		case Again:
 			return true, nil
+		case Cancelled:
+			return false, errAnotherWay
 		case Entered:
 			code = a.Value
 		default:
@@ -286,7 +295,7 @@ func (s *verifyStep) enter(ctx context.Context, j *Journey, ch Challenge) (again
 		case errors.Is(err, ErrWrongCode):
 			wrong, left = true, left-1
 			if left <= 0 {
-				return false, refer("locked", "E-CODE-LOCKED", err)
+				return false, &wayOver{told: refer("locked", "E-CODE-LOCKED", err)}
 			}
 		default:
 			return false, codeTrouble(err)
@@ -310,9 +319,11 @@ func isDigits(s string, n int) bool {
 func codeTrouble(err error) error {
 	switch {
 	case errors.Is(err, ErrNoPhone):
-		return refer("no-phone", "E-NO-PHONE", err)
+		return &wayOver{told: refer("no-phone", "E-NO-PHONE", err)}
 	case errors.Is(err, ErrLocked):
-		return refer("locked", "E-CODE-LOCKED", err)
+		return &wayOver{told: refer("locked", "E-CODE-LOCKED", err)}
+	case errors.Is(err, ErrBackendDown):
+		return &wayOver{told: refer("backend", "E-BACKEND", err)} // no message goes out
 	}
 	return platformTrouble(err)
 }

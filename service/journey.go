@@ -34,14 +34,16 @@ type Journey struct {
 	chance  Chance // what the office says of a card
 	last4   string // of whoever showed a voucher and no card: with it their case is found again
 	shot    shot   // the photo for it
-	skipTo  string // kind of the step with which a resumed case goes on
-	skipped bool   // the case was begun in another visit
-	found   Found
-	opened  bool
-	kase    journal.Case
-	stages  stages
-	print   printed
-	gone    error // ErrLeft or ErrTimedOut, once the case is open and nobody is there any more
+	// faceless: whoever is there was asked to be compared by face, and was not proved by it.
+	faceless bool
+	skipTo   string // kind of the step with which a resumed case goes on
+	skipped  bool   // the case was begun in another visit
+	found    Found
+	opened   bool
+	kase     journal.Case
+	stages   stages
+	print    printed
+	gone     error // ErrLeft or ErrTimedOut, once the case is open and nobody is there any more
 }
 
 // printed is what the print step leaves to the steps after it.

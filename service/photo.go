@@ -439,10 +439,12 @@ func (s *faceStep) Run(ctx context.Context, j *Journey) error {
 	switch a.(type) {
 	case Next:
 	case Cancelled:
+		j.faceless = true
 		return nil
 	default:
 		return fmt.Errorf("%w: %T to face", ErrAnswer, a)
 	}
+	j.faceless = true // until it is proved
 	j.v.faceAgreed = j.e.now()
 	st, err := j.openStudio(ctx, "id-card", 1)
 	var r *Referral

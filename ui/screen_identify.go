@@ -188,7 +188,11 @@ func (p *page) enterCode(c service.EnterCode) {
 		}
 		p.t.build()
 	})
-	p.footer(foot{back: c.Back, leftID: "again", left: p.t.ui("code.again"), leftDo: func() { p.t.answer(service.Again{}) },
+	f := foot{back: c.Back, leftID: "again", left: p.t.ui("code.again"), leftDo: func() { p.t.answer(service.Again{}) },
 		nextID: "next", next: p.t.ui("next"), disabled: len(typed) < n,
-		nextDo: func() { p.t.answer(service.Entered{Value: p.t.state.values["code"]}) }})
+		nextDo: func() { p.t.answer(service.Entered{Value: p.t.state.values["code"]}) }}
+	if c.Others {
+		f.extraID, f.extra, f.extraDo = "another", p.t.ui("another"), func() { p.t.answer(service.Cancelled{}) }
+	}
+	p.footer(f)
 }

@@ -94,6 +94,7 @@ func samples() []sample {
 		{"identify", service.PlaceCard{Page: at(0)}, nil},
 		{"identify-again", service.PlaceCard{Page: at(0)}, func(t *Terminal) { t.state.note = "again" }},
 		{"verify", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6}, func(t *Terminal) { t.state.values["code"] = "4071" }},
+		{"verify-others", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6, Others: true}, nil},
 		{"verify-wrong", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 2, Digits: 6, Wrong: true}, nil},
 		{"form-choice", service.Form{Page: at(1), Title: both("证明用在哪里？", "What is the certificate for?"), Hint: both("用途会印在证明上。", "The purpose is printed on the certificate."), Fields: []service.Field{
 			{ID: "purpose", Kind: service.FieldChoice, Required: true, Label: both("用途", "Purpose"), Value: "school", Options: []service.Option{
@@ -152,7 +153,7 @@ func samples() []sample {
 			QR: "https://pay.example/b/99000026112900000138", Number: "99000026112900000138", Until: noon.Add(2 * time.Minute), Confirming: true}, nil},
 		{"consent-face", service.Consent{Page: at(0), Title: both("用刷脸核验身份吗？", "Shall we compare your face?"), Lines: []service.Text{
 			both("本机拍一张照片，送公安人口库比对是否本人。照片比对后立即删除，不保存。", "We take one picture and compare it with the register. It is deleted at once and kept nowhere."),
-			both("人脸信息是敏感个人信息。不同意的，可以用手机验证码核验，办理不受影响。", "A face is sensitive. A code on your phone does just as well.")}, Otherwise: both("用验证码", "Use a code")}, nil},
+			both("人脸信息是敏感个人信息。不同意的，可以用手机验证码等其他方式核验，办理不受影响。", "A face is sensitive. Another way, such as a code on your phone, does just as well.")}, Otherwise: both("用其他方式", "Another way")}, nil},
 		{"identify-type", service.PlaceCard{Page: at(0), Other: true}, nil},
 		{"identify-voucher", service.PlaceCard{Page: at(0), Other: true, Voucher: true}, nil},
 		{"identify-voucher-other", service.PlaceCard{Page: at(0), Other: true, Voucher: true}, func(t *Terminal) { t.state.note = service.NotVoucher }},
