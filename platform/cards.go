@@ -363,7 +363,7 @@ func (s *Server) applyCard(ctx context.Context, a wire.CardApplication) (row Car
 	if err := s.available(ctx, a.Kind); err != nil {
 		return row, err
 	}
-	who, err := s.citizenOf(ctx, a.Token)
+	who, tok, err := s.provenBy(ctx, a.Token)
 	if err != nil {
 		return row, err
 	}
@@ -425,10 +425,11 @@ func (s *Server) applyCard(ctx context.Context, a wire.CardApplication) (row Car
 			return err
 		}
 		row.Number = fmt.Sprintf("%s-%s-%s-%06d", a.Kind, cmp.Or(s.cfg.Pay.District, "990000"), day, n)
-		if s.approvesItself(tx, a, len(e.Photo) > 0) {
+		// Whoever vouched for a person is one; another one approves, and no policy in their place.
+		if tok.By == "" && s.approvesItself(tx, a, len(e.Photo) > 0) {
 			row.State, row.By, row.Decided = wire.CardApproved, byPolicy, now
 		}
-		if err := tx.AddCard(row); err != nil {
+		if err := errors.Join(tx.AddCard(row), tx.PutProven(tok.proven(a.Key, now))); err != nil {
 			return err
 		}
 		for what, b := range sealed {
@@ -614,6 +615,15 @@ func (s *Server) decideCard(ctx context.Context, key string, rev int64, approve 
 		if c.State != wire.CardWaiting || c.Rev != rev {
 			return ErrDecided
 		}
+		if approve {
+			p, err := tx.Proven(key)
+			if ignoreNoRow(err) != nil {
+				return err
+			}
+			if p.By != "" && p.By == by.Who {
+				return ErrVouched
+			}
+		}
 		event := "card.rejected"
 		c.State, c.By, c.Decided, c.Changed = wire.CardRejected, by.Who, now, now
 		if approve {
@@ -635,4 +645,6 @@ func (s *Server) Cards(ctx context.Context, state wire.CardState, most int) (all
 var (
 	ErrDecided  = errors.New("somebody else decided meanwhile, or the application ended")
 	ErrDecision = errors.New("not a decision")
+	// ErrVouched: whoever vouched for the person at the terminal cannot approve the application too.
+	ErrVouched = fmt.Errorf("%w: 您在终端核验过此人，须由另一人审核 you vouched for this person at the terminal: somebody else must approve", ErrDecision)
 )

@@ -164,7 +164,7 @@ func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) 
 		if err := tx.PutCode(c); err != nil {
 			return err
 		}
-		return tx.PutToken(TokenRow{hashed(tok), terminal, c.Visit, c.Number, now.Add(tokenLife)})
+		return tx.PutToken(TokenRow{Token: hashed(tok), Terminal: terminal, Visit: c.Visit, Number: c.Number, Until: now.Add(tokenLife), Way: WayCode})
 	})
 	if err == nil {
 		err = verdict
@@ -178,12 +178,19 @@ func (s *Server) checkCode(w http.ResponseWriter, r *http.Request, body []byte) 
 
 // citizenOf is the person whom a token proves, for this terminal.
 // In a query it proves her for one visit; a document belongs to its case, which may outlive the visit's end.
-func (s *Server) citizenOf(ctx context.Context, tok string, visit ...string) (c CitizenRow, err error) {
+func (s *Server) citizenOf(ctx context.Context, tok string, visit ...string) (CitizenRow, error) {
+	c, _, err := s.provenBy(ctx, tok, visit...)
+	return c, err
+}
+
+// provenBy is citizenOf with what the token says of how she was proved.
+func (s *Server) provenBy(ctx context.Context, tok string, visit ...string) (c CitizenRow, t TokenRow, err error) {
 	if tok == "" {
-		return c, errToken
+		return c, t, errToken
 	}
 	err = s.store.View(ctx, func(tx Tx) error {
-		t, err := tx.Token(hashed(tok))
+		var err error
+		t, err = tx.Token(hashed(tok))
 		if errors.Is(err, ErrNoRow) {
 			return errToken
 		}
@@ -196,7 +203,7 @@ func (s *Server) citizenOf(ctx context.Context, tok string, visit ...string) (c 
 		c, err = tx.Citizen(t.Number)
 		return err
 	})
-	return c, err
+	return c, t, err
 }
 
 // available refuses when an item's back end is switched off.

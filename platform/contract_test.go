@@ -18,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -352,6 +353,26 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("notice of no channel", "POST", "/pay/none/notice", struct{}{}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("face without a face server", "POST", wire.PathFaces, wire.FaceCheck{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Picture: aPhoto(t, 200, 200), Agreed: time.Now()}, 503)
+	call("ways", "GET", wire.PathProofs, nil, 200)
+	call("nobody on duty", "POST", wire.PathProofs, wire.ProofRequest{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Shown: wire.ShownCard}, 409)
+	call("no call", "GET", wire.PathProofs+"/none", nil, 404)
+	if err := s.BeginDuty(t.Context(), "s", time.Hour, Operator{Who: "bai"}); err != nil {
+		t.Fatal(err)
+	}
+	clerk := (&loginRig{Server: s, t: t}).account("bai", staff.Clerk)
+	for _, end := range []string{"cancel", "refuse", "confirm"} {
+		var call0 wire.Proof
+		_ = json.Unmarshal(call("call for staff", "POST", wire.PathProofs, wire.ProofRequest{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Shown: wire.ShownCard}, 200).Body.Bytes(), &call0)
+		switch end {
+		case "cancel":
+			call("call cancelled", "POST", wire.PathProofs+"/"+call0.ID+"/cancel", struct{}{}, 200)
+		case "refuse":
+			clerk.send("POST", "/proofs/"+call0.ID, url.Values{"act": {"refuse"}, "reason": {"no-document"}})
+		default:
+			clerk.send("POST", "/proofs/"+call0.ID, vouching(call0.Number))
+		}
+		call("call after "+end, "GET", wire.PathProofs+"/"+call0.ID+"?while=open&wait=1", nil, 200)
+	}
 	call("eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}, 200)
 	call("not eligible", "POST", wire.PathCards+"/eligible", wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token, Child: number}, 200)
 	a := application(t, "019aa000-card", ok.Token, 1)
@@ -372,8 +393,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		openapi3filter.RegisterBodyDecoder(is, openapi3filter.PlainBodyDecoder)
 		defer openapi3filter.UnregisterBodyDecoder(is)
 	}
-	b2 := (&loginRig{Server: s, t: t}).account("bai", staff.Administrator)
-	for path, status := range map[string]int{"/overview.json": 200, "/": 200, "/login": 200, "/account": 200, "/cases": 200, "/requests": 200, "/cards": 200, "/cards/" + a.Key: 200, "/cards/none": 404, "/cards/none/photo": 404, "/enrol": 200, "/events": 200,
+	b2 := (&loginRig{Server: s, t: t}).account("gao", staff.Administrator)
+	for path, status := range map[string]int{"/overview.json": 200, "/": 200, "/login": 200, "/account": 200, "/cases": 200, "/requests": 200, "/cards": 200, "/cards/" + a.Key: 200, "/cards/none": 404, "/cards/none/photo": 404, "/proofs": 200, "/proofs.json": 200, "/proofs.js": 200, "/enrol": 200, "/events": 200,
 		"/operators": 200, "/terminals/990000-0001": 200, "/terminals/none": 404, "/page.js": 200, "/page.css": 200, "/font.otf": 200} {
 		check(path, httptest.NewRequest("GET", path, nil), nil, b2.send("GET", path, nil), status)
 	}

@@ -58,7 +58,7 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 	if err := s.available(ctx, req.Kind); err != nil {
 		return wire.Document{}, err
 	}
-	c, err := s.citizenOf(ctx, req.Token)
+	c, tok, err := s.provenBy(ctx, req.Token)
 	if err != nil {
 		return wire.Document{}, err
 	}
@@ -89,7 +89,7 @@ func (s *Server) issue(ctx context.Context, req wire.DocumentRequest) (wire.Docu
 		if err := tx.PutDocument(DocumentRow{d, asked, idnum.MaskName(c.Name), terminalOf(ctx)}); err != nil {
 			return err
 		}
-		return tx.Tally(terminalOf(ctx), Tally{Documents: 1})
+		return errors.Join(tx.PutProven(tok.proven(d.Key, now)), tx.Tally(terminalOf(ctx), Tally{Documents: 1}))
 	})
 	if errors.Is(err, ErrHeld) {
 		// Another server thought this one dead: the document that is held is the document.

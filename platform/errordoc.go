@@ -30,6 +30,7 @@ var terminalCodes = [][2]string{
 	{"E-CARD-LEFT", "an identity card was left on the reader; the terminal waits until it is taken"},
 	{"E-PAUSED", "the terminal is closed by an order of its platform until it is resumed"},
 	{"E-CODE-MANY", "too many codes were asked for"},
+	{"E-STAFF", "a member of staff did not confirm the person, or nobody came in time"},
 	{"E-NO-WAY", "none of the item's ways of proving who it is can be begun now"},
 	{"E-LINK", "the platform cannot be reached"},
 	{"E-GARBLED", "the platform's answer could not be understood"},

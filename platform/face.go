@@ -136,7 +136,7 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	tok := token()
 	if err := s.store.Update(r.Context(), func(tx Tx) error {
-		return tx.PutToken(TokenRow{hashed(tok), terminalOf(r.Context()), q.Visit, who.Number, now.Add(tokenLife)})
+		return tx.PutToken(TokenRow{Token: hashed(tok), Terminal: terminalOf(r.Context()), Visit: q.Visit, Number: who.Number, Until: now.Add(tokenLife), Way: WayFace})
 	}); err != nil {
 		s.fail(w, err)
 		return

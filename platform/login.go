@@ -345,7 +345,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 			if err != nil {
 				return err
 			}
-			return errors.Join(tx.DropSession(h), addEvent(tx, SecurityEvent{At: s.now(), Event: "account.out", Peer: peerOf(r), Who: x.Account}))
+			return errors.Join(tx.DropSession(h), tx.DropDuty(x.Account), addEvent(tx, SecurityEvent{At: s.now(), Event: "account.out", Peer: peerOf(r), Who: x.Account}))
 		})
 		if err != nil {
 			s.failPage(w, r, err)

@@ -74,6 +74,15 @@ var pageGroups = map[string][][3]string{
 		{"open", "待缴费", "open"}, {"closing", "关闭中", "closing"}, {"closed", "已关闭", "closed"}, {"paid", "已缴费", "paid"},
 		{"disputed", "金额不符", "disputed"}, {"returning", "退款中", "being paid back"}, {"returned", "已退款", "paid back"},
 	},
+	"way":   {{"code", "短信验证码", "code on the phone"}, {"face", "人脸比对", "face"}, {"staff", "工作人员现场核验", "a member of staff"}},
+	"shown": {{"card", "身份证（已读取）", "identity card, read"}, {"voucher", "领取凭证", "voucher"}, {"number", "输入证件号", "typed number"}},
+	"proof": {
+		{"open", "等待中", "waiting"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未通过", "refused"}, {"cancelled", "已取消", "cancelled"}, {"ended", "无人到场", "nobody came"},
+	},
+	"document": {
+		{"resident", "居民身份证", "resident identity card"}, {"temporary", "临时居民身份证", "temporary identity card"}, {"household", "户口簿", "household register"},
+		{"passport", "护照", "passport"}, {"driving", "驾驶证", "driving licence"}, {"social", "社会保障卡", "social security card"}, {"permit", "居住证或通行证", "residence or travel permit"},
+	},
 	"blank": {{"in-doubt", "去向不明", "in doubt"}, {"retained", "在回收箱中", "in the bin"}},
 	"matter": {
 		{"amount", "金额不符", "another amount"}, {"refund-refused", "渠道拒绝退款", "refund refused"}, {"unknown", "渠道未答复", "not known"},

@@ -52,6 +52,7 @@ type Tx interface {
 	BillRows
 	CardRows
 	DeskRows
+	ProofRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error
@@ -166,7 +167,16 @@ type CodeRow struct {
 type TokenRow struct {
 	Token, Terminal, Visit, Number string
 	Until                          time.Time
+	Way                            string // in which the person was proved, one of the words Way…; "" by a server of before
+	By                             string // the account that vouched for the person
 }
+
+// Ways in which a person is proved.
+const (
+	WayCode  = "code"
+	WayFace  = "face"
+	WayStaff = "staff"
+)
 
 // Tally is what the overview counts. Cases are openings that were accepted, ratings those with a level.
 type Tally struct{ Records, Quarantined, Cases, Ratings, Documents int64 }

@@ -24,7 +24,7 @@ type ServerRows interface {
 	// Mail lists terminals whose inbox got messages within the last d by the store's own count, and the highest number.
 	Mail(within time.Duration) ([]Mail, error)
 
-	// Sweep forgets nonces, limits, claims, codes, tokens and sessions that ran out before a time.
+	// Sweep forgets nonces, limits, claims, codes, tokens, sessions, calls for staff and duties that ran out before a time.
 	Sweep(before time.Time) error
 }
 

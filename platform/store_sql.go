@@ -239,13 +239,13 @@ func (t *sqlTx) CodesSince(number string, since time.Time) (n int, err error) {
 
 func (t *sqlTx) Token(h string) (x TokenRow, err error) {
 	var until string
-	err = t.row(`SELECT token, terminal, visit, number, until FROM tokens WHERE token = ?`, []any{h}, &x.Token, &x.Terminal, &x.Visit, &x.Number, &until)
+	err = t.row(`SELECT token, terminal, visit, number, until, way, by_whom FROM tokens WHERE token = ?`, []any{h}, &x.Token, &x.Terminal, &x.Visit, &x.Number, &until, &x.Way, &x.By)
 	x.Until = at(until)
 	return x, err
 }
 
 func (t *sqlTx) PutToken(x TokenRow) error {
-	return t.once(`INSERT INTO tokens (token, terminal, visit, number, until) VALUES (?,?,?,?,?)`, x.Token, x.Terminal, x.Visit, x.Number, when(x.Until))
+	return t.once(`INSERT INTO tokens (token, terminal, visit, number, until, way, by_whom) VALUES (?,?,?,?,?,?,?)`, x.Token, x.Terminal, x.Visit, x.Number, when(x.Until), x.Way, x.By)
 }
 
 func (t *sqlTx) Inbox(terminal string, after uint64, most int) (all []wire.Message, err error) {

@@ -48,7 +48,7 @@ func (t *sqlTx) Mail(within time.Duration) (all []Mail, err error) {
 }
 
 func (t *sqlTx) Sweep(before time.Time) (err error) {
-	for _, table := range []string{"nonces", "limits", "claims", "codes", "tokens", "sessions"} {
+	for _, table := range []string{"nonces", "limits", "claims", "codes", "tokens", "sessions", "proofs", "duties"} {
 		old := before
 		if table == "codes" {
 			old = before.Add(-24 * time.Hour) // they are counted for a day

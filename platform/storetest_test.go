@@ -85,6 +85,7 @@ func storeSuite(t *testing.T, e anEngine) {
 	t.Run("bills", func(t *testing.T) { billSuite(t, e) })
 	t.Run("cards", func(t *testing.T) { cardSuite(t, e) })
 	t.Run("desk", func(t *testing.T) { deskSuite(t, e) })
+	t.Run("staff", func(t *testing.T) { proofSuite(t, e) })
 
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)
@@ -97,7 +98,7 @@ func storeSuite(t *testing.T, e anEngine) {
 		doc := DocumentRow{Document: wire.Document{Number: "SBP-1", Kind: "SB-P", Key: "k", Pages: 2, SHA256: wire.Hash{9}, PDF: bytes.Repeat([]byte{0, 0xff}, 1<<19), Verify: "https://x/1", Issued: moment, Signature: []byte("s")},
 			Request: wire.Hash{8}, Person: "王*国", Terminal: "T1"}
 		code := CodeRow{Challenge: "h", Terminal: "T1", Visit: "v", Number: "n", Code: "hash", Until: moment, Made: moment, Tries: 2}
-		token := TokenRow{Token: "t", Terminal: "T1", Visit: "v", Number: "n", Until: moment}
+		token := TokenRow{Token: "t", Terminal: "T1", Visit: "v", Number: "n", Until: moment, Way: WayStaff, By: "chen"}
 		citizen := CitizenRow{Number: "n", Name: "赵䶮", Phone: "13800000001"}
 		msg := wire.Message{No: 7, ID: "m", Type: "notice", Expires: moment, Body: json.RawMessage(`{"a":"b"}`), Signature: []byte{1}}
 		update(t, s, func(tx Tx) error {

@@ -40,6 +40,7 @@ type fakeOffice struct {
 	blanks   map[string]wire.BlankState
 	worlds   []*world
 	applied  int
+	token    string   // of the last application
 	permits  []string // blanks that were allowed
 	photos   [][]byte // that went out with permits, and came in with applications and comparisons
 	tamper   func(*service.Permit)
@@ -148,6 +149,7 @@ func (f *fakeOffice) Apply(_ context.Context, a service.Application) (service.St
 		return f.standing(has), nil
 	}
 	f.applied++
+	f.token = a.Token.Value
 	f.photoLen, f.checks = len(a.Photo), a.Checks
 	f.photos = append(f.photos, a.Photo, a.Signature)
 	c := &application{key: a.Key, receipt: a.Receipt, state: service.StandingWaiting, child: a.Child}

@@ -311,6 +311,15 @@ type AwaitDecision struct {
 	QR      string
 }
 
+// AwaitStaff shows the number by which a member of staff knows whom they vouch for, and that they come. Their word ends it through ctx;
+// nobody is timed out before Until. Answered by Cancelled: another way, where there are Others, or nobody need come.
+type AwaitStaff struct {
+	Page
+	Number string // digits
+	Until  time.Time
+	Others bool
+}
+
 // TakeCard asks to take the identity card away; the reader answers through ctx. Louder after Seconds.
 type TakeCard struct {
 	Page
@@ -453,6 +462,7 @@ func (Pay) Name() string           { return "pay" }
 func (Pose) Name() string          { return "photo" }
 func (PickPhoto) Name() string     { return "pick-photo" }
 func (AwaitDecision) Name() string { return "decision" }
+func (AwaitStaff) Name() string    { return "staff" }
 func (TakeCard) Name() string      { return "take-card" }
 func (TakeOutput) Name() string    { return "take-output" }
 func (Done) Name() string          { return "done" }

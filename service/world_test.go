@@ -259,6 +259,7 @@ func (p *fakeRoll) texts() []string {
 
 // fakePlatform answers as it is told.
 type fakePlatform struct {
+	fakeStaff
 	who     service.Person // to whom a code was sent last
 	mu      sync.Mutex
 	link    service.Link

@@ -33,6 +33,8 @@ func (p *page) screen(x any) {
 		p.pickPhoto(x)
 	case service.AwaitDecision:
 		p.decision(x)
+	case service.AwaitStaff:
+		p.staff(x)
 	case service.Pay:
 		p.pay(x)
 	case service.Result:

@@ -95,6 +95,10 @@ func samples() []sample {
 		{"identify-again", service.PlaceCard{Page: at(0)}, func(t *Terminal) { t.state.note = "again" }},
 		{"verify", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6}, func(t *Terminal) { t.state.values["code"] = "4071" }},
 		{"verify-others", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6, Others: true}, nil},
+		{"choose-way", service.Choose{Page: at(0), Title: both("用哪种方式核验您本人？", "How shall we check that it is you?"), Hint: both("几种方式效力相同，请选方便的一种。", "All of them count the same: choose what suits you."), Options: []service.Option{
+			{ID: "code", Label: both("手机验证码", "A code on your phone"), Detail: both("发到您登记的手机号", "Sent to the number that is registered for you")},
+			{ID: "staff", Label: both("请工作人员核验", "Ask a member of staff"), Detail: both("工作人员过来核对您本人和证件", "They come and compare you with your document")}}}, nil},
+		{"staff", service.AwaitStaff{Page: at(0), Number: "4827", Until: noon.Add(5 * time.Minute), Others: true}, nil},
 		{"verify-wrong", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 2, Digits: 6, Wrong: true}, nil},
 		{"form-choice", service.Form{Page: at(1), Title: both("证明用在哪里？", "What is the certificate for?"), Hint: both("用途会印在证明上。", "The purpose is printed on the certificate."), Fields: []service.Field{
 			{ID: "purpose", Kind: service.FieldChoice, Required: true, Label: both("用途", "Purpose"), Value: "school", Options: []service.Option{

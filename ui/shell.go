@@ -329,6 +329,7 @@ type Probe struct {
 	Pictures uint64    `json:"pictures,omitempty"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked,omitempty"`   // how many of this page's were looked at
 	Judged   int64     `json:"judged,omitempty"`   // milliseconds from the last shutter to the page with the photos, or with why there are none
+	Number   string    `json:"number,omitempty"`   // that a member of staff reads off the screen
 	Preview  []int     `json:"preview,omitempty"`  // of the camera: its picture's width and height, and where in the window it begins, x and y; pixels
 }
 
@@ -351,6 +352,9 @@ func (t *Terminal) Probe() (out Probe) {
 
 func (t *Terminal) probe() Probe {
 	out := Probe{Screen: t.name(), Seq: t.seq, Lang: t.set.lang, Large: t.set.large, Pictures: t.pictures, Judged: t.judged.Milliseconds()}
+	if x, waits := t.prompt.(service.AwaitStaff); waits {
+		out.Number = x.Number
+	}
 	if v := t.preview; v != nil {
 		at := v.picture.Position()
 		out.Looked, out.Preview = v.looked, []int{v.img.Rect.Dx(), v.img.Rect.Dy(), int(at.X), int(at.Y)}

@@ -358,8 +358,8 @@ func (t *Terminal) Run(ctx context.Context) {
 // patient says whether the standing prompt waits for a person who may have left.
 func (t *Terminal) patient() bool {
 	switch t.prompt.(type) {
-	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput, service.Pay, maintain.Panel:
-		return false // a payment may be under way in somebody's hand: the page goes when its code does; a technician has a clock of their own
+	case nil, service.Attract, service.Wait, service.TakeCard, service.TakeOutput, service.Pay, service.AwaitStaff, maintain.Panel:
+		return false // somebody is on their way; a payment may be under way in somebody's hand: the page goes when its code does; a technician has a clock of their own
 	}
 	return t.answers != nil
 }

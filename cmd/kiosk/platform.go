@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/budayang/kiosk/service"
@@ -119,6 +121,49 @@ func (c city) Issue(ctx context.Context, kind, key string, token service.Token, 
 	return service.Document{Number: d.Number, Pages: d.Pages, SHA256: d.SHA256.String(), PDF: d.PDF, Verify: d.Verify}, nil
 }
 
+// StaffThere implements service.Staff. A platform of before knows no such path.
+func (c city) StaffThere(ctx context.Context) (bool, error) {
+	w, err := c.client.ProofWays(ctx)
+	var refused *uplink.StatusError
+	switch {
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
+		return false, nil
+	case err != nil:
+		return false, c.failure(err)
+	}
+	return slices.Contains(w.Ways, wire.ProofStaff), nil
+}
+
+// CallStaff implements service.Staff.
+func (c city) CallStaff(ctx context.Context, visit string, who service.Person, shown service.Shown) (service.StaffCall, error) {
+	name, number := who.Reveal()
+	return c.called(c.client.AskProof(ctx, wire.ProofRequest{Person: wire.PersonRef{Name: name, Number: number, Voucher: who.Voucher()}, Visit: visit, Shown: string(shown)}))
+}
+
+// StaffCallAfter implements service.Staff.
+func (c city) StaffCallAfter(ctx context.Context, id string, wait time.Duration) (service.StaffCall, error) {
+	return c.called(c.client.ProofAfter(ctx, id, wire.ProofOpen, wait))
+}
+
+// CancelStaffCall implements service.Staff.
+func (c city) CancelStaffCall(ctx context.Context, id string) error {
+	_, err := c.called(c.client.CancelProof(ctx, id))
+	return err
+}
+
+// called puts a call into the engine's words.
+func (c city) called(p wire.Proof, err error) (service.StaffCall, error) {
+	if err != nil {
+		return service.StaffCall{}, c.failure(err)
+	}
+	out := service.StaffCall{ID: p.ID, Number: p.Number, State: service.StaffCallState(p.State), Until: p.Until, Why: worded(p.Why),
+		Token: service.Token{Value: p.Token, Until: p.TokenUntil}}
+	if p.State == wire.ProofCancelled {
+		out.State = service.StaffEnded
+	}
+	return out, nil
+}
+
 // Bill implements service.Cashier.
 func (c city) Bill(ctx context.Context, caseID, item string, token service.Token) (service.Bill, error) {
 	return c.billed(c.client.Bill(ctx, wire.BillRequest{Case: caseID, Item: item, Token: token.Value}))
@@ -182,6 +227,7 @@ func receipted(e *wire.EBill) *service.EBill {
 var meanings = map[string]error{
 	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
 	"E-CODE-LOCKED": service.ErrLocked, "E-FACE-OTHER": service.ErrOtherFace, "E-FACE-LOCKED": service.ErrLocked,
+	"E-NO-STAFF": service.ErrNoStaff, "E-STAFF-LOCKED": service.ErrLocked,
 	"E-BLANK": service.ErrNoPermit, "E-CARD-STATE": service.ErrNoPermit, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
 	"E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/budayang/kiosk/platform/conform"
 	"github.com/budayang/kiosk/platform/pay"
 	"github.com/budayang/kiosk/platform/pgtest"
+	"github.com/budayang/kiosk/platform/staff"
 	"github.com/budayang/kiosk/sync/wire"
 )
 
@@ -53,6 +54,12 @@ func (p *phone) Read(context.Context, wire.CodeSent) (string, error) {
 
 // city is our server, with two codes made by its operator. wrap makes it wrong; nil serves it as platform serve does.
 func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) conform.Config {
+	t.Helper()
+	c, _ := cityOf(t, store, wrap)
+	return c
+}
+
+func cityOf(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) (conform.Config, *platform.Server) {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
 	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}})
@@ -104,7 +111,7 @@ func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handl
 	c.Revoke = func(ctx context.Context, terminal string) error {
 		return s.Revoke(ctx, terminal, platform.Operator{Who: "tester"})
 	}
-	return c
+	return c, s
 }
 
 func run(t *testing.T, c conform.Config) []conform.Result {
@@ -299,6 +306,76 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// staffed is a city in which somebody is on duty as soon as a terminal asks.
+func staffed(t *testing.T, wrong func(http.Handler) http.Handler) conform.Config {
+	t.Helper()
+	store, err := platform.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "city.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := platform.Operator{Who: "chen", Why: "a test"}
+	if err := platform.AddAccount(t.Context(), store, platform.NewAccount{Name: by.Who, Role: staff.Clerk, Password: "erste Losung 2026"}, time.Now(), by); err != nil {
+		t.Fatal(err)
+	}
+	var s *platform.Server
+	var c conform.Config
+	c, s = cityOf(t, store, func(h http.Handler) http.Handler {
+		h = wrong(h)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == wire.PathProofs && r.Method == http.MethodGet {
+				all, err := s.Terminals(context.Background())
+				if err == nil {
+					err = s.BeginDuty(context.Background(), all[0].Site, time.Hour, by)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	return c
+}
+
+func TestCallsForStaff(t *testing.T) {
+	right := func(h http.Handler) http.Handler { return h }
+	allOK(t, run(t, staffed(t, right)))
+	for name, wrong := range map[string]func(http.Handler) http.Handler{
+		"a token that nobody vouched for": answered(wire.PathProofs+"/", func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["token"] = "t" })
+		}),
+		"calls are everybody's": instead(wire.PathProofs+"/", "E-NOT-FOUND"),
+		"both calls stay open": answered(wire.PathProofs+"/", func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["state"] = "open" })
+		}),
+		"a call of no visit": instead(wire.PathProofs, "E-MALFORMED"),
+		"a number of two digits": answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				if m["number"] != nil {
+					m["number"] = "48"
+				}
+			})
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, r := range run(t, staffed(t, wrong)) {
+				if (r.Check == "proofs") != (r.Outcome == conform.Failed) {
+					t.Errorf("%s %s %s", r.Check, r.Outcome, r.Came)
+				}
+			}
+		})
+	}
+	t.Run("a platform that knows of none", func(t *testing.T) {
+		for _, r := range run(t, city(t, nil, answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
+			w.Code, w.Body = 404, bytes.NewBufferString(`{"code":"E-NOT-FOUND","message":"no such path"}`)
+		}))) {
+			if want := map[bool]conform.Outcome{true: conform.Skipped, false: conform.OK}[r.Check == "proofs"]; r.Outcome != want {
+				t.Errorf("%s %s %s", r.Check, r.Outcome, r.Came)
+			}
+		}
+	})
 }
 
 // Every check says under which heading of the protocol its promise stands, and has a name of its own.

@@ -32,6 +32,7 @@ type Screen struct {
 	Pictures uint64    `json:"pictures"` // of the camera, drawn since the start
 	Looked   uint64    `json:"looked"`   // how many of this page's were looked at
 	Judged   int64     `json:"judged"`   // milliseconds from the last shutter to the page that says what became of it
+	Number   string    `json:"number"`   // that staff read off the screen
 	Preview  []int     `json:"preview"`  // see ui.Probe
 }
 
