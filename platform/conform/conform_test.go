@@ -360,6 +360,7 @@ func TestCallsForStaff(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for _, r := range run(t, staffed(t, wrong)) {
 				if (r.Check == "proofs") != (r.Outcome == conform.Failed) {
 					t.Errorf("%s %s %s", r.Check, r.Outcome, r.Came)
@@ -368,6 +369,7 @@ func TestCallsForStaff(t *testing.T) {
 		})
 	}
 	t.Run("a platform that knows of none", func(t *testing.T) {
+		t.Parallel()
 		for _, r := range run(t, city(t, nil, answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
 			w.Code, w.Body = 404, bytes.NewBufferString(`{"code":"E-NOT-FOUND","message":"no such path"}`)
 		}))) {

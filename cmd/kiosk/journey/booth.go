@@ -322,3 +322,55 @@ func unseen(screen string) check {
 		return nil
 	}
 }
+
+// temporaryIDByStaff: neither face nor code, but a person who comes.
+func temporaryIDByStaff() Journey {
+	var clerk *Clerk
+	vouched := false
+	return card(Journey{Name: "temporary-id-staff", Tells: "the citizen wants neither face nor code: a member of staff comes, compares person and document, and enters the screen's number at the platform's page; another one approves",
+		Before: func(ctx context.Context, s *Stage) (err error) {
+			if clerk, err = s.world.NewClerk(ctx, "demo.wu"); err != nil {
+				return err
+			}
+			// The hall is known once its terminal is.
+			if err := s.until(ctx, 20*time.Second, "nobody can be on duty", func() bool { return clerk.OnDuty(ctx, siteName) == nil }); err != nil {
+				return err
+			}
+			s.Note("a member of staff is on duty")
+			s.timers.Go(func() { clerk.LooksOn(s.stopped) })
+			return nil
+		},
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0), seen("choose"), seen("staff"), unseen("verify"), func(*Summary) error {
+			if !vouched {
+				return errors.New("nobody vouched, or whoever did could approve")
+			}
+			return nil
+		})},
+		map[string]Act{
+			"consent": otherwise,
+			"choose": func(ctx context.Context, s *Stage, now Screen) error {
+				if _, ways := now.Find("option.staff"); ways {
+					return s.Tap(ctx, "option.staff")
+				}
+				return chooseFirst(ctx, s, now)
+			},
+			"staff": func(_ context.Context, s *Stage, now Screen) error {
+				s.later(officialTime, func() {
+					if err := clerk.Vouch(s.stopped, s.world.id, now.Number); err != nil {
+						s.Note("not vouched for: " + err.Error())
+						return
+					}
+					s.Note("a member of staff vouched for the citizen")
+				})
+				return nil
+			},
+			"decision": func(ctx context.Context, s *Stage, now Screen) error {
+				if err := clerk.ApprovesNot(ctx); err != nil {
+					return err
+				}
+				vouched = true
+				s.Note("whoever vouched cannot approve")
+				return approve(ctx, s, now)
+			},
+		})
+}

@@ -59,7 +59,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDLeft(), temporaryIDRibbon(),
+		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDByStaff(), temporaryIDLeft(), temporaryIDRibbon(),
 		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
 		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(), temporaryIDEBillLater(),
 	}
@@ -300,12 +300,15 @@ func comeLater(ctx context.Context, s *Stage, _ Screen) error {
 func temporaryIDByCode() Journey {
 	return card(Journey{Name: "temporary-id-code", Tells: "a temporary identity card without one's face compared: a code on the phone",
 		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), seen("verify"))},
-		map[string]Act{"consent": func(ctx context.Context, s *Stage, now Screen) error {
-			if _, other := now.Find("otherwise"); other {
-				return s.Tap(ctx, "otherwise")
-			}
-			return s.Tap(ctx, "next")
-		}})
+		map[string]Act{"consent": otherwise})
+}
+
+// otherwise takes the other way where a consent offers one.
+func otherwise(ctx context.Context, s *Stage, now Screen) error {
+	if _, other := now.Find("otherwise"); other {
+		return s.Tap(ctx, "otherwise")
+	}
+	return s.Tap(ctx, "next")
 }
 
 func temporaryIDLeft() Journey {

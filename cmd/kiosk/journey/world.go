@@ -76,6 +76,9 @@ type World struct {
 	smear   func(string) string // what the eye sees of it; nil: what is there
 }
 
+// siteName is the site of both terminals.
+const siteName = "示例区市民之家"
+
 // terminalID is the demonstration's terminal, besideID the one beside it.
 const (
 	terminalID = "990000-0003"
@@ -283,7 +286,7 @@ func (w *World) WriteConfig(path string, width, height int, lang string, p Patie
 [terminal]
 id = %q
 no = %q
-site = "示例区市民之家"
+site = %q
 name = "%s 号终端"
 data = "terminal"
 
@@ -350,7 +353,7 @@ profile = "honeywell"
 [device.camera]
 driver = "video"
 %s
-`, w.id, w.no, w.no, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
+`, w.id, w.no, siteName, w.no, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
 		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), w.Eye.URI(), w.Scanner.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", w.cameraURI())))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
