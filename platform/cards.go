@@ -32,6 +32,9 @@ const cardValid = 3 // months
 // guardianUnder is the age under which a guardian applies (Art. 9).
 const guardianUnder = 16
 
+// atTheCounter are the refusals after which the hall's windows help.
+var atTheCounter = []string{wire.CardNoVoucher, wire.CardOtherPerson, wire.CardVoucherOld, wire.CardGuardian, wire.CardValid, wire.CardExcluded, wire.CardRareName}
+
 // cardWords say in Chinese and English why a card is refused, and what to do now.
 var cardWords = map[string]struct{ why, next map[string]string }{
 	wire.CardNotSigned: {both("您的居民身份证申请尚未签发", "Your application for the identity card is not signed off yet"),
@@ -56,7 +59,7 @@ var cardWords = map[string]struct{ why, next map[string]string }{
 
 func refusedChance(why string) wire.CardChance {
 	w := cardWords[why]
-	return wire.CardChance{Refused: why, Why: w.why, Next: w.next}
+	return wire.CardChance{Refused: why, Why: w.why, Next: w.next, Window: slices.Contains(atTheCounter, why)}
 }
 
 // pseudonym stands for an identity number in tables that are read often. Without seal.key nobody can try numbers.

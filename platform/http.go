@@ -27,11 +27,12 @@ var Routes = []string{
 	"POST " + wire.PathFaces, "POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
 	"GET " + wire.PathProofs, "POST " + wire.PathProofs, "GET " + wire.PathProofs + "/{id}", "POST " + wire.PathProofs + "/{id}/cancel",
 	"GET /proofs", "GET /proofs.json", "GET /proofs.js", "POST /proofs/duty", "POST /proofs/{id}",
+	"GET " + wire.PathTickets, "POST " + wire.PathTickets,
 	"GET /verify/{number}", "GET /healthz", "GET /openapi.yaml", "GET /{$}", "GET /overview.json", "GET /font.otf",
 	"GET /page.js", "GET /page.css", "GET /login", "POST /login", "POST /logout", "GET /account", "POST /account/password",
 	"GET /cases", "GET /requests", "POST /requests/{record}/show", "GET /terminals/{terminal}", "POST /terminals/{terminal}/orders",
 	"POST /terminals/{terminal}/standing", "GET /cards", "GET /cards/{key}", "GET /cards/{key}/{what}", "POST /cards/{key}/decide",
-	"POST /cards/policy", "GET /desk", "POST /desk", "POST /desk/{id}", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
+	"POST /cards/policy", "GET /desk", "POST /desk", "POST /desk/{id}", "GET /queue", "POST /queue", "GET /enrol", "POST /enrol", "GET /events", "GET /operators", "POST /operators", "POST /operators/{name}",
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -79,6 +80,8 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /desk":                            s.RequireRole(staff.Clerk, s.deskList),
 		"POST /desk":                           s.RequireRole(staff.Clerk, s.deskPropose),
 		"POST /desk/{id}":                      s.RequireRole(staff.Clerk, s.deskDecide),
+		"GET /queue":                           s.RequireRole(staff.Clerk, s.queueShow),
+		"POST /queue":                          s.RequireRole(staff.Clerk, s.queueCall),
 		"GET /terminals/{terminal}":            s.RequireRole(staff.Viewer, s.terminalShow),
 		"POST /terminals/{terminal}/orders":    s.RequireRole(staff.Clerk, s.terminalOrder),
 		"POST /terminals/{terminal}/standing":  s.RequireRole(staff.Administrator, s.terminalStanding),
@@ -111,6 +114,9 @@ func (s *Server) routes() *http.ServeMux {
 		"POST " + wire.PathCards:                   s.authenticated(applicationBytes, s.cardApply),
 		"GET " + wire.PathCards + "/{key}":         s.authenticated(small, s.cardNow),
 		"POST " + wire.PathCards + "/{key}/permit": s.authenticated(small, s.cardPermit),
+
+		"GET " + wire.PathTickets:  s.authenticated(small, s.queues),
+		"POST " + wire.PathTickets: s.authenticated(small, s.takeTicket),
 	}
 	for _, r := range Routes {
 		m.HandleFunc(r, handle[r])

@@ -476,7 +476,7 @@ func (s *Server) RequireRole(role staff.Role, h http.HandlerFunc) http.HandlerFu
 	return func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		data := strings.HasSuffix(r.URL.Path, ".json")
-		a, err := s.signedIn(r, !data)
+		a, err := s.signedIn(r, !data && !(reads && r.URL.Query().Has(byItself)))
 		switch {
 		case errors.Is(err, errSession):
 			if _, none := r.Cookie(sessionCookie); none == nil {

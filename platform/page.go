@@ -62,6 +62,7 @@ td,th{padding:8px 12px 8px 0;border-bottom:1px solid #D5DEEA;vertical-align:top}
 section.narrow{max-width:480px;margin-left:auto;margin-right:auto}.narrow label{display:block;margin:12px 0}.narrow input,.narrow select{display:block;width:100%;box-sizing:border-box}
 input,select,section button{font:inherit;padding:6px 10px;border:2px solid #D5DEEA;border-radius:8px}section button{background:#0B57D0;color:#fff;border-color:#0B57D0;cursor:pointer}section button.refuse{background:#fff;color:#B3261E;border-color:#B3261E}
 section:not(.narrow) form{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:4px 0 8px}#card{display:grid;grid-template-columns:auto 1fr;gap:0 32px}#card h2{grid-column:1/3}#card td,#card th{padding:5px 12px 5px 0}
+.number{font-size:72px;font-weight:700;margin:0;line-height:1.1}
 .faces{display:flex;flex-direction:column;gap:16px;margin:0}.faces img{border:1px solid #D5DEEA;border-radius:8px}img.ink{width:179px}
 .stale main{opacity:.5}#stale{background:#B3261E;color:#fff;padding:8px 32px}
 .check{max-width:560px;margin:32px auto;padding:24px;background:#fff;border-radius:16px;font-size:18px;line-height:1.6}dt{color:#4A5C78}dd{margin:0 0 12px;word-break:break-all}

@@ -89,6 +89,13 @@ var pageGroups = map[string][][3]string{
 		{"contradiction", "渠道前后矛盾", "contradiction"}, {"not-in-statement", "对账单中没有", "not in the statement"},
 		{"ebill-refused", "电子票据开具被拒", "e-bill refused"}, {"red-refused", "电子票据冲红被拒", "red e-bill refused"}, {"ebill-late", "电子票据迟迟未开具", "e-bill is late"},
 	},
+	"ticket": {{"waiting", "等候", "waiting"}, {"called", "已叫号", "called"}, {"done", "已办", "done"}, {"absent", "过号", "did not come"}},
+	"reason": {
+		{"no-voucher", "没有领取凭证", "no application under way"}, {"other-person", "不是本人的领取凭证", "somebody else's voucher"},
+		{"voucher-old", "凭证过期或已用", "voucher expired or used"}, {"guardian", "监护关系不明", "not named as guardian"},
+		{"valid-card", "临时证仍有效", "card still valid"}, {"excluded", "户籍情况需核对", "registration to be looked at"},
+		{"rare-name", "生僻字", "a character that cannot be printed"},
+	},
 	"verdict": {
 		{"open", "待确认", "proposed"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未同意", "refused"}, {"overtaken", "情况已变，未执行", "overtaken, nothing done"},
 	},

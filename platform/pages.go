@@ -23,9 +23,9 @@ import (
 const frameHTML = `{{define "frame"}}<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>{{template "title" .}} · Budayang</title><link rel="stylesheet" href="/page.css"></head><body>
 <header><h1>{{template "title" .}}</h1>{{template "nav" .}}</header><main>{{template "main" .}}</main></body></html>{{end}}
-{{define "nav"}}{{if .Who.ID}}<nav><a href="/">总览 Overview</a>{{if .May "clerk"}}<a href="/cases">办件 Cases</a><a href="/requests">诉求 Requests</a><a href="/cards">审核 Cards</a><a href="/desk">待查 Desk</a><a href="/proofs">现场核验 In person</a>{{end}}{{if .May "administrator"}}<a href="/enrol">登记 Enrol</a><a href="/events">安全事件 Events</a><a href="/operators">账号 Accounts</a>{{end}}<a href="/account">{{.Who.ID}}</a><form method="post" action="/logout"><button>退出 Sign out</button></form></nav>{{end}}{{end}}`
+{{define "nav"}}{{if .Who.ID}}<nav><a href="/">总览 Overview</a>{{if .May "clerk"}}<a href="/cases">办件 Cases</a><a href="/requests">诉求 Requests</a><a href="/cards">审核 Cards</a><a href="/desk">待查 Desk</a><a href="/proofs">现场核验 In person</a><a href="/queue">叫号 Queue</a>{{end}}{{if .May "administrator"}}<a href="/enrol">登记 Enrol</a><a href="/events">安全事件 Events</a><a href="/operators">账号 Accounts</a>{{end}}<a href="/account">{{.Who.ID}}</a><form method="post" action="/logout"><button>退出 Sign out</button></form></nav>{{end}}{{end}}`
 
-var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone, "mb": func(n int64) int64 { return n >> 20 }, "words": words, "why": proofWords, "masked": idnum.MaskName}).Parse(frameHTML))
+var frame = template.Must(template.New("frame").Funcs(template.FuncMap{"day": dayTime, "phone": maskedPhone, "mb": func(n int64) int64 { return n >> 20 }, "words": words, "why": proofWords, "minutes": minutes, "masked": idnum.MaskName}).Parse(frameHTML))
 
 func dayTime(t time.Time) string {
 	if t.IsZero() {

@@ -37,6 +37,8 @@ type Config struct {
 	Pay      PayConfig
 	Register Register    // nil: a back end of the service "card-register", or the synthetic one
 	Faces    FaceMatcher // nil: a back end of the service "face-match" compares, or nobody does
+	Queue    QueueConfig // of our own; without windows there is none
+	Hall     QueueSystem // the hall's, in place of our own; nil: our own
 	BaseURL  string      // in verification codes, "https://platform.example"
 	Hosts    []string
 	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
@@ -66,6 +68,7 @@ type Server struct {
 	verify limiter
 	// vouchers that terminals look up
 	vouchers limiter
+	tickets  limiter // numbers that terminals give
 	mail     *mailroom
 	bells    *mailroom // of answers that are held back, by bill number and application key
 	faults   faults
@@ -147,7 +150,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		_ = s.store.Close()
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	if err := s.openPay(); err != nil {
+	if err := errors.Join(s.openPay(), cfg.Queue.check()); err != nil {
 		_ = s.store.Close()
 		return nil, fmt.Errorf("platform: %w", err)
 	}

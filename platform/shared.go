@@ -108,6 +108,9 @@ func (s *Server) sweep(ctx context.Context) {
 		if err := s.sweepCards(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("erasing pictures of cards", "error", err)
 		}
+		if err := s.sweepTickets(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("forgetting old numbers of the queue", "error", err)
+		}
 		if err := s.sweepVerdicts(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("ending proposals that were overtaken", "error", err)
 		}

@@ -53,6 +53,7 @@ type Tx interface {
 	CardRows
 	DeskRows
 	ProofRows
+	TicketRows
 
 	Terminal(id string) (Terminal, error)
 	PutTerminal(Terminal) error

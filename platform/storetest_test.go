@@ -86,6 +86,7 @@ func storeSuite(t *testing.T, e anEngine) {
 	t.Run("cards", func(t *testing.T) { cardSuite(t, e) })
 	t.Run("desk", func(t *testing.T) { deskSuite(t, e) })
 	t.Run("staff", func(t *testing.T) { proofSuite(t, e) })
+	t.Run("tickets", func(t *testing.T) { ticketSuite(t, e) })
 
 	t.Run("keeps all of a row, and stays after closing", func(t *testing.T) {
 		place := e.place(t)

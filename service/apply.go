@@ -90,6 +90,9 @@ func (s *chanceStep) Run(ctx context.Context, j *Journey) error {
 					*t.at = t.said
 				}
 			}
+			if c.Window {
+				r.Window = c.Refused
+			}
 			return r
 		}
 		j.chance, j.last4 = c, holderLast4(j.v.voucher, q, c)

@@ -35,6 +35,7 @@ type fakeOffice struct {
 	cases    map[string]*application
 	auto     bool
 	refused  string
+	window   bool // a window of the hall helps whom it refuses
 	photo    bool
 	other    int // so many comparisons find somebody else
 	blanks   map[string]wire.BlankState
@@ -126,7 +127,7 @@ func (f *fakeOffice) Chance(_ context.Context, q service.ChanceQuery) (service.C
 		return service.Chance{Voucher: q.Voucher, Photo: f.photo}, nil
 	}
 	if f.refused != "" {
-		return service.Chance{Refused: f.refused, Why: w("why " + f.refused), Next: w("next " + f.refused)}, nil
+		return service.Chance{Refused: f.refused, Why: w("why " + f.refused), Next: w("next " + f.refused), Window: f.window}, nil
 	}
 	if q.Child != "" {
 		f.children = append(f.children, q.Child)

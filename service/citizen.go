@@ -343,7 +343,8 @@ type Done struct {
 	CardOnGlass bool     // remind of the identity card
 }
 
-// Trouble tells what went wrong: what happened, what it means, what to do, and a code for the desk. Answered by Next.
+// Trouble tells what went wrong: what happened, what it means, what to do, and a code for the desk. Answered by Next, or by TakeTicket where
+// there is a Queue and not NoTicket.
 type Trouble struct {
 	Page
 	What    Text
@@ -352,6 +353,18 @@ type Trouble struct {
 	Code    string // for the desk: receipt code or error code
 	QR      string // shown when no slip could be printed
 	Printed bool   // a trouble slip was printed
+	// Queue is that of the window that helps; nil when there is none. NoTicket: a number was asked for and could not be had.
+	Queue    *Queue
+	NoTicket bool
+}
+
+// Queued shows the number that was taken, why, and what to do at the window. Answered by Next.
+type Queued struct {
+	Page
+	Ticket  Ticket
+	What    Text // may be the zero Text, as may Do
+	Do      Text
+	Printed bool // it is on paper too
 }
 
 // ---- answers ----
@@ -361,6 +374,9 @@ type Next struct{}
 
 // PrintSlip asks for a slip of what is shown.
 type PrintSlip struct{}
+
+// TakeTicket takes a number of the hall's queue.
+type TakeTicket struct{}
 
 // Cancelled gives up waiting.
 type Cancelled struct{}
@@ -391,6 +407,7 @@ type Rated struct{ Level string }
 
 func (Next) answer()       {}
 func (PrintSlip) answer()  {}
+func (TakeTicket) answer() {}
 func (Cancelled) answer()  {}
 func (Again) answer()      {}
 func (ItemChosen) answer() {}
@@ -467,6 +484,7 @@ func (TakeCard) Name() string      { return "take-card" }
 func (TakeOutput) Name() string    { return "take-output" }
 func (Done) Name() string          { return "done" }
 func (Trouble) Name() string       { return "trouble" }
+func (Queued) Name() string        { return "ticket" }
 func (Progress) Name() string      { return "progress" }
 func (CardNote) Name() string      { return "card-note" }
 func (OutOfService) Name() string  { return "out-of-service" }

@@ -27,6 +27,7 @@ type Config struct {
 	Platform Platform
 	Cashier  Cashier // nil: nothing can be paid here
 	Office   Office  // nil: no cards are made here
+	Hall     Hall    // nil: no numbers of a queue are given here
 	// CardCheck says that a device reads the code of a printed card before it is handed out ([devices.RoleCardCheck]).
 	CardCheck bool
 	// OnBattery tells whether the terminal lives on its UPS's battery: then no item is begun that opens a case. Nil means never.
@@ -78,6 +79,7 @@ type Timeouts struct {
 	DeviceUp    time.Duration // 30 s: waiting for a device at start
 	Grace       time.Duration // 20 s: how long what was begun may go on when the program is told to stop
 	LookForCard time.Duration // 2 s: asking the reader once
+	Offer       time.Duration // 2 s: asking how the hall's queue stands, before a number is offered
 	PayPoll     time.Duration // 2 s: at the least between questions whether a bill is paid or an application decided
 	Held        time.Duration // 20 s: for how long the platform may hold the answer to such a question back
 	PayConfirm  time.Duration // 20 s: waiting for the platform's last word of a bill that ended
@@ -107,8 +109,8 @@ func (t Timeouts) withDefaults() Timeouts {
 		CardUrgent: or(t.CardUrgent, 10*time.Second), CardBlock: or(t.CardBlock, time.Minute),
 		CardGiveUp: or(t.CardGiveUp, 10*time.Minute), Rate: or(t.Rate, 20*time.Second),
 		DeviceUp: or(t.DeviceUp, 30*time.Second), Grace: or(t.Grace, 20*time.Second),
-		LookForCard: or(t.LookForCard, 2*time.Second),
-		PayPoll:     or(t.PayPoll, 2*time.Second), Held: or(t.Held, 20*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
+		LookForCard: or(t.LookForCard, 2*time.Second), Offer: or(t.Offer, 2*time.Second),
+		PayPoll: or(t.PayPoll, 2*time.Second), Held: or(t.Held, 20*time.Second), PayConfirm: or(t.PayConfirm, 20*time.Second),
 		PayAgain: or(t.PayAgain, 10*time.Second), PayLate: or(t.PayLate, 3*time.Hour),
 		PayReserve: or(t.PayReserve, 30*time.Minute), PermitTries: or(t.PermitTries, 15),
 		Hold: or(t.Hold, 1500*time.Millisecond), Unclaimed: or(t.Unclaimed, 24*time.Hour),

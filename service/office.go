@@ -53,6 +53,7 @@ type Chance struct {
 	Refused  string
 	Why      Text
 	Next     Text
+	Window   bool // that is done at a window of the hall
 	Existing *Standing
 }
 

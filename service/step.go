@@ -176,7 +176,8 @@ func kindNames() []string {
 type Referral struct {
 	What, Means, Do Text
 	Code            string
-	Cause           error // for the log; nil when nothing failed
+	Cause           error  // for the log; nil when nothing failed
+	Window          string // why a window of the hall helps, in one word; "": none does
 }
 
 func (r *Referral) Error() string {
@@ -196,5 +197,9 @@ func refer(name, code string, cause error, pairs ...string) *Referral {
 	if errors.As(cause, &coded) && coded.Code != "" {
 		code = coded.Code
 	}
-	return &Referral{What: T(id+".what", pairs...), Means: T(id+".means", pairs...), Do: T(id+".do", pairs...), Code: code, Cause: cause}
+	r := &Referral{What: T(id+".what", pairs...), Means: T(id+".means", pairs...), Do: T(id+".do", pairs...), Code: code, Cause: cause}
+	if slices.Contains(windowTroubles, name) {
+		r.Window = name
+	}
+	return r
 }

@@ -25,11 +25,30 @@ func (j *Journey) trouble(ctx context.Context, r *Referral) error {
 			t.QR = j.kase.ReceiptCode
 		}
 	}
-	_, err := ask[Next](ctx, j, t)
-	if errors.Is(err, ErrBack) {
-		return nil
+	t.Queue = j.queue(ctx, r)
+	for {
+		a, err := ask[Answer](ctx, j, t)
+		if errors.Is(err, ErrBack) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch a.(type) {
+		case Next:
+			return nil
+		case TakeTicket:
+			if t.Queue == nil || t.NoTicket {
+				return fmt.Errorf("%w: no number was offered", ErrAnswer)
+			}
+			if taken, err := j.takeTicket(ctx, *t.Queue, r); taken || err != nil {
+				return err
+			}
+			t.NoTicket = true
+		default:
+			return fmt.Errorf("%w: %T to trouble", ErrAnswer, a)
+		}
 	}
-	return err
 }
 
 // oneMore is the name of a step by which a slip is printed that a case may have more than one of: whoever comes back and is turned away again

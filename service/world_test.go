@@ -363,6 +363,7 @@ type world struct {
 	engine  *service.Engine
 	till    *fakeTill     // set before start where something is paid
 	booth   *booth        // set before start where cards are made
+	hall    *fakeHall     // set before start where there is a queue
 	more    service.Items // beside the items of the assets
 	wrong   time.Duration // of the machine's clock
 	reached func(string)
@@ -424,6 +425,9 @@ func (w *world) start() {
 	}
 	if w.till != nil {
 		cfg.Cashier = w.till
+	}
+	if w.hall != nil {
+		cfg.Hall = w.hall
 	}
 	if w.booth != nil {
 		cfg.Office, cfg.TerminalID, cfg.CardCheck = w.booth.office, "T-TEST", w.booth.eye != nil

@@ -286,6 +286,7 @@ func (p *page) trouble(x service.Trouble) {
 	if x.Printed {
 		p.box(p.t.ui("trouble.slip"), p.pal.OK, p.pal.OKBg, true)
 	}
+	p.offerNumber(x)
 	if x.QR != "" {
 		if code, err := qr.Encode(x.QR, qr.M, qr.Auto); err == nil {
 			size := min(m.mm(70), p.end-p.y-m.caption()*lineHeight*2-m.mm(6))
@@ -297,7 +298,12 @@ func (p *page) trouble(x service.Trouble) {
 			}
 		}
 	}
-	p.footer(foot{nextID: "next", next: p.t.ui("understood"), nextDo: p.t.next})
+	f := foot{nextID: "next", next: p.t.ui("understood"), nextDo: p.t.next}
+	if x.Queue != nil && !x.NoTicket {
+		f.extraID, f.extra, f.extraDo = f.nextID, f.next, f.nextDo
+		f.nextID, f.next, f.nextDo = "ticket", p.t.ui("ticket.take"), func() { p.t.answer(service.TakeTicket{}) }
+	}
+	p.footer(f)
 }
 
 // modules draws a code with whole pixels for each module.

@@ -57,6 +57,8 @@ func (p *page) screen(x any) {
 		p.done(x)
 	case service.Trouble:
 		p.trouble(x)
+	case service.Queued:
+		p.ticket(x)
 	case maintain.Panel:
 		p.panel(x)
 	case service.OutOfService:

@@ -183,6 +183,10 @@ func samples() []sample {
 			Levels: levels, CardOnGlass: true}, nil},
 		{"trouble", service.Trouble{Page: none, What: both("证明没有打印完整", "The certificate was not printed completely"), Means: both("您的办件已经保存，不会丢失，也不会重复出证。", "Your case is saved. Nothing is lost and nothing will be issued twice."),
 			Do: both("请凭下面的代码联系工作人员。", "Please show this code to the staff."), Code: "03-20261124-000138", QR: "03-20261124-000138"}, nil},
+		{"trouble-queue", refusedWith(false), nil},
+		{"trouble-no-ticket", refusedWith(true), nil},
+		{"ticket", aTicket(true, 6, 13*time.Minute), nil},
+		{"ticket-no-slip", aTicket(false, 0, 0), nil},
 		{"out-of-service", service.OutOfService{Page: none, Why: both("读卡区还有一张身份证，请取走或交给工作人员。", "There is a card on the reader. Please take it or hand it to the staff."), Code: "E-CARD-LEFT"}, nil},
 		{"warning", service.Consent{Page: at(0), Title: both("先核验您的身份", "First, we check your identity")}, func(t *Terminal) { t.warning = true }},
 		{"help", service.Home{Page: open, Tiles: tiles}, func(t *Terminal) { t.help = true }},
@@ -213,6 +217,20 @@ func samples() []sample {
 		{"tech-locked", maintain.Panel{Page: open, ID: "locked", Title: service.T("tech.locked.title"), Hint: service.T("tech.locked.hint", "time", "22:02"),
 			Next: maintain.Button{ID: "understood", Label: service.T("tech.understood")}}, nil},
 	}
+}
+
+// refusedWith is a refusal whose next step is a window with a queue.
+func refusedWith(noTicket bool) service.Trouble {
+	return service.Trouble{Page: service.Page{At: -1, Exit: true}, What: both("您的户籍情况需由窗口人员核对", "Somebody at the window must look at your registration"),
+		Means: both("没有收费，也没有提交申请。", "Nothing was charged and no application was made."), Do: both("请携带户口簿或集体户首页取号到窗口办理", "Take a ticket for the window, and bring the household register"),
+		Code: "E-CARD-REFUSED", NoTicket: noTicket, Queue: &service.Queue{Name: both("户籍业务", "Household registration"), Windows: []string{"3", "4"}, Waiting: 6, Wait: 12*time.Minute + time.Second}}
+}
+
+// aTicket is a number that was taken after it.
+func aTicket(printed bool, ahead int, wait time.Duration) service.Queued {
+	x := refusedWith(false)
+	return service.Queued{Page: x.Page, What: x.What, Do: x.Do, Printed: printed,
+		Ticket: service.Ticket{Number: "A023", Name: x.Queue.Name, Windows: x.Queue.Windows, Ahead: ahead, Wait: wait, Taken: noon}}
 }
 
 // hallForm is the step of provisioning that asks for the hall's name.

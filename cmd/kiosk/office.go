@@ -41,7 +41,7 @@ func (o office) Chance(ctx context.Context, q service.ChanceQuery) (service.Chan
 	if err != nil {
 		return service.Chance{}, o.failure(err)
 	}
-	out := service.Chance{Voucher: c.Voucher, Phone: c.Phone, Photo: c.Photo, Refused: c.Refused, Why: worded(c.Why), Next: worded(c.Next)}
+	out := service.Chance{Voucher: c.Voucher, Phone: c.Phone, Photo: c.Photo, Refused: c.Refused, Why: worded(c.Why), Next: worded(c.Next), Window: c.Window}
 	for _, r := range c.Rows {
 		out.Rows = append(out.Rows, service.Row{Label: service.Worded(r.Label), Plain: r.Value, Masked: r.Masked, Private: r.Private})
 	}

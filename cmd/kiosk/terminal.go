@@ -127,7 +127,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	t.console = t.newConsole()
 	t.cabinet.attended = t.console.Attended
 	t.engine, err = service.New(service.Config{Technician: t.console, Items: here(items, t.cfg.Terminal.Items), Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(), Cashier: t.city(),
-		Office: t.office(), CardCheck: c.Device[devices.RoleCardCheck].Driver != "", OnBattery: t.power.battery.Load, TerminalID: c.Terminal.ID,
+		Office: t.office(), Hall: windows{t.city()}, CardCheck: c.Device[devices.RoleCardCheck].Driver != "", OnBattery: t.power.battery.Load, TerminalID: c.Terminal.ID,
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill), Unclaimed: time.Duration(c.Visit.Unclaimed), Unfetched: time.Duration(c.Visit.Unfetched)},

@@ -23,6 +23,7 @@ type serveCmd struct {
 	Blobs     string   `env:"BUDAYANG_BLOBS" help:"Directory of blobs, or 's3://bucket/prefix?endpoint=https://host' with the key in the file that AWS_SHARED_CREDENTIALS_FILE names. Default: in the data directory."`
 	Backends  string   `env:"BUDAYANG_BACKENDS" help:"File that names the city's back ends, their profiles and key files. Default: the seeded city." type:"path"`
 	Pay       string   `env:"BUDAYANG_PAY" help:"File that names prices and payment channels with their key files. Default: nothing has a price." type:"path"`
+	Queue     string   `env:"BUDAYANG_QUEUE" help:"File that names the halls' windows and what their numbers are called for. Default: no numbers are given." type:"path"`
 	EventDays int      `default:"400" help:"For how many days security events are kept."`
 	Events    int      `default:"1000000" help:"How many refusals are kept at most, and how many other security events."`
 	ShowCodes bool     `help:"Print one-time codes to standard error instead of sending them: for trials only."`
@@ -43,6 +44,11 @@ func (c serveCmd) Run(ctx context.Context, io stdio) (err error) {
 	}
 	if c.Pay != "" {
 		if cfg.Pay, err = readPay(c.Pay); err != nil {
+			return err
+		}
+	}
+	if c.Queue != "" {
+		if cfg.Queue, err = readQueue(c.Queue); err != nil {
 			return err
 		}
 	}

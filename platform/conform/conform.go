@@ -100,7 +100,7 @@ func (s skip) Error() string { return string(s) }
 // Checks are all, in the order in which they run.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, cardChecks, proofChecks, lastChecks} {
+	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, cardChecks, proofChecks, ticketChecks, lastChecks} {
 		all = append(all, part...)
 	}
 	return all

@@ -62,7 +62,7 @@ func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handl
 func cityOf(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) (conform.Config, *platform.Server) {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
-	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}})
+	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}, Queue: hall})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +113,10 @@ func cityOf(t *testing.T, store platform.Store, wrap func(http.Handler) http.Han
 	}
 	return c, s
 }
+
+// hall is the queue of the site at which the test terminals stand.
+var hall = platform.QueueConfig{Businesses: []platform.Business{{Code: "household", Letter: "A", Name: map[string]string{"zh": "户籍业务", "en": "Household registration"}}},
+	Windows: []platform.Window{{Site: "conformance", Name: "3", Businesses: []string{"household"}}}}
 
 func run(t *testing.T, c conform.Config) []conform.Result {
 	t.Helper()
@@ -275,6 +279,20 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"refused without words", answered(wire.PathCards+"/eligible", func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["refused"] = "no" })
 		}), []string{"card-chance", "card-application", "card-pictures", "card-own", "card-permit", "card-held"}},
+		{"a platform without a queue", answered(wire.PathTickets, func(w *httptest.ResponseRecorder) {
+			w.Code, w.Body = 404, bytes.NewBufferString(`{"code":"E-NOT-FOUND","message":"no such path"}`)
+		}), []string{"queue", "ticket", "ticket-own"}}, // skipped
+		{"everybody has one number", answered(wire.PathTickets, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["number"] = "A001" })
+		}), []string{"ticket", "ticket-own"}},
+		{"a business without words", answered(wire.PathTickets, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				if all, is := m["queues"].([]any); is {
+					delete(all[0].(map[string]any)["name"].(map[string]any), "en")
+				}
+			})
+		}), []string{"queue"}},
+		{"two visits have one number", instead(wire.PathTickets, "E-KEY-REUSED"), []string{"ticket-own"}},
 		{"any wait for a bill will do", instead(wire.PathBills+"/", "E-MALFORMED"), []string{"bill-held"}},
 		{"any wait for a card will do", instead(wire.PathCards+"/", "E-MALFORMED"), []string{"card-held"}},
 		{"what is known is told again", held(func(known string, w *httptest.ResponseRecorder) {

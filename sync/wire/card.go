@@ -47,8 +47,9 @@ type CardChance struct {
 	Phone    string            `json:"phone,omitempty"` // the registered one, masked
 	Photo    bool              `json:"photo,omitempty"` // the register holds an accepted picture that may be used
 	Refused  string            `json:"refused,omitempty"`
-	Why      map[string]string `json:"why,omitempty"`  // in Chinese and English
-	Next     map[string]string `json:"next,omitempty"` // what to do now, what to bring, which window
+	Why      map[string]string `json:"why,omitempty"`    // in Chinese and English
+	Next     map[string]string `json:"next,omitempty"`   // what to do now, what to bring, which window
+	Window   bool              `json:"window,omitempty"` // that is done at a window of the hall: where there is a queue, a number may be taken
 	Existing *CardCase         `json:"existing,omitempty"`
 }
 
