@@ -291,5 +291,15 @@ func (s *Server) take(tx Tx, rs []wire.Record, hashes []wire.Hash, owners map[st
 	if err := c.write(tx); err != nil {
 		return nil, err
 	}
-	return outcomes, s.returnMoney(tx, c.moved)
+	if err := s.returnMoney(tx, c.moved); err != nil {
+		return nil, err
+	}
+	var touched []string
+	for _, m := range c.moved {
+		touched = append(touched, m.ID)
+	}
+	for _, b := range c.blanks {
+		touched = append(touched, b.Case)
+	}
+	return outcomes, s.endBills(tx, touched)
 }

@@ -549,19 +549,59 @@ func (s *Server) returnMoney(tx Tx, moved []CaseRow) error {
 			if b.State != pay.BillPaid || b.Amount == 0 {
 				continue
 			}
-			a, err := tx.Bill(b.Number)
-			if err != nil {
+			if err := s.returnBill(tx, b.Number); err != nil {
 				return err
 			}
-			kept := a.Kept()
-			if kept == nil {
-				return fmt.Errorf("bill %s is paid, and by nothing", b.Number)
-			}
-			if err := s.settler.Rules.Return(a, kept.Transaction, "unissued", "", s.now()); err != nil {
-				return err
-			}
-			if err := tx.PutBill(a, s.settler.Rules.Wake(a)); err != nil {
-				return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) returnBill(tx Tx, number string) error {
+	a, err := tx.Bill(number)
+	if err != nil {
+		return err
+	}
+	kept := a.Kept()
+	if kept == nil {
+		return fmt.Errorf("bill %s is paid, and by nothing", number)
+	}
+	if err := s.settler.Rules.Return(a, kept.Transaction, "unissued", "", s.now()); err != nil {
+		return err
+	}
+	return tx.PutBill(a, s.settler.Rules.Wake(a))
+}
+
+// endBills sees to the money of applications, among the keys, that ended without a card: nothing will be issued for it. What nobody paid
+// cannot be paid any more, what still comes goes back, and what was paid meanwhile too.
+func (s *Server) endBills(tx Tx, keys []string) error {
+	cards, err := tx.CardsAmong(keys)
+	if err != nil {
+		return err
+	}
+	for _, c := range cards {
+		if !c.Ended || c.State != wire.CardEnded {
+			continue
+		}
+		all, err := tx.BillsOf(c.Key)
+		if err != nil {
+			return err
+		}
+		for _, b := range all {
+			switch {
+			case b.State == pay.BillPaid && b.Amount > 0:
+				if err := s.returnBill(tx, b.Number); err != nil {
+					return err
+				}
+			case b.State == pay.BillOpen || b.State == pay.BillClosing:
+				a, err := tx.Bill(b.Number)
+				if err != nil {
+					return err
+				}
+				s.settler.Rules.End(a, pay.WhyCancelled, s.now())
+				if err := tx.PutBill(a, s.settler.Rules.Wake(a)); err != nil {
+					return err
+				}
 			}
 		}
 	}

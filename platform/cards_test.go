@@ -130,6 +130,63 @@ func (x *till) pays(p *peer, key string) wire.Bill {
 	return x.until(p, b.Number, wire.BillPaid)
 }
 
+// TestNothingIsKeptForAnApplicationThatEnded: two people say that a case ends that nobody has paid for, while its code still holds, or while
+// the payment is on its way, or was heard of meanwhile.
+func TestNothingIsKeptForAnApplicationThatEnded(t *testing.T) {
+	for name, paid := range map[string]struct{ before, heard, after bool }{
+		"paid and heard of":         {before: true, heard: true},
+		"paid, and not heard of":    {before: true},
+		"paid after it was ended":   {after: true},
+		"never paid":                {},
+		"paid twice, here and then": {before: true, after: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTill(t)
+			p := x.terminal("990000-0001")
+			_, a := p.applies(x.box, 0)
+			x.decide(a.Key, true)
+			b := p.bill("POST", "", wire.BillRequest{Case: a.Key, Item: "TID"}, 200)
+			order := x.order(b)
+			if paid.before {
+				if err := x.sim.PayAnyway(order, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if paid.heard {
+				x.until(p, b.Number, wire.BillPaid)
+			}
+			p.sends(p.record(wire.TypeCaseState, a.Key, wire.CaseState{State: "CANCELLED", At: time.Now()}))
+			if paid.after {
+				if err := x.sim.PayAnyway(order, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, got := int64(0), int64(0)
+			for _, is := range []bool{paid.before, paid.after} {
+				if is {
+					want += 1000
+				}
+			}
+			for n := 0; n < 400 && (n == 0 || got != want); n++ {
+				x.ahead.Add(int64(5 * time.Second))
+				if _, err := x.s.settler.Turn(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				got = 0
+				for _, o := range x.sim.Orders() {
+					for _, p := range o.Payments {
+						got += p.Returned
+					}
+				}
+			}
+			is := p.bill("GET", "/"+b.Number, nil, 200)
+			if got != want || is.State == wire.BillOpen || is.State == wire.BillPaid || is.QR != "" {
+				t.Errorf("%d fen of %d went back, the bill is %s", got, want, is.State)
+			}
+		})
+	}
+}
+
 func TestWhoMayHaveACard(t *testing.T) {
 	x := newTill(t)
 	p := x.terminal("990000-0001")

@@ -350,10 +350,12 @@ func (s *Server) settleBlank(tx Tx, v VerdictRow) (message string, err error) {
 			return "", err
 		}
 		if v.Money == wire.VerdictReturn {
-			return message, s.returnMoney(tx, []CaseRow{ended})
+			if err := s.returnMoney(tx, []CaseRow{ended}); err != nil {
+				return "", err
+			}
 		}
 	}
-	return message, nil
+	return message, s.endBills(tx, []string{d.Case})
 }
 
 // settleMoney does what was decided about a bill.

@@ -6,6 +6,7 @@ package platform
 //	money in = fees of cards that were issued + what went back
 //	every blank is in one state, the one it really is in
 //	no case has two cards, and none a card that nobody paid for
+//	what was paid and kept has one e-bill, what went back has none or one that a red one cancelled, or a person is told
 //
 // The same histories must notice each of the lies that a store is made to tell.
 
@@ -50,6 +51,8 @@ type (
 	unbound     struct{ Tx }
 	undoubted   struct{ Tx }
 	unrequested struct{ Tx }
+	unreceipted struct{ Tx }
+	uncancelled struct{ Tx }
 )
 
 func (t paidTx) BillsOf(id string) ([]pay.Bill, error) {
@@ -99,6 +102,20 @@ func (t unrequested) PutMessage(terminal string, m wire.Message) error {
 	return t.Tx.PutMessage(terminal, m)
 }
 
+func (t unreceipted) PutBill(a *pay.Account, due time.Time) error {
+	b := *a
+	b.EBill = nil
+	return t.Tx.PutBill(&b, due)
+}
+
+func (t uncancelled) Bill(number string) (*pay.Account, error) {
+	a, err := t.Tx.Bill(number)
+	if err == nil && a.Bill.State == pay.BillReturned {
+		a.EBill = nil
+	}
+	return a, err
+}
+
 // lies are told one at a time.
 var lies = map[string]func(Tx) Tx{
 	"every bill is paid":                      func(tx Tx) Tx { return paidTx{tx} },
@@ -107,6 +124,8 @@ var lies = map[string]func(Tx) Tx{
 	"a card under way forgets its blank":      func(tx Tx) Tx { return unbound{tx} },
 	"a card in doubt is one that is approved": func(tx Tx) Tx { return undoubted{tx} },
 	"a verdict arrives as another":            func(tx Tx) Tx { return unrequested{tx} },
+	"an e-bill that is wanted is forgotten":   func(tx Tx) Tx { return unreceipted{tx} },
+	"an e-bill outlives its payment":          func(tx Tx) Tx { return uncancelled{tx} },
 }
 
 // piece is a blank as it really is.
@@ -280,11 +299,98 @@ func (w *moneyWorld) desk() {
 	}
 }
 
+// accounts are the bills of all cases.
+func (w *moneyWorld) accounts() (all []*pay.Account) {
+	if err := w.x.s.store.View(context.Background(), func(tx Tx) error {
+		all = nil
+		for _, c := range w.cases {
+			bills, err := tx.BillsOf(c.Key)
+			if err != nil {
+				return err
+			}
+			for _, b := range bills {
+				a, err := tx.Bill(b.Number)
+				if err != nil {
+					return err
+				}
+				all = append(all, a)
+			}
+		}
+		return nil
+	}); err != nil {
+		w.fail("%v", err)
+	}
+	return all
+}
+
+// ebillDesk lets a person decide about an e-bill that its issuer refused.
+func (w *moneyWorld) ebillDesk() {
+	for _, a := range w.accounts() {
+		if e := a.EBill; e == nil || e.State != pay.EBillRefused && e.State != pay.EBillRedRefused {
+			continue
+		}
+		again := w.chance(60)
+		err := ChangeBill(context.Background(), w.x.s.store, a.Bill.Number, "chen", func(a *pay.Account, now time.Time) error {
+			if again {
+				return w.x.s.settler.Rules.EBillAgain(a, "chen", now)
+			}
+			return w.x.s.settler.Rules.EBillDone(a, "on paper", "chen", now)
+		}, w.x.now())
+		w.say("a person decides about the e-bill of %s, again %t: %v", a.Bill.Number, again, err)
+	}
+}
+
+// ebillsRest waits until nothing is asked of the issuer any more: acts there are done beside.
+func (w *moneyWorld) ebillsRest() {
+	for range 400 {
+		rest := true
+		for _, a := range w.accounts() {
+			rest = rest && (a.EBill == nil || a.EBill.Due.IsZero())
+		}
+		if rest {
+			return
+		}
+		w.settle(1, 31*time.Minute)
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// judgeEBills compares bills with the issuer's books.
+func (w *moneyWorld) judgeEBills() {
+	there := map[string]paysim.EBill{}
+	for _, e := range w.x.sim.EBills() {
+		there[e.Number] = e
+	}
+	for _, a := range w.accounts() {
+		number, e := a.Bill.Number, a.EBill
+		is, issued := there[number]
+		delete(there, number)
+		desk := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == number && m.Ended.IsZero() })
+		byHand := e != nil && e.State == pay.EBillByHand || slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.How == "on paper" })
+		switch {
+		case a.Kept() == nil || a.Bill.Amount == 0:
+			if e != nil || issued {
+				w.fail("bill %s, which nothing pays, has an e-bill", number)
+			}
+		case e == nil:
+			w.fail("bill %s is %s and no e-bill is wanted", number, a.Bill.State)
+		case desk, byHand:
+		case a.Bill.State == pay.BillPaid && (!issued || is.Red != nil || e.State != pay.EBillIssued || e.Issued.Number != is.Issued.Serial):
+			w.fail("bill %s is paid, its e-bill %s; the issuer has %+v", number, e.State, is)
+		case a.Bill.State == pay.BillReturned && issued && (is.Red == nil || e.State != pay.EBillRed), a.Bill.State == pay.BillReturned && !issued && e.State != pay.EBillDropped:
+			w.fail("bill %s went back, its e-bill is %s; the issuer has %+v", number, e.State, is)
+		}
+	}
+	for number := range there {
+		w.fail("e-bill %s is of no bill", number)
+	}
+}
+
 func (w *moneyWorld) step() {
 	a := w.cases[w.rnd.IntN(len(w.cases))]
 	b := w.alive(a.Key)
 	sim := w.x.sim
-	switch w.rnd.IntN(22) {
+	switch w.rnd.IntN(24) {
 	case 0, 1:
 		if is, ok := w.bill(a.Key); ok {
 			w.say("bill %s of %.4s is %s", is.Number, a.Key, is.State)
@@ -348,6 +454,7 @@ func (w *moneyWorld) step() {
 		w.desk()
 		w.orders()
 		w.flush()
+		w.ebillDesk()
 	case 19:
 		if w.chance(30) {
 			w.say("the platform starts again")
@@ -376,6 +483,19 @@ func (w *moneyWorld) step() {
 				f.Busy++
 			}
 		})
+	case 22, 23:
+		sim.Steer(func(f *paysim.Faults) {
+			switch w.rnd.IntN(4) {
+			case 0:
+				f.Arrives = time.Duration(w.rnd.IntN(3)) * time.Hour
+			case 1:
+				f.LoseEBill++
+			case 2:
+				f.RefuseEBill++
+			case 3:
+				f.Making = time.Duration(w.rnd.IntN(2)) * 10 * time.Minute
+			}
+		})
 	}
 }
 
@@ -399,11 +519,21 @@ func (w *moneyWorld) last() {
 		w.flush()
 	}
 	w.settle(60, time.Minute)
+	// What was paid to a code that had ended long before stands in the channel's books of the days.
+	w.x.ahead.Add(int64(40 * time.Hour))
+	for range 3 { // the server's own comparison may be under way
+		if err := w.x.s.Compare(context.Background()); err != nil {
+			w.fail("comparing: %v", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.settle(60, time.Minute)
 	w.x.ahead.Add(int64(unfetchedFor + unclaimedFor))
 	if err := w.x.s.endUnclaimed(context.Background()); err != nil {
 		w.fail("%v", err)
 	}
 	w.settle(60, 2*time.Minute)
+	w.ebillsRest()
 }
 
 // judge counts.
@@ -454,6 +584,7 @@ func (w *moneyWorld) judge() {
 	if in != fees+back {
 		w.fail("%d fen came in, %d for cards, %d went back", in, fees, back)
 	}
+	w.judgeEBills()
 	if b := w.x.sim.Breaches(); len(b) > 0 {
 		w.fail("%s", b[0])
 	}
@@ -462,7 +593,7 @@ func (w *moneyWorld) judge() {
 // moneyHistory plays one; the error says what did not hold.
 func moneyHistory(t *testing.T, seed uint64, lie func(Tx) Tx) (w *moneyWorld) {
 	t.Helper()
-	x := newTill(t)
+	x := newTillWith(t, true)
 	w = &moneyWorld{t: t, rnd: rand.New(rand.NewPCG(seed, 11)), x: x, ended: map[string]bool{}, cfg: x.s.cfg}
 	_ = x.s.Close()
 	w.cfg.Dir = t.TempDir()
@@ -505,7 +636,7 @@ func TestMoneyAndCards(t *testing.T) {
 	if v, err := strconv.ParseUint(os.Getenv("MONEY_SEED"), 10, 32); err == nil {
 		n, from = 1, v
 	}
-	cards, payments, verdicts := 0, 0, 0
+	cards, payments, verdicts, ebills, red := 0, 0, 0, 0, 0
 	for seed := from; seed < from+n; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := moneyHistory(t, seed, nil)
@@ -520,6 +651,11 @@ func TestMoneyAndCards(t *testing.T) {
 			for _, o := range w.x.sim.Orders() {
 				payments += len(o.Payments)
 			}
+			for _, e := range w.x.sim.EBills() {
+				if ebills++; e.Red != nil {
+					red++
+				}
+			}
 			for _, line := range w.trace {
 				if strings.HasPrefix(line, "two people say") {
 					verdicts++
@@ -527,8 +663,8 @@ func TestMoneyAndCards(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d histories, %d cards, %d payments, %d verdicts", n, cards, payments, verdicts)
-	if n >= 20 && (cards < 5 || payments < 20 || verdicts < 5) {
+	t.Logf("%d histories, %d cards, %d payments, %d verdicts, %d e-bills, %d of them red", n, cards, payments, verdicts, ebills, red)
+	if n >= 20 && (cards < 5 || payments < 20 || verdicts < 5 || ebills < 15 || red < 5) {
 		t.Error("the histories are too tame")
 	}
 }
