@@ -197,12 +197,13 @@ func (b billAccounts) Booked(ctx context.Context, channel string, l pay.Line) (i
 	return is, ok, err
 }
 
-// mayBill says whether a terminal may ask about a case: it opened it, or holds it by a lease, or its records have not come yet.
+// mayBill says whether a terminal may ask about a case: it opened it, or holds it by a lease, or its records have not come yet. Of one that
+// another terminal holds it is told so: it may have had it before.
 func mayBill(tx Tx, caseID, terminal string) error {
 	l, err := tx.Lease(caseID)
 	if err == nil {
 		if l.Terminal != terminal {
-			return errNotFound
+			return errMoved
 		}
 		return nil
 	}
@@ -365,6 +366,8 @@ func (s *Server) bill(tx Tx, r *http.Request) (*pay.Account, error) {
 		return a, nil
 	case err != nil && !errors.Is(err, ErrNoRow):
 		return nil, err
+	case err == nil && a.Bill.Terminal == terminal:
+		return nil, errMoved
 	}
 	return nil, errNotFound
 }

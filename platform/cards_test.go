@@ -444,7 +444,10 @@ func TestAnApplicationGoesAlongWithItsCase(t *testing.T) {
 	if got, w := other.card("GET", "/"+a.Key, nil); w.Code != 200 || got.State != wire.CardApproved {
 		t.Errorf("%s", w.Body)
 	}
-	if _, w := p.permit(a.Key, "B1"); code(w) != "E-NOT-FOUND" {
+	if _, w := p.permit(a.Key, "B1"); code(w) != "E-MOVED" {
+		t.Errorf("the terminal that held it: %s", w.Body)
+	}
+	if _, w := p.card("GET", "/"+a.Key, nil); code(w) != "E-MOVED" {
 		t.Errorf("the terminal that held it: %s", w.Body)
 	}
 	x.pays(other, a.Key)

@@ -48,6 +48,7 @@ var (
 	errBlob            = register("E-BLOB", 422, "the bytes do not have the hash they were sent under", "reads its file again and sends it")
 	errOffset          = register("E-OFFSET", 409, "the part does not begin where the platform stands", "asks how much is held and goes on from there")
 	errCaseOver        = register("E-CASE-OVER", 409, "the case has ended", "tells the citizen how it ended")
+	errMoved           = register("E-MOVED", 409, "the case went on at another terminal, which holds its lease", "leaves the case to that terminal, and takes it off its own list for people")
 	errNoRecord        = register("E-NO-RECORD", 404, "the back end has no record of this person", "refers the citizen to the window")
 	errNoPhone         = register("E-NO-PHONE", 409, "no phone is registered for this person", "refers the citizen to the window")
 	errCodeWrong       = register("E-CODE-WRONG", 403, "the one-time code is wrong", "asks again while tries are left")

@@ -46,6 +46,7 @@ type fakeOffice struct {
 	photos   [][]byte // that went out with permits, and came in with applications and comparisons
 	tamper   func(*service.Permit)
 	dead     bool
+	moved    map[string]bool // cases of which whoever asks is told that another terminal has them
 	lease    uint64
 	children []string
 	vouchers []string // that eligibility was asked with
@@ -167,6 +168,9 @@ func (f *fakeOffice) Standing(_ context.Context, key string) (service.Standing, 
 	f.hear()
 	if f.dead || f.cases[key] == nil {
 		return service.Standing{}, service.ErrLinkDown
+	}
+	if f.moved[key] {
+		return service.Standing{}, &service.PlatformError{Err: service.ErrMoved, Code: "E-MOVED"}
 	}
 	return f.standing(f.cases[key]), nil
 }

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"errors"
 	"image"
 	"runtime"
 	"slices"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/service/script"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // done is the way from the fee to the rating.
@@ -534,6 +537,56 @@ func TestComingBackToTheBooth(t *testing.T) {
 			}
 		})
 	}
+	makingCards(t, "leaves with the code on the screen, has the card made at a second terminal: the first lets go of the case", func(t *testing.T, w *world) {
+		w.play(lines(w.applies(), one(script.On("pay", script.Leave())))...)
+		key := w.one(journal.PayUnknown).ID
+		d := desk.New(w.journal, desk.Options{})
+		listed := func() int {
+			t.Helper()
+			all, err := d.List()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		other := neighbour(w)
+		other.play(lines(other.again(), other.done())...)
+		other.one(journal.Closed)
+		idle := func(d time.Duration) {
+			w.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+				time.Sleep(d)
+				return nil, service.ErrTimedOut
+			}))
+		}
+		w.till.set(func() { w.till.dead = true }) // nor is a bill told that another terminal asks for
+		idle(time.Hour)
+		if w.one(journal.PayUnknown); listed() != 1 {
+			t.Errorf("%d cases for a person before the platform said anything", listed())
+		}
+		w.booth.office.moved = map[string]bool{key: true}
+		idle(time.Hour)
+		c := w.one(journal.PayUnknown)
+		if listed() != 0 || !desk.HasMoved(c) || w.audited(journal.EventCaseMoved) != 1 || w.blank("reserved") != 0 {
+			t.Errorf("%d cases for a person, %v, told %d times, %d set aside", listed(), c.Steps, w.audited(journal.EventCaseMoved), w.blank("reserved"))
+		}
+		if _, err := d.Decide(desk.Decision{Receipt: c.ReceiptCode, Action: desk.NotPaid, Operator: "op.chen", Second: "op.li", Reason: desk.StatementChecked}); !errors.Is(err, desk.ErrNotNow) {
+			t.Errorf("decided here all the same: %v", err)
+		}
+		// It comes back, and is this terminal's again.
+		w.booth.office.moved = nil
+		other.one(journal.Closed)
+		if err := w.journal.Update(func(tx *journal.Tx) error {
+			l := wire.Lease{State: string(journal.PayUnknown), Grant: wire.Grant{Case: key, Terminal: "T-TEST", Token: 99, Granted: now()}}
+			l.Opened.ReceiptCode, l.Opened.Item = c.ReceiptCode, c.Item
+			_, err := tx.AdoptCase(l)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if listed() != 1 {
+			t.Errorf("%d cases for a person when it had come back", listed())
+		}
+	})
 	makingCards(t, "paid here, no card here nor at a second terminal, never comes again: the money goes back", func(t *testing.T, w *world) {
 		fails := func(int) (devices.PrintResult, bool) {
 			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, true

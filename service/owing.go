@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -21,6 +22,7 @@ type owing struct {
 	read time.Time // when the journal was last read for them
 	// given is when it was last read for cards that nobody came for.
 	given time.Time
+	asked time.Time // and for cases that may have gone on at another terminal
 }
 
 func (o *owing) add(id string) {
@@ -48,6 +50,7 @@ func (e *Engine) askBills(ctx context.Context) {
 	for {
 		e.AskBills(ctx)
 		e.freeOld()
+		e.leaveMoved(ctx)
 		e.giveBack(ctx)
 		if !pause(ctx, e.t.PayAgain) {
 			return
@@ -76,7 +79,7 @@ func (e *Engine) giveBack(ctx context.Context) {
 	e.owing.given = e.now()
 	late, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
 		limit, waits := e.waitsFor(c.State)
-		return waits && e.now().Sub(c.Updated) >= limit
+		return waits && !desk.HasMoved(c) && e.now().Sub(c.Updated) >= limit
 	})
 	if err != nil {
 		e.log.Error("unclaimed", "err", err)
@@ -121,6 +124,48 @@ func (e *Engine) giveBack(ctx context.Context) {
 			continue
 		}
 		e.owing.add(c.ID)
+	}
+}
+
+// leaveMoved asks the platform about cases that wait here for a person, or for news of a payment, and that their citizen may have gone on
+// with at another terminal: they are that terminal's then. What lies in this machine stays on this list.
+func (e *Engine) leaveMoved(ctx context.Context) {
+	if e.cfg.Office == nil || e.cfg.Platform.Link() != LinkUp || e.now().Sub(e.owing.asked) < owingEvery {
+		return
+	}
+	e.owing.asked = e.now()
+	all, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
+		return (c.State == journal.PayUnknown || c.State == journal.ReissueDue) && !desk.HasMoved(c)
+	})
+	if err != nil {
+		e.log.Error("cases of other terminals", "err", err)
+		return
+	}
+	for _, c := range all {
+		if it, known := e.Items().Item(c.Item); !known || !it.makesCard() {
+			continue
+		}
+		if _, err := e.cfg.Office.Standing(ctx, c.ID); !errors.Is(err, ErrMoved) {
+			continue
+		}
+		err := e.cfg.Journal.Update(func(tx *journal.Tx) error {
+			now, err := tx.Case(c.ID)
+			if err != nil || now.Lease != c.Lease {
+				return err // it came back in this moment
+			}
+			if err := tx.RecordStep(c.ID, desk.StepMoved, desk.Moved{Lease: c.Lease}); err != nil {
+				return err
+			}
+			if _, err := tx.FreeStock(c.ID); err != nil {
+				return err
+			}
+			return tx.Audit(journal.EventCaseMoved, "platform", map[string]string{"case": c.ID})
+		})
+		if err != nil {
+			e.log.Error("case of another terminal", "case", c.ID, "err", err)
+			continue
+		}
+		e.owing.drop(c.ID)
 	}
 }
 
@@ -233,8 +278,8 @@ func (e *Engine) AskBills(ctx context.Context) {
 		return
 	}
 	settled, err := e.cfg.Journal.Resettle(ctx, kindPay, func(ctx context.Context, ef journal.Effect) journal.Outcome {
-		if c, err := e.cfg.Journal.Case(ef.Case); err != nil || c.State != journal.PayUnknown {
-			return journal.Outcome{} // a person decided
+		if c, err := e.cfg.Journal.Case(ef.Case); err != nil || c.State != journal.PayUnknown || desk.HasMoved(c) {
+			return journal.Outcome{} // a person decided, or another terminal asks
 		}
 		return e.settlePay(ctx, ef)
 	})
@@ -296,7 +341,7 @@ func (e *Engine) paidAlone(s journal.Settled) error {
 // owes says whether the end of a case's bill still matters here.
 func (e *Engine) owes(c journal.Case) (b billStep, owes bool) {
 	raw, has := c.Steps[kindPay]
-	if !has || json.Unmarshal(raw, &b) != nil || b.Number == "" || b.Amount == 0 {
+	if desk.HasMoved(c) || !has || json.Unmarshal(raw, &b) != nil || b.Number == "" || b.Amount == 0 {
 		return b, false
 	}
 	switch c.State {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -48,6 +49,7 @@ var (
 	ErrLocked       = errors.New("too many tries")
 	ErrForged       = errors.New("signature or hash does not verify")
 	ErrInProgress   = errors.New("still being worked on")
+	ErrMoved        = fmt.Errorf("the case went on at another terminal: %w", ErrRefused)
 )
 
 // A PlatformError adds the platform's error code to one of the sentinels.

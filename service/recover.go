@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -79,7 +80,7 @@ func (e *Engine) placeAll(ctx context.Context, open []journal.Case, report *Repo
 			moved = append(moved, Moved{Case: c.ID, ReceiptCode: c.ReceiptCode, From: c.State, To: next, Why: why})
 			c.State = next
 		}
-		if c.State.Desk() {
+		if desk.Waits(c) {
 			report.Desk++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -28,7 +29,7 @@ func (e *Engine) dropDocument(c journal.Case) {
 	}
 }
 
-// Sweep destroys the keys to personal data of cases that have ended, are wholly acknowledged, and whose item's retention
+// Sweep destroys the keys to personal data of cases that have ended or went on at another terminal, are wholly acknowledged, and whose item's retention
 // is over at a time that has certainly been. It tells how many. Call it now and then; a case that cannot be swept yet waits for
 // the next time.
 func (e *Engine) Sweep(ctx context.Context, now time.Time) (int, error) {
@@ -42,7 +43,7 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time) (int, error) {
 	}
 	due, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
 		_, done := c.Steps[swept]
-		return c.State.Final() && !done && now.Sub(c.Updated) >= e.Retention(c)
+		return (c.State.Final() || desk.HasMoved(c)) && !done && now.Sub(c.Updated) >= e.Retention(c)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep: %w", err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -148,7 +149,7 @@ func (x *checkup) checkWaiting(j *journal.Journal) (all []finding) {
 			all = append(all, warn(mend("quota"), "quota", "percent", fmt.Sprint(g.Used*100/g.Quota)))
 		}
 	}
-	if n, err := j.Cases(func(c journal.Case) bool { return c.State.Desk() }); err == nil && len(n) > 0 {
+	if n, err := j.Cases(desk.Waits); err == nil && len(n) > 0 {
 		all = append(all, warn(mend("desk"), "desk", "count", fmt.Sprint(len(n))))
 	}
 	if j.ClockUnsure() {

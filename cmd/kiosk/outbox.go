@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 )
 
@@ -60,7 +61,7 @@ func (o outboxShowCmd) Run(io stdio) error {
 		return err
 	}
 	r.Blobs = len(blobs)
-	cases, err := j.Cases(func(c journal.Case) bool { return c.State.Desk() })
+	cases, err := j.Cases(desk.Waits)
 	if err != nil {
 		return err
 	}

@@ -229,7 +229,7 @@ var meanings = map[string]error{
 	"E-CODE-LOCKED": service.ErrLocked, "E-FACE-OTHER": service.ErrOtherFace, "E-FACE-LOCKED": service.ErrLocked,
 	"E-NO-STAFF": service.ErrNoStaff, "E-STAFF-LOCKED": service.ErrLocked,
 	"E-BLANK": service.ErrNoPermit, "E-CARD-STATE": service.ErrNoPermit, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
-	"E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
+	"E-MOVED": service.ErrMoved, "E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
 }
 
 // failure puts an error into the engine's words, with the code for the desk.

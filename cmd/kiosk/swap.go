@@ -20,6 +20,7 @@ import (
 
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -189,7 +190,7 @@ func (o *oldBoard) count(j *journal.Journal) error {
 	}
 	for _, k := range all {
 		o.cases++
-		if k.State.Desk() {
+		if desk.Waits(k) {
 			o.desk++
 		}
 	}

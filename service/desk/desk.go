@@ -21,6 +21,7 @@
 package desk
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -128,9 +129,27 @@ type Decision struct {
 	Note     []byte // free text, at most journal.MaxNote bytes; sealed
 }
 
+// StepMoved is the step under which a case that went on at another terminal says so; body Moved.
+const StepMoved = "moved"
+
+// Moved is what the platform said of a case that stood here.
+type Moved struct {
+	Lease uint64 `json:"lease"` // under which it was held here then; 0 where it was begun. A later one brought it back
+}
+
+// Waits says whether a case waits here for a person. One that went on at another terminal stays where it stood, and is that terminal's.
+func Waits(c journal.Case) bool { return c.State.Desk() && !HasMoved(c) }
+
+// HasMoved says whether the platform said that a case went on at another terminal, and it did not come back since.
+func HasMoved(c journal.Case) bool {
+	var m Moved
+	raw, told := c.Steps[StepMoved]
+	return told && json.Unmarshal(raw, &m) == nil && c.Lease <= m.Lease
+}
+
 // List is every case that a person must decide, longest waiting first.
 func (d *Desk) List() ([]Item, error) {
-	cases, err := d.j.Cases(func(c journal.Case) bool { return c.State.Desk() })
+	cases, err := d.j.Cases(Waits)
 	if err != nil {
 		return nil, fmt.Errorf("desk: %w", err)
 	}
@@ -209,6 +228,9 @@ func (d *Desk) view(c journal.Case) (View, error) {
 		v.Effects = append(v.Effects, Act{e.Step, e.Attempt, e.State, e.Number, e.Detail, at})
 	}
 	for _, a := range Actions() {
+		if HasMoved(c) {
+			break
+		}
 		if path, ok := rules[a].path(c.State); ok && (a != Void || !owed(c)) {
 			to := c.State
 			if len(path) > 0 {
@@ -280,6 +302,8 @@ func (d *Desk) check(want Decision, c journal.Case) error {
 	switch {
 	case !known:
 		return fmt.Errorf("no such action: %w", ErrNotNow)
+	case HasMoved(c):
+		return fmt.Errorf("it went on at another terminal: %w", ErrNotNow)
 	case !operator(want.Operator) || want.Second != "" && !operator(want.Second):
 		return ErrOperator
 	case want.Second == want.Operator:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/slip"
 	"github.com/budayang/kiosk/sync/journal"
 )
@@ -262,7 +263,7 @@ func (s *session) day() (d day, err error) {
 		if c.State == journal.Closed {
 			d.closed++
 		}
-		if c.State.Desk() {
+		if desk.Waits(c) {
 			d.desk++
 		}
 		paid, refunded := false, false

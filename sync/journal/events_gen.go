@@ -13,6 +13,7 @@ const (
 	EventCardRemoved          = wire.EventCardRemoved
 	EventCaseAdopted          = wire.EventCaseAdopted
 	EventCaseDamaged          = wire.EventCaseDamaged
+	EventCaseMoved            = wire.EventCaseMoved
 	EventCaseOpened           = wire.EventCaseOpened
 	EventCaseShredded         = wire.EventCaseShredded
 	EventClockConfirmed       = wire.EventClockConfirmed

@@ -18,6 +18,8 @@ const (
 	EventCaseAdopted Event = "case.adopted"
 	// When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.
 	EventCaseDamaged Event = "case.damaged"
+	// The platform says that a case which waited here goes on at another terminal; it is off this terminal's list.
+	EventCaseMoved Event = "case.moved"
 	// A visit's answers became a case: the commit point.
 	EventCaseOpened Event = "case.opened"
 	// The key to a case's personal data was destroyed after acknowledgement and retention.
@@ -122,6 +124,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventCardRemoved:          {Type: "user-action", Text: "The card that was left on the reader was taken."},
 	EventCaseAdopted:          {Type: "user-action", Text: "A case that was begun at another terminal goes on here, under a lease of the platform.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "lease": {Kind: "count", Optional: false}}},
 	EventCaseDamaged:          {Type: "system-status", Text: "When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "entries": {Kind: "count", Optional: false}}},
+	EventCaseMoved:            {Type: "application-status", Text: "The platform says that a case which waited here goes on at another terminal; it is off this terminal's list.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventCaseOpened:           {Type: "user-action", Text: "A visit's answers became a case: the commit point.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "item": {Kind: "item", Optional: false}}},
 	EventCaseShredded:         {Type: "application-action", Text: "The key to a case's personal data was destroyed after acknowledgement and retention.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}}},
 	EventClockConfirmed:       {Type: "operator-action", Text: "A person said that the machine's clock is right, where no signed time can come; was is what would have been written.", Fields: map[string]FieldSpec{"is": {Kind: "time", Optional: false}, "was": {Kind: "time", Optional: false}}},
