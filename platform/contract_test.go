@@ -353,6 +353,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	call("notice of no channel", "POST", "/pay/none/notice", struct{}{}, 404)
 	call("document", "POST", wire.PathDocuments, wire.DocumentRequest{Key: "k", Kind: "SB-P", Token: ok.Token}, 200)
 	call("face without a face server", "POST", wire.PathFaces, wire.FaceCheck{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Picture: aPhoto(t, 200, 200), Agreed: time.Now()}, 503)
+	call("finger without a fingerprint server", "POST", wire.PathFingers, wire.FingerCheck{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Width: 64, Height: 64, DPI: 500, Pixels: make([]byte, 64*64), Agreed: time.Now()}, 503)
 	call("ways", "GET", wire.PathProofs, nil, 200)
 	call("nobody on duty", "POST", wire.PathProofs, wire.ProofRequest{Person: wire.PersonRef{Name: "李晓雯", Number: number}, Visit: "v", Shown: wire.ShownCard}, 409)
 	call("no call", "GET", wire.PathProofs+"/none", nil, 404)

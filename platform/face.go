@@ -92,43 +92,69 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 		return
 	}
 	defer clear(q.Picture)
-	now := s.now()
-	if q.Visit == "" || len(q.Visit) > 64 || q.Agreed.IsZero() || q.Agreed.After(now.Add(wire.MaxSkew)) {
-		s.refuse(w, errMalformed, "visit or the time of consent is not as it must be")
-		return
-	}
 	if checkFace(q.Picture) != nil {
 		s.refuse(w, errPicture, "the picture is no JPEG within 256 KiB")
 		return
 	}
 	match := s.faces()
-	if match == nil {
-		s.refuse(w, errBackend, "no back end compares faces here")
+	s.compare(w, r, comparison{way: WayFace, person: q.Person, visit: q.Visit, agreed: q.Agreed, nobody: match == nil, tries: faceTries, window: faceWindow,
+		other: errFaceOther, locked: errFaceLocked, match: func(ctx context.Context, who CitizenRow) (bool, error) { return match.Match(ctx, who, q.Picture) }})
+}
+
+// comparison proves one person by one picture.
+type comparison struct {
+	way           string // WayFace or WayFinger
+	person        wire.PersonRef
+	visit         string
+	agreed        time.Time
+	nobody        bool // there is nobody who compares
+	tries         int  // for a person, within window
+	window        time.Duration
+	other, locked *APIError
+	// match says whether it is the person. ErrNoRow: there is nothing to compare with.
+	match func(ctx context.Context, who CitizenRow) (bool, error)
+}
+
+// compare answers with a token, or says why there is none.
+func (s *Server) compare(w http.ResponseWriter, r *http.Request, c comparison) {
+	now := s.now()
+	if c.visit == "" || len(c.visit) > 64 || c.agreed.IsZero() || c.agreed.After(now.Add(wire.MaxSkew)) {
+		s.refuse(w, errMalformed, "visit or the time of consent is not as it must be")
 		return
 	}
-	is, err := s.resolve(r.Context(), q.Person)
+	if c.nobody {
+		s.refuse(w, errBackend, "no back end compares a "+c.way+" here")
+		return
+	}
+	person, err := s.resolve(r.Context(), c.person)
 	if err != nil {
 		s.fail(w, err)
 		return
 	}
-	q.Person = is
 	// A try is counted before it is made: many at once are no way around.
 	var who CitizenRow
 	err = s.store.Update(r.Context(), func(tx Tx) (err error) {
-		if who, err = tx.Citizen(q.Person.Number); errors.Is(err, ErrNoRow) || err == nil && q.Person.Name != "" && who.Name != q.Person.Name {
+		if who, err = tx.Citizen(person.Number); errors.Is(err, ErrNoRow) || err == nil && person.Name != "" && who.Name != person.Name {
 			return errNoRecord
 		}
 		if err != nil {
 			return err
 		}
-		n, err := tx.Hit(hashed("face", q.Person.Number), now, now.Add(faceWindow))
-		if err == nil && n > faceTries {
-			return errFaceLocked
+		n, err := tx.Hit(hashed(c.way, person.Number), now, now.Add(c.window))
+		if err == nil && n > c.tries {
+			return c.locked
 		}
 		return err
 	})
 	if err == nil {
-		err = s.proveFace(r.Context(), match, who, q.Picture)
+		var same bool
+		same, err = c.match(r.Context(), who)
+		switch {
+		case errors.Is(err, ErrNoRow):
+			err = errNoRecord
+		case err == nil && !same:
+			err = c.other
+		}
 	}
 	if err != nil {
 		s.fail(w, err)
@@ -136,21 +162,10 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 	}
 	tok := token()
 	if err := s.store.Update(r.Context(), func(tx Tx) error {
-		return tx.PutToken(TokenRow{Token: hashed(tok), Terminal: terminalOf(r.Context()), Visit: q.Visit, Number: who.Number, Until: now.Add(tokenLife), Way: WayFace})
+		return tx.PutToken(TokenRow{Token: hashed(tok), Terminal: terminalOf(r.Context()), Visit: c.visit, Number: who.Number, Until: now.Add(tokenLife), Way: c.way})
 	}); err != nil {
 		s.fail(w, err)
 		return
 	}
 	answer(w, http.StatusOK, wire.CodeChecked{Token: tok, Until: now.Add(tokenLife)})
-}
-
-func (s *Server) proveFace(ctx context.Context, match FaceMatcher, who CitizenRow, picture []byte) error {
-	same, err := match.Match(ctx, who, picture)
-	switch {
-	case errors.Is(err, ErrNoRow):
-		return errNoRecord
-	case err == nil && !same:
-		return errFaceOther
-	}
-	return err
 }

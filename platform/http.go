@@ -24,7 +24,7 @@ var Routes = []string{
 	"POST " + wire.PathRefill, "POST " + wire.PathTelemetry, "POST " + wire.PathLeases,
 	"POST " + wire.PathBills, "GET " + wire.PathBills + "/{number}", "POST " + wire.PathBills + "/{number}/cancel", "POST " + wire.PathBills + "/{number}/way", "POST /pay/{channel}/notice",
 	"GET " + wire.PathBlobs + "{hash}", "POST " + wire.PathBlobs + "{hash}",
-	"POST " + wire.PathFaces, "POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
+	"POST " + wire.PathFaces, "POST " + wire.PathFingers, "POST " + wire.PathCards + "/eligible", "POST " + wire.PathCards, "GET " + wire.PathCards + "/{key}", "POST " + wire.PathCards + "/{key}/permit",
 	"GET " + wire.PathProofs, "POST " + wire.PathProofs, "GET " + wire.PathProofs + "/{id}", "POST " + wire.PathProofs + "/{id}/cancel",
 	"GET /proofs", "GET /proofs.json", "GET /proofs.js", "POST /proofs/duty", "POST /proofs/{id}",
 	"GET " + wire.PathTickets, "POST " + wire.PathTickets,
@@ -110,6 +110,7 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /proofs/{id}":                        s.RequireRole(staff.Clerk, s.proofDecide),
 
 		"POST " + wire.PathFaces:                   s.gated(s.authenticated(faceBody, s.checkFace)),
+		"POST " + wire.PathFingers:                 s.gated(s.authenticated(fingerBody, s.checkFinger)),
 		"POST " + wire.PathCards + "/eligible":     s.authenticated(small, s.cardChance),
 		"POST " + wire.PathCards:                   s.authenticated(applicationBytes, s.cardApply),
 		"GET " + wire.PathCards + "/{key}":         s.authenticated(small, s.cardNow),

@@ -74,7 +74,7 @@ var pageGroups = map[string][][3]string{
 		{"open", "待缴费", "open"}, {"closing", "关闭中", "closing"}, {"closed", "已关闭", "closed"}, {"paid", "已缴费", "paid"},
 		{"disputed", "金额不符", "disputed"}, {"returning", "退款中", "being paid back"}, {"returned", "已退款", "paid back"},
 	},
-	"way":   {{"code", "短信验证码", "code on the phone"}, {"face", "人脸比对", "face"}, {"staff", "工作人员现场核验", "a member of staff"}},
+	"way":   {{"code", "短信验证码", "code on the phone"}, {"face", "人脸比对", "face"}, {"fingerprint", "指纹比对", "fingerprint"}, {"staff", "工作人员现场核验", "a member of staff"}},
 	"shown": {{"card", "身份证（已读取）", "identity card, read"}, {"voucher", "领取凭证", "voucher"}, {"number", "输入证件号", "typed number"}},
 	"proof": {
 		{"open", "等待中", "waiting"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未通过", "refused"}, {"cancelled", "已取消", "cancelled"}, {"ended", "无人到场", "nobody came"},

@@ -35,11 +35,12 @@ type Config struct {
 	Blobs    Blobs  // nil keeps them in Dir
 	Backends []BackendConfig
 	Pay      PayConfig
-	Register Register    // nil: a back end of the service "card-register", or the synthetic one
-	Faces    FaceMatcher // nil: a back end of the service "face-match" compares, or nobody does
-	Queue    QueueConfig // of our own; without windows there is none
-	Hall     QueueSystem // the hall's, in place of our own; nil: our own
-	BaseURL  string      // in verification codes, "https://platform.example"
+	Register Register      // nil: a back end of the service "card-register", or the synthetic one
+	Faces    FaceMatcher   // nil: a back end of the service "face-match" compares, or nobody does
+	Fingers  FingerMatcher // nil: a back end of the service "finger-match" compares, or nobody does
+	Queue    QueueConfig   // of our own; without windows there is none
+	Hall     QueueSystem   // the hall's, in place of our own; nil: our own
+	BaseURL  string        // in verification codes, "https://platform.example"
 	Hosts    []string
 	Places   int           // hellos, pushes and uploads worked on at once; 0 means 64
 	SMS      SMS           // nil sends nothing: codes cannot be received

@@ -132,6 +132,9 @@ func (s *Server) proofWays(w http.ResponseWriter, r *http.Request, _ []byte) {
 		s.fail(w, err)
 		return
 	}
+	if s.comparesFingers(r.Context()) {
+		out.Ways = append(out.Ways, wire.ProofFinger)
+	}
 	answer(w, http.StatusOK, out)
 }
 

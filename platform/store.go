@@ -174,9 +174,10 @@ type TokenRow struct {
 
 // Ways in which a person is proved.
 const (
-	WayCode  = "code"
-	WayFace  = "face"
-	WayStaff = "staff"
+	WayCode   = "code"
+	WayFace   = "face"
+	WayFinger = "fingerprint"
+	WayStaff  = "staff"
 )
 
 // Tally is what the overview counts. Cases are openings that were accepted, ratings those with a level.

@@ -1,7 +1,7 @@
 package sim
 
 // Fingers that nobody has. A finger's ridges are where the cosine of a phase is high: the phase grows from ridge to ridge over a
-// pattern (arch, loop, whorl) that is bent a little, and winds once around each of some thirty points, at which a ridge begins or
+// pattern (arch, loop, whorl) that is bent a little, and winds once around each of some hundred points, at which a ridge begins or
 // forks. Where the points lie is the finger's own: it comes from a hash of the person's number and the finger. The idea of spirals in the
 // phase is Larkin and Fletcher's (2007); nothing is copied from a real finger.
 
@@ -34,11 +34,11 @@ func FingerOf(number string, n int) Finger {
 		f.bend[i] = wave{2 * math.Pi / length * math.Cos(angle), 2 * math.Pi / length * math.Sin(angle), 2 * math.Pi * r.Float64(), 6 * r.Float64(), 6 * r.Float64()}
 	}
 	// Points no nearer to each other than two ridges, over more than any sensor sees of the finger.
-	for tries := 0; len(f.forks) < 60 && tries < 4000; tries++ {
+	for tries := 0; len(f.forks) < 120 && tries < 6000; tries++ {
 		p := fork{x: 360*r.Float64() - 180, y: 440*r.Float64() - 220, turn: float64(1 - 2*(len(f.forks)%2))}
 		near := false
 		for _, o := range f.forks {
-			near = near || math.Hypot(o.x-p.x, o.y-p.y) < 22
+			near = near || math.Hypot(o.x-p.x, o.y-p.y) < 18
 		}
 		if !near {
 			f.forks = append(f.forks, p)

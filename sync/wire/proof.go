@@ -9,8 +9,11 @@ import "time"
 // platform that does not know it answers 404, and nobody is offered it.
 const PathProofs = "/v1/proofs"
 
-// ProofStaff is the way of [ProofWays] in which a member of staff comes.
-const ProofStaff = "staff"
+// Words of [ProofWays].
+const (
+	ProofStaff  = "staff"       // a member of staff comes
+	ProofFinger = "fingerprint" // the city compares fingers ([PathFingers])
+)
 
 // ProofWays are the ways beside codes in which the platform proves somebody at this terminal now.
 type ProofWays struct {
