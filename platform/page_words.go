@@ -114,7 +114,7 @@ var pageGroups = map[string][][3]string{
 		{"id-reader", "身份证阅读器", "ID reader"}, {"receipt-printer", "凭条打印机", "receipt printer"},
 		{"document-printer", "文件打印机", "document printer"}, {"camera", "摄像头", "camera"},
 		{"code-scanner", "扫码器", "code scanner"}, {"card-printer", "制卡机", "card printer"},
-		{"card-dispenser", "发卡机", "card dispenser"}, {"card-check", "证件核验器", "reader of printed cards"}, {"smart-card", "社保卡读卡器", "smart-card reader"},
+		{"card-dispenser", "发卡机", "card dispenser"}, {"card-check", "证件核验器", "reader of printed cards"}, {"smart-card", "社保卡读卡器", "smart-card reader"}, {"fingerprint", "指纹仪", "fingerprint sensor"},
 		{"door", "柜门", "cabinet door"}, {"lights", "指示灯", "lights"}, {"sound", "提示音", "sound"}, {"ups", "不间断电源", "power supply"},
 	},
 	"unready": {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,6 +110,9 @@ func TestAFingerProvesAPerson(t *testing.T) {
 			w.sim.Enrol(p.Number, x.Pixels, x.Width, x.Height, x.DPI)
 		}
 	}
+	if ways, err := w.client.ProofWays(t.Context()); err != nil || !slices.Contains(ways.Ways, wire.ProofFinger) {
+		t.Errorf("%v %v", ways, err)
+	}
 	good := picture(wang.Number, 2, sim.Press{X: 14, Y: -10, Turn: -11, Stretch: 0.4, Grain: 5})
 	ok, code := w.check(t, wang.Name, wang.Number, good)
 	if code != "" || ok.Token == "" {
@@ -202,6 +206,9 @@ func TestWithoutAFingerprintServer(t *testing.T) {
 	p := sim.People()[0]
 	if _, code := w.check(t, p.Name, p.Number, picture(p.Number, 1, sim.Press{})); code != "E-BACKEND" {
 		t.Error(code)
+	}
+	if ways, err := w.client.ProofWays(t.Context()); err != nil || slices.Contains(ways.Ways, wire.ProofFinger) {
+		t.Errorf("offered all the same: %v %v", ways, err)
 	}
 }
 
