@@ -713,6 +713,36 @@ func BillsOnDesk(ctx context.Context, s Store) (all []*pay.Account, err error) {
 	return all, err
 }
 
+// BillsPaidOn are the accounts of what was paid on a day of China, like 2026-11-29, the oldest first.
+func BillsPaidOn(ctx context.Context, s Store, day string) (all []*pay.Account, err error) {
+	from, err := time.ParseInLocation(time.DateOnly, day, pay.China)
+	if err != nil {
+		return nil, fmt.Errorf("day %.20q is not like 2026-11-29", day)
+	}
+	var numbers []string
+	if err := s.View(ctx, func(tx Tx) (err error) { numbers, err = tx.BillsPaid(from, from.AddDate(0, 0, 1)); return err }); err != nil {
+		return nil, err
+	}
+	for part := range slices.Chunk(numbers, 100) {
+		var some []*pay.Account
+		if err := s.View(ctx, func(tx Tx) error {
+			some = nil
+			for _, n := range part {
+				a, err := tx.Bill(n)
+				if err != nil {
+					return err
+				}
+				some = append(some, a)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
 // StatementOf is what the comparison of a day came to. [ErrNoRow]: not compared yet.
 func StatementOf(ctx context.Context, s Store, channel, day string) (row StatementRow, err error) {
 	err = s.View(ctx, func(tx Tx) (err error) { row, err = tx.Statement(channel, day); return err })

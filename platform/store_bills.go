@@ -23,6 +23,8 @@ type BillRows interface {
 	// bill's e-bill counts too, whatever due says: an older server knows nothing of it.
 	TakeBills(owner string, now, until time.Time, most int) ([]string, error)
 	GiveBill(owner, number string) error
+	// BillsPaid are those that cost something and were paid from one time until before another, the oldest payment first.
+	BillsPaid(from, until time.Time) ([]string, error)
 	// PaymentsOf are a channel's payments of a day.
 	PaymentsOf(channel, day string) ([]pay.Line, error)
 	// BillOfPayment is where a channel's payment is booked. ErrNoRow.

@@ -213,6 +213,10 @@ func (t *sqlTx) GiveBill(owner, number string) error {
 	return t.exec(`UPDATE bills SET owner = '', until = '' WHERE number = ? AND owner = ?`, number, owner)
 }
 
+func (t *sqlTx) BillsPaid(from, until time.Time) ([]string, error) {
+	return t.numbers(`SELECT number FROM bills WHERE paid <> '' AND paid >= ? AND paid < ? AND amount > 0 ORDER BY paid, number`, when(from), when(until))
+}
+
 func (t *sqlTx) PaymentsOf(channel, day string) (all []pay.Line, err error) {
 	err = t.rows(`SELECT attempt, txn, amount, at FROM bill_payments WHERE day = ? AND channel = ? ORDER BY txn`, []any{day, channel}, func(scan func(...any) error) error {
 		var l pay.Line

@@ -241,6 +241,30 @@ func billSuite(t *testing.T, e anEngine) {
 		}
 	})
 
+	t.Run("what was paid in a time", func(t *testing.T) {
+		day := later(1000 * time.Hour)
+		update(t, a, func(tx Tx) error {
+			for n, paid := range []time.Duration{2 * time.Second, 0, time.Second, -time.Millisecond, time.Minute} {
+				x := bill(60+n, "c6")
+				x.Bill.State, x.Bill.Paid = pay.BillPaid, day.Add(paid)
+				if n == 2 {
+					x.Bill.Amount = 0
+				}
+				if err := tx.AddBill(x, time.Time{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		view(t, b, func(tx Tx) error {
+			got, err := tx.BillsPaid(day, day.Add(time.Minute))
+			if want := []string{bill(61, "").Bill.Number, bill(60, "").Bill.Number}; err != nil || !slices.Equal(got, want) {
+				t.Errorf("%v, %v, want %v", got, err, want)
+			}
+			return nil
+		})
+	})
+
 	t.Run("statements", func(t *testing.T) {
 		want := StatementRow{Channel: "nontax", Day: "2026-11-24", Made: moment, Differences: []pay.Difference{{Kind: pay.DiffOurs, Line: pay.Line{Transaction: "a", Amount: 1, At: moment}, Booked: 1}}}
 		update(t, a, func(tx Tx) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,6 +179,7 @@ type payCmd struct {
 	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day differs from what is booked."`
 	Return    payReturnCmd    `cmd:"" help:"Order a payment back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
 	ByHand    payByHandCmd    `cmd:"" help:"Note that a refund that the channel refused was paid by hand."`
+	EBills    payEBillsCmd    `cmd:"" name:"ebills" help:"Show the e-bills of what was paid on a day, with sums; an error when one is missing that should be there."`
 	EBill     payEBillCmd     `cmd:"" name:"ebill" help:"Have an e-bill asked for again that its issuer refused, or the red one; with --how, note that it was made by hand."`
 }
 
@@ -300,6 +303,59 @@ func (c payByHandCmd) Run(ctx context.Context) error {
 	return c.change(ctx, bill, c.Operator, func(a *pay.Account, now time.Time) error {
 		return pay.House().PaidByHand(a, c.Refund, c.How, c.Operator, now)
 	})
+}
+
+type payEBillsCmd struct {
+	Day string `help:"2026-11-29, in China; yesterday without it."`
+	theStore
+}
+
+// Run prints one line for each bill, and one for each way that a bill and its e-bill go together.
+func (c payEBillsCmd) Run(ctx context.Context, io stdio) error {
+	now := time.Now()
+	if c.Day == "" {
+		c.Day = pay.Day(now.AddDate(0, 0, -1))
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := platform.BillsPaidOn(ctx, s, c.Day)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	return listEBills(io, all, now)
+}
+
+func listEBills(io stdio, all []*pay.Account, now time.Time) error {
+	type sum struct {
+		bills  int
+		amount pay.Fen
+	}
+	sums, late := map[string]sum{}, 0
+	for _, a := range all {
+		pair, overdue := pay.House().Pair(a, now)
+		was := sums[pair]
+		sums[pair] = sum{was.bills + 1, was.amount + a.Bill.Amount}
+		mark := ""
+		if overdue {
+			late++
+			mark = "  late"
+		}
+		var is, red pay.Issued
+		if a.EBill != nil {
+			is, red = a.EBill.Issued, a.EBill.Red
+		}
+		fmt.Fprintf(io.out, "%s  %-9s %8s  %-8s %s %s %s%s\n", a.Bill.Number, a.Bill.State, a.Bill.Amount, pair, is.Code, is.Number, red.Number, mark)
+	}
+	for _, pair := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(io.out, "%-8s %5d bills %12s\n", pair, sums[pair].bills, sums[pair].amount)
+	}
+	fmt.Fprintf(io.out, "%d bills were paid that day\n", len(all))
+	if late > 0 {
+		return fmt.Errorf("%d e-bills are missing that should be there by now", late)
+	}
+	return nil
 }
 
 type payEBillCmd struct {

@@ -323,6 +323,40 @@ func (r Rules) ebillStep(a *Account, event string, now time.Time) {
 	}
 }
 
+// How a paid bill and its e-bill go together, for the list of a day.
+const (
+	PairMissing = "missing" // none is wanted, or it stands though its payment went back
+	PairAsked   = "asked"   // it, or the red one, is wanted and comes
+	PairIssued  = "issued"
+	PairRefused = "refused" // it, or the red one: on the desk
+	PairByHand  = "by-hand"
+	PairRed     = "red"
+	PairNone    = "none" // its payment went back, or is about to, before it was issued
+)
+
+// Pair says how a bill that was paid and its e-bill go together, and whether what is not there should be by now.
+func (r Rules) Pair(a *Account, now time.Time) (pair string, late bool) {
+	e := a.EBill
+	if e == nil {
+		return PairMissing, now.After(a.Bill.Paid.Add(r.EBillAfter))
+	}
+	late = now.After(e.Since.Add(r.EBillAfter))
+	switch e.State {
+	case EBillIssued, EBillByHand:
+		if a.Bill.State == BillReturned {
+			return PairMissing, late
+		}
+		return map[EBillState]string{EBillIssued: PairIssued, EBillByHand: PairByHand}[e.State], false
+	case EBillRefused, EBillRedRefused:
+		return PairRefused, false
+	case EBillRed:
+		return PairRed, false
+	case EBillDropped:
+		return PairNone, false
+	}
+	return PairAsked, late
+}
+
 // EBillAgain has an e-bill, or its red one, asked for again that the issuer refused. by is the operator.
 func (r Rules) EBillAgain(a *Account, by string, now time.Time) error {
 	e := a.EBill

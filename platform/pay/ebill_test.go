@@ -426,6 +426,43 @@ func TestAnEBillThatIsHeardLate(t *testing.T) {
 	}
 }
 
+// TestPairs: what the list of a day says of a bill and its e-bill, and of which it says that it should be there.
+func TestPairs(t *testing.T) {
+	rules, paid := pay.House(), time.Date(2026, 11, 29, 2, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		bill pay.BillState
+		is   pay.EBillState // "" none
+		pair string
+		late bool // eleven days later
+	}{
+		{pay.BillPaid, "", pay.PairMissing, true},
+		{pay.BillPaid, pay.EBillDue, pay.PairAsked, true},
+		{pay.BillPaid, pay.EBillAsked, pay.PairAsked, true},
+		{pay.BillPaid, pay.EBillIssued, pay.PairIssued, false},
+		{pay.BillPaid, pay.EBillRefused, pay.PairRefused, false},
+		{pay.BillPaid, pay.EBillByHand, pay.PairByHand, false},
+		{pay.BillReturning, pay.EBillIssued, pay.PairIssued, false},
+		{pay.BillReturned, "", pay.PairMissing, true},
+		{pay.BillReturned, pay.EBillIssued, pay.PairMissing, true},
+		{pay.BillReturned, pay.EBillDropped, pay.PairNone, false},
+		{pay.BillReturned, pay.EBillRedDue, pay.PairAsked, true},
+		{pay.BillReturned, pay.EBillRedAsked, pay.PairAsked, true},
+		{pay.BillReturned, pay.EBillRedRefused, pay.PairRefused, false},
+		{pay.BillReturned, pay.EBillRed, pay.PairRed, false},
+	} {
+		a := &pay.Account{Bill: pay.Bill{State: c.bill, Paid: paid}}
+		if c.is != "" {
+			a.EBill = &pay.EBill{State: c.is, Since: paid}
+		}
+		if pair, late := rules.Pair(a, paid.Add(9*24*time.Hour)); pair != c.pair || late {
+			t.Errorf("%s, e-bill %q, after nine days: %s, late %t", c.bill, c.is, pair, late)
+		}
+		if pair, late := rules.Pair(a, paid.Add(11*24*time.Hour)); pair != c.pair || late != c.late {
+			t.Errorf("%s, e-bill %q, after eleven days: %s, late %t", c.bill, c.is, pair, late)
+		}
+	}
+}
+
 // TestNoEBillForNothing: what costs nothing has no e-bill, nor has what nobody issues one for.
 func TestNoEBillForNothing(t *testing.T) {
 	for name, set := range map[string]struct {
