@@ -26,6 +26,7 @@ var terminalCodes = [][2]string{
 	{"E-CARD-PLACE", "the printed card is not where it must be"},
 	{"E-CARD-CODE", "the code of the printed card is not its permit's, or could not be read in three tries; the card is kept inside, in doubt"},
 	{"E-CARD-PRESENT", "the card does not come out, or nobody knows whether it did"},
+	{"E-CARD-MOUTH", "a card lies in the dispenser's mouth and was not drawn back (its bin is full, or it refuses); nobody is served until it is gone"},
 	{"E-CARD-BACK", "nobody knows whether a card that was not taken went back in"},
 	{"E-CARD-LEFT", "an identity card was left on the reader; the terminal waits until it is taken"},
 	{"E-PAUSED", "the terminal is closed by an order of its platform until it is resumed"},

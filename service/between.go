@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/budayang/kiosk/sync/journal"
 )
 
 // A Caretaker does what the terminal's owner wants done between two visits: exchanging items, closing for a while, ending
@@ -32,15 +35,17 @@ type Technician interface {
 // errDue ends the attract screen because something is to be done.
 var errDue = errors.New("something is to be done between visits")
 
-// between lets the caretaker have its turn, for as long as the terminal is closed. The channel it returns says when the
+// between lets the caretaker have its turn, for as long as the terminal is closed, or a card lies in the dispenser's mouth. The channel it returns says when the
 // next turn is due; nil without a caretaker.
 func (e *Engine) between(ctx context.Context, c Citizen) (<-chan struct{}, error) {
-	if e.cfg.Caretaker == nil {
-		return nil, nil
-	}
-	for {
-		due := e.cfg.Caretaker.Due()
-		closed, err := e.cfg.Caretaker.Tend(ctx)
+	for mouth := false; ; {
+		var due <-chan struct{}
+		var closed *OutOfService
+		var err error
+		if e.cfg.Caretaker != nil {
+			due = e.cfg.Caretaker.Due()
+			closed, err = e.cfg.Caretaker.Tend(ctx)
+		}
 		if t := e.cfg.Technician; t != nil && err == nil && ctx.Err() == nil {
 			if t.Asked() {
 				err = t.Attend(ctx, c)
@@ -53,6 +58,18 @@ func (e *Engine) between(ctx context.Context, c Citizen) (<-chan struct{}, error
 				closed, err = t.Closed()
 			}
 		}
+		lies := false
+		if closed == nil && err == nil && ctx.Err() == nil {
+			closed = e.mouthClosed(ctx)
+			lies = closed != nil
+		}
+		if mouth && !lies && err == nil && e.mouthClosed(ctx) == nil {
+			mouth = false
+			e.audit(journal.EventCardMouth, "system", map[string]string{"what": "gone"})
+		} else if lies && !mouth {
+			mouth = true
+			e.audit(journal.EventCardMouth, "system", map[string]string{"what": "closed"})
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
@@ -63,6 +80,11 @@ func (e *Engine) between(ctx context.Context, c Citizen) (<-chan struct{}, error
 		}
 		closed.Page = Page{At: -1}
 		c.Tell(*closed)
+		if lies {
+			for e.mouthClosed(ctx) != nil && !isClosed(due) && pause(ctx, time.Second) {
+			}
+			continue
+		}
 		select {
 		case <-due:
 		case <-ctx.Done():

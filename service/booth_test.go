@@ -249,6 +249,7 @@ type fakeDispenser struct {
 	path   string // number of the card in it
 	at     devices.CardPosition
 	bin    []string
+	full   bool // so is the bin
 	takes  bool // somebody takes what lies at the mouth
 	taken  []string
 	began  []devices.CardAct
@@ -271,7 +272,11 @@ func (d *fakeDispenser) Stock(context.Context) (devices.CardStock, error) {
 	if d.at == devices.CardMouth && d.takes {
 		d.taken, d.path, d.at = append(d.taken, d.path), "", devices.CardNone
 	}
-	return devices.CardStock{At: d.at, Hopper: devices.SupplyFull, Bin: devices.SupplyLow, Retained: len(d.bin)}, nil
+	bin := devices.SupplyLow
+	if d.full {
+		bin = devices.SupplyFull
+	}
+	return devices.CardStock{At: d.at, Hopper: devices.SupplyFull, Bin: bin, Retained: len(d.bin)}, nil
 }
 
 func (d *fakeDispenser) CardNumber(context.Context) (string, error) {

@@ -384,6 +384,66 @@ func TestWhatGoesWrongAtTheBooth(t *testing.T) {
 			t.Errorf("%d retained, bin %v", w.blank("retained"), w.booth.cards.bin)
 		}
 	})
+	makingCards(t, "the card is not taken, and the bin filled meanwhile: nobody is served until it is gone", func(t *testing.T, w *world) {
+		w.booth.cards.takes = false
+		tries := 0
+		w.booth.cards.move = func(n int, m devices.CardMove) (devices.MoveResult, bool) {
+			if m.Act != devices.CardRetain {
+				return devices.MoveResult{}, false
+			}
+			tries++
+			w.booth.cards.full = true
+			return devices.MoveResult{Outcome: devices.MoveNotDone, At: devices.CardMouth, Detail: "retain bin is full"}, true
+		}
+		lies := func(m devices.Media) {
+			w.set.change(devices.RoleCardDispenser, func(s *devices.Status) { s.Media = m })
+		}
+		var began time.Time
+		var closed time.Duration
+		c := w.play(lines(w.applies(), []script.Line{w.pays(), script.On("take-output", script.Wait()), script.On("take-output", func(ctx context.Context, p service.Prompt) (service.Answer, error) {
+			lies(devices.MediaPresent)
+			began = time.Now()
+			go func() { // a technician comes after half an hour
+				time.Sleep(30 * time.Minute)
+				w.booth.cards.mu.Lock()
+				w.booth.cards.path, w.booth.cards.at = "", devices.CardNone
+				w.booth.cards.mu.Unlock()
+				lies(devices.MediaNotPresent)
+			}()
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}), script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+			closed = time.Since(began)
+			return nil, service.ErrTimedOut
+		})})...)
+		w.one(journal.Manual)
+		var told *service.OutOfService
+		for _, v := range c.Told() {
+			if o, is := v.(service.OutOfService); is {
+				told = &o
+			}
+		}
+		if w.blank("in-doubt") != 1 || w.blank("reserved") != 0 || tries < 2 || closed < 30*time.Minute || told == nil || told.Code != "E-CARD-MOUTH" || w.audited(journal.EventCardMouth) != 3 {
+			t.Errorf("%d in doubt, %d tries, closed for %s, told %+v, %d lines of the chain", w.blank("in-doubt"), tries, closed, told, w.audited(journal.EventCardMouth))
+		}
+	})
+	makingCards(t, "a card lies in the mouth when the terminal begins to serve", func(t *testing.T, w *world) {
+		w.booth.cards.takes, w.booth.cards.at, w.booth.cards.path = false, devices.CardMouth, "e1"
+		w.set.change(devices.RoleCardDispenser, func(s *devices.Status) { s.Media = devices.MediaPresent })
+		began := time.Now()
+		go func() {
+			time.Sleep(time.Hour)
+			w.booth.cards.mu.Lock()
+			w.booth.cards.path, w.booth.cards.at = "", devices.CardNone
+			w.booth.cards.mu.Unlock()
+		}()
+		w.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+			if d := time.Since(began); d < time.Hour {
+				t.Errorf("served after %s", d)
+			}
+			return nil, service.ErrTimedOut
+		}))
+	})
 	makingCards(t, "taken in the last moment", func(t *testing.T, w *world) {
 		w.booth.cards.takes = false
 		w.booth.cards.move = func(n int, m devices.CardMove) (devices.MoveResult, bool) {

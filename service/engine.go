@@ -218,6 +218,9 @@ var errChanged = errors.New("what can be done has changed")
 // attract waits for somebody. The code is of a tile touched at once, or "".
 func (e *Engine) attract(ctx context.Context, c Citizen) (string, error) {
 	a, err := e.withTiles(ctx, func(ctx context.Context, tiles []Tile, notices []Text) (Answer, error) {
+		if e.mouthClosed(ctx) != nil {
+			return nil, errDue
+		}
 		return c.Ask(ctx, Attract{Page: Page{At: -1}, Tiles: tiles, Notices: notices})
 	})
 	if err != nil {

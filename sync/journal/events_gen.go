@@ -10,6 +10,7 @@ const (
 	EventCabinetTampered      = wire.EventCabinetTampered
 	EventCardGivenUp          = wire.EventCardGivenUp
 	EventCardLeft             = wire.EventCardLeft
+	EventCardMouth            = wire.EventCardMouth
 	EventCardRemoved          = wire.EventCardRemoved
 	EventCaseAdopted          = wire.EventCaseAdopted
 	EventCaseDamaged          = wire.EventCaseDamaged

@@ -12,6 +12,8 @@ const (
 	EventCardGivenUp Event = "card.given-up"
 	// An identity card stayed on the reader; the terminal closed and waits for it to be taken.
 	EventCardLeft Event = "card.left"
+	// A card that was not taken lies in the dispenser's mouth and is not drawn back (retain-bin-full, refused), the terminal is closed because of a card there (closed), or it is gone (gone).
+	EventCardMouth Event = "card.mouth"
 	// The card that was left on the reader was taken.
 	EventCardRemoved Event = "card.removed"
 	// A case that was begun at another terminal goes on here, under a lease of the platform.
@@ -121,6 +123,7 @@ var eventSpecs = map[Event]EventSpec{
 	EventCabinetTampered:      {Type: "system-status", Text: "The tamper sensor says that the cabinet is moved, lifted or drilled; visit tells whether somebody was served.", Fields: map[string]FieldSpec{"visit": {Kind: "word", Optional: false}}},
 	EventCardGivenUp:          {Type: "application-action", Text: "Nobody took the card within the time-out; the terminal opened again."},
 	EventCardLeft:             {Type: "user-action", Text: "An identity card stayed on the reader; the terminal closed and waits for it to be taken."},
+	EventCardMouth:            {Type: "application-status", Text: "A card that was not taken lies in the dispenser's mouth and is not drawn back (retain-bin-full, refused), the terminal is closed because of a card there (closed), or it is gone (gone).", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: true}, "what": {Kind: "word", Optional: false}}},
 	EventCardRemoved:          {Type: "user-action", Text: "The card that was left on the reader was taken."},
 	EventCaseAdopted:          {Type: "user-action", Text: "A case that was begun at another terminal goes on here, under a lease of the platform.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "lease": {Kind: "count", Optional: false}}},
 	EventCaseDamaged:          {Type: "system-status", Text: "When the journal was recovered, entries of this case could not be used: sealed values, pictures or effects whose content or key is lost.", Fields: map[string]FieldSpec{"case": {Kind: "case", Optional: false}, "entries": {Kind: "count", Optional: false}}},
