@@ -61,14 +61,14 @@ func (f *Face) face(i, px int) (font.Face, error) {
 	return f.sized[k], nil
 }
 
-// Missing are the characters of a slip that no font has: they must not be printed, a box would come out.
+// Missing are the characters of a slip that no font has: 〓 stands for each.
 func (f *Face) Missing(s Slip) []rune {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var missing []rune
 	look := func(t string) {
 		for _, r := range t {
-			if r > ' ' && f.has(r) < 0 {
+			if r > ' ' && !chooses(r) && f.has(r) < 0 {
 				missing = append(missing, r)
 			}
 		}
@@ -144,13 +144,30 @@ func (f *Face) DrawLine(img *image.Gray, line Line, y int) {
 	}
 }
 
+// geta (下駄, 〓) stands where no font has a character, as it does on the screen: two bars in its cell, w dots wide. A gap would read as if
+// there were nothing.
+func geta(img *image.Gray, x, y, w, size int) {
+	thick := 6 * size
+	for _, top := range []int{y + 3*size, y + 14*size} {
+		for dy := range thick {
+			for dx := size; dx < w-size; dx++ {
+				img.SetGray(x+dx, top+dy, color.Gray{})
+			}
+		}
+	}
+}
+
 func (f *Face) span(img *image.Gray, s Span, y int) {
 	size := max(1, s.Size)
 	x := s.X
 	for _, r := range s.Text {
 		w := runeWidth(r) * size
-		if r > ' ' {
-			if i := f.has(r); i >= 0 {
+		if r > ' ' && !chooses(r) {
+			i := f.has(r)
+			if i < 0 && len(f.fonts) > 0 {
+				geta(img, x, y, w, size)
+			}
+			if i >= 0 {
 				px := 22 * size
 				if face, err := f.face(i, px); err == nil {
 					d := font.Drawer{Dst: img, Src: image.Black, Face: face}

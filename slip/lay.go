@@ -80,7 +80,13 @@ func Wide(r rune) bool {
 	return r >= 0x1100 && (r >= 0x2E80 || unicode.Is(unicode.Han, r)) || r >= 0x2010 && r <= 0x2027 && r != 0x2010 || r == '…' || r == '·' || r >= 0x2460 && r < 0x2700
 }
 
+// chooses says whether a rune only chooses another form of the character before it (U+FE00, U+E0100 and on): that one is drawn as it is.
+func chooses(r rune) bool { return unicode.Is(unicode.Variation_Selector, r) }
+
 func runeWidth(r rune) int {
+	if chooses(r) {
+		return 0
+	}
 	if Wide(r) {
 		return CellHan
 	}

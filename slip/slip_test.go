@@ -1,6 +1,7 @@
 package slip
 
 import (
+	"bytes"
 	"image"
 	"os"
 	"strings"
@@ -101,6 +102,44 @@ func TestMissing(t *testing.T) {
 	}
 	if m := f.Missing(Slip{Blocks: []Block{Table{Columns: []Column{{Share: 1}}, Rows: [][]string{{"\U0001F600"}}}}}); len(m) != 1 {
 		t.Errorf("an emoji is not missing: %q", m)
+	}
+}
+
+// TestAMissingCharacterLeavesItsMark: a gap in a name would read as if there were nothing.
+func TestAMissingCharacterLeavesItsMark(t *testing.T) {
+	f := face(t)
+	drawn := func(text string, size int) *image.Gray {
+		l, err := Lay(Slip{Blocks: []Block{Text{Text: text, Size: size}}}, Metrics{576})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Draw(l, f)
+	}
+	ink := func(img *image.Gray, from, to int) (n int) {
+		for y := range img.Rect.Dy() {
+			for x := from; x < to; x++ {
+				if img.GrayAt(x, y).Y < 128 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, size := range []int{1, 2} {
+		cell := CellHan * size
+		img := drawn("李\uE863明\U000F0000", size)
+		for i := range 4 {
+			if n := ink(img, i*cell, (i+1)*cell); n < 20*size {
+				t.Errorf("size %d: %d dots in cell %d", size, n, i)
+			}
+		}
+		if n := ink(img, cell+cell, cell+cell+size); n > 2*size {
+			t.Errorf("size %d: the mark runs into the next cell", size)
+		}
+	}
+	// What only chooses a form takes no place.
+	if a, b := drawn("葛\U000E0100城", 1), drawn("葛城", 1); !bytes.Equal(a.Pix, b.Pix) {
+		t.Error("a variation selector is seen")
 	}
 }
 
