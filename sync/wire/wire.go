@@ -93,7 +93,7 @@ type Header struct {
 	// by the audit event clock.set of the same boot what it was.
 	ClockUnsure bool `json:"clock_unsure,omitempty"`
 	BodyHash    Hash `json:"body_hash"` // SHA-256(salt || body)
-	Prev        Hash `json:"prev"`      // hash of seq-1 in this lane; zero for seq 1 of epoch 1
+	Prev        Hash `json:"prev"`      // hash of seq-1 in this lane and epoch; zero for seq 1 of any epoch, which begins a chain of its own
 }
 
 // Record is a header with its body.
