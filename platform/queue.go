@@ -266,10 +266,19 @@ func (p plainQueue) row(tx Tx, t TicketTake, b Business, day string, taken time.
 	}
 	for _, h := range held {
 		if h.Business == b.Code {
-			if t.Number != "" && t.Number != h.Number {
+			if t.Number == "" || t.Number == h.Number {
+				return h, nil
+			}
+			if ownNumber.MatchString(h.Number) || h.State == ticketDone {
 				return h, errKeyReused
 			}
-			return h, nil
+			// The answer with this number never reached the terminal, which gave one of its own: nobody has the other.
+			if err := tx.RenameTicket(h, t.Number, taken); errors.Is(err, ErrHeld) {
+				return h, errKeyReused
+			} else if err != nil {
+				return h, err
+			}
+			return tx.Ticket(h.Site, h.Day, t.Number)
 		}
 	}
 	if len(held) >= wire.TicketsOfVisit {

@@ -232,6 +232,15 @@ func TestNumbersOverTheLine(t *testing.T) {
 	if got := p.ticket(own, 200); got.Number != own.Number || got.Ahead != 0 {
 		t.Errorf("taken without a link, before the others: %+v", got)
 	}
+	lost := wire.TicketRequest{Key: uuid.NewString(), Business: "household"}
+	ghost := p.ticket(lost, 200) // whose answer is lost
+	lost.Number, lost.Taken = "A01-1422", time.Now()
+	if got := p.ticket(lost, 200); got.Number != lost.Number || p.queues(200)[0].Waiting != 4 {
+		t.Errorf("%+v in place of %s, %d wait", got, ghost.Number, p.queues(200)[0].Waiting)
+	}
+	other2 := lost
+	other2.Number = "A01-1423"
+	p.ticket(other2, 422) // two of its own for one visit
 	twice := own
 	twice.Key = uuid.NewString()
 	p.ticket(twice, 422)

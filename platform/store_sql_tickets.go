@@ -2,6 +2,11 @@ package platform
 
 // The store's SQL for the hall's queue.
 
+import (
+	"errors"
+	"time"
+)
+
 const ticketColumns = `site, day, number, business, terminal, visit, reason, state, counter, by_whom, calls, taken, called, ended`
 
 func (t *sqlTx) AddTicket(r TicketRow) error {
@@ -16,6 +21,16 @@ func (t *sqlTx) PutTicket(r TicketRow) error {
 		err = ErrNoRow
 	}
 	return err
+}
+
+func (t *sqlTx) RenameTicket(old TicketRow, number string, taken time.Time) error {
+	if _, err := t.Ticket(old.Site, old.Day, number); err == nil {
+		return ErrHeld
+	} else if !errors.Is(err, ErrNoRow) {
+		return err
+	}
+	return t.exec(`UPDATE tickets SET number = ?, taken = ?, state = ?, called = '', ended = '', counter = '', by_whom = '', calls = 0 WHERE site = ? AND day = ? AND number = ?`,
+		number, when(taken), ticketWaiting, old.Site, old.Day, old.Number)
 }
 
 func (t *sqlTx) tickets(q string, args ...any) (all []TicketRow, err error) {

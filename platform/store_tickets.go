@@ -10,6 +10,8 @@ type TicketRows interface {
 	AddTicket(TicketRow) error
 	// PutTicket writes how it goes on: State, Window, By, Calls, Called, Ended. ErrNoRow: there is no such number.
 	PutTicket(TicketRow) error
+	// RenameTicket gives one another number and time, and lets it wait. ErrHeld: the number is held.
+	RenameTicket(old TicketRow, number string, taken time.Time) error
 	Ticket(site, day, number string) (TicketRow, error)
 	// TicketsOfVisit are those that a visit took on a day, in the order of their numbers.
 	TicketsOfVisit(day, terminal, visit string) ([]TicketRow, error)

@@ -5,6 +5,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,12 @@ import (
 
 // A Hall gives numbers of its queue (取号). cmd/kiosk fits the uplink's client to it. Errors are those of [Platform].
 type Hall interface {
-	// Queues are those of this site as they stand; none where there is no queue.
+	// Known are the queues as they were heard of last, which may be what was kept from before; none where there is no queue. It asks nobody.
+	Known() []Queue
+	// News is closed when Known is another.
+	News() <-chan struct{}
+	// Queues are those of this site as they stand; none where there is no queue. Without a link they are those for which the terminal gives
+	// numbers by itself.
 	Queues(ctx context.Context) ([]Queue, error)
 	// Take gives a number: the same one for the same visit and business on one day.
 	Take(ctx context.Context, q TicketQuery) (Ticket, error)
@@ -27,7 +33,7 @@ type Queue struct {
 	Name     Text
 	Items    []string // whose citizens belong here
 	Windows  []string
-	Waiting  int
+	Waiting  int           // -1: it cannot be said
 	Wait     time.Duration // for whoever takes a number now; 0: it cannot be said
 }
 
@@ -43,9 +49,10 @@ type Ticket struct {
 	Number  string
 	Name    Text // of the business
 	Windows []string
-	Ahead   int
+	Ahead   int           // -1: it cannot be said
 	Wait    time.Duration // as a guess; 0: it cannot be said
 	Taken   time.Time
+	Own     bool // of the terminal's own, given without a link: the window cannot see it yet
 }
 
 // windowTroubles are the referrals after which a window helps, by the names of their texts.
@@ -56,7 +63,7 @@ var windowTroubles = []string{
 
 // queue is the one for whoever is referred to a window; nil where there is none, or nobody can say in a moment.
 func (j *Journey) queue(ctx context.Context, r *Referral) *Queue {
-	if j.e.cfg.Hall == nil || r.Window == "" || j.e.cfg.Platform.Link() == LinkDown {
+	if j.e.cfg.Hall == nil || r.Window == "" {
 		return nil
 	}
 	soon, stop := context.WithTimeout(ctx, j.e.t.Offer)
@@ -106,6 +113,63 @@ func (j *Journey) takeTicket(ctx context.Context, q Queue, r *Referral) (taken b
 	return true, err
 }
 
+// queueStep lets whoever comes choose what for, and gives a number. It knows nobody and opens no case.
+type queueStep struct {
+	Settings `yaml:",inline"`
+	Title    Words `yaml:"title"`
+	Hint     Words `yaml:"hint"`
+}
+
+func (s *queueStep) check() error {
+	return errors.Join(s.Title.check("title", true), s.Hint.check("hint", false))
+}
+
+// here: a place without a queue shows no tile for it.
+func (s *queueStep) here(sc Scene) bool { return len(sc.Queues) > 0 }
+
+// Ready: there must be a queue.
+func (s *queueStep) Ready(sc Scene) Text {
+	if len(sc.Queues) == 0 {
+		return T("svc.why.no-queue")
+	}
+	return Text{}
+}
+
+// Run asks how the queues stand, what the citizen comes for, and takes the number.
+func (s *queueStep) Run(ctx context.Context, j *Journey) error {
+	all, err := await(ctx, j, j.e.t.Quiet, T("svc.wait.queue"), func(ctx context.Context) ([]Queue, error) {
+		soon, stop := context.WithTimeout(ctx, j.e.t.Cancel)
+		defer stop()
+		return j.e.cfg.Hall.Queues(soon)
+	})
+	if err != nil {
+		return platformTrouble(err)
+	}
+	if len(all) == 0 {
+		return refer("no-queue", "E-NO-QUEUE", nil)
+	}
+	var opts []Option
+	for _, q := range all {
+		detail := T("svc.queue.detail", "window", j.windows(q.Windows))
+		if q.Waiting >= 0 {
+			detail = T("svc.queue.detail-waiting", "window", j.windows(q.Windows), "n", strconv.Itoa(q.Waiting))
+		}
+		opts = append(opts, Option{ID: q.Business, Label: q.Name, Detail: detail})
+	}
+	pick, err := ask[Chosen](ctx, j, Choose{Page: j.page(), Title: s.Title.Text(), Hint: s.Hint.Text(), Options: opts})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(q Queue) bool { return q.Business == pick.ID })
+	if i < 0 {
+		return fmt.Errorf("%w: no business %q", ErrAnswer, pick.ID)
+	}
+	if taken, err := j.takeTicket(ctx, all[i], &Referral{}); taken || err != nil {
+		return err
+	}
+	return refer("no-ticket", "E-NO-TICKET", nil, "window", j.windows(all[i].Windows))
+}
+
 // closed is a page from which nobody goes back.
 func (j *Journey) closed() Page {
 	p := j.page()
@@ -123,7 +187,9 @@ func (j *Journey) ticketSlip(t Ticket, r *Referral) slip.Slip {
 	rows := []Row{
 		{Label: T("svc.row.business"), Value: t.Name},
 		{Label: T("svc.row.window"), Plain: j.windows(t.Windows)},
-		{Label: T("svc.row.ahead"), Value: T("svc.row.people", "n", strconv.Itoa(t.Ahead))},
+	}
+	if t.Ahead >= 0 {
+		rows = append(rows, Row{Label: T("svc.row.ahead"), Value: T("svc.row.people", "n", strconv.Itoa(t.Ahead))})
 	}
 	if t.Wait > 0 {
 		rows = append(rows, Row{Label: T("svc.row.wait"), Value: T("svc.row.minutes", "min", strconv.Itoa(Minutes(t.Wait)))})
@@ -141,7 +207,11 @@ func (j *Journey) ticketSlip(t Ticket, r *Referral) slip.Slip {
 			b = append(b, slip.Text{Text: j.say(T(part.title)), Bold: true}, slip.Text{Text: says}, slip.Space{Dots: 12})
 		}
 	}
-	b = append(b, slip.Text{Text: j.say(T("svc.slip.ticket.today"))})
+	says := T("svc.slip.ticket.today")
+	if t.Own {
+		says = T("svc.slip.ticket.own", "window", j.windows(t.Windows))
+	}
+	b = append(b, slip.Text{Text: j.say(says)})
 	return slip.Slip{Blocks: append(b, j.slipFoot()...)}
 }
 

@@ -23,6 +23,7 @@ type fakeHall struct {
 	tries  int
 	asked  []service.TicketQuery
 	given  map[string]string
+	own    bool
 }
 
 func newHall(items ...string) *fakeHall {
@@ -35,6 +36,10 @@ func newHall(items ...string) *fakeHall {
 func both(zh, en string) service.Text {
 	return service.Worded(map[string]string{"zh": zh, "en": en})
 }
+
+func (h *fakeHall) Known() []service.Queue { return h.all }
+
+func (h *fakeHall) News() <-chan struct{} { return nil }
 
 func (h *fakeHall) Queues(ctx context.Context) ([]service.Queue, error) {
 	if h.asking != nil {
@@ -55,6 +60,9 @@ func (h *fakeHall) Take(_ context.Context, q service.TicketQuery) (service.Ticke
 	if h.given[key] == "" {
 		h.given[key] = "A00" + string(rune('1'+len(h.given)))
 	}
+	if h.own {
+		return service.Ticket{Number: "A03-1422", Windows: []string{"3", "4"}, Ahead: -1, Taken: now(), Own: true}, nil
+	}
 	return service.Ticket{Number: h.given[key], Name: both("户籍业务", "Household registration"), Windows: []string{"3", "4"}, Ahead: 6, Wait: 12*time.Minute + time.Second, Taken: now()}, nil
 }
 
@@ -70,6 +78,76 @@ func refused(t *testing.T, why string, window bool, fn func(t *testing.T, w *wor
 		w.start()
 		w.booth.office.refused, w.booth.office.window = why, window
 		fn(t, w)
+	})
+}
+
+func TestWhoeverComesForAWindowTakesANumber(t *testing.T) {
+	atHall := func(t *testing.T, name string, change func(*fakeHall), fn func(t *testing.T, w *world)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if err := w.journal.Close(); err != nil {
+					t.Fatal(err)
+				}
+				w.hall = newHall("TID")
+				change(w.hall)
+				w.start()
+				fn(t, w)
+			})
+		})
+	}
+	offered := func(w *world) bool {
+		return slices.ContainsFunc(w.engine.Tiles(), func(x service.Tile) bool { return x.Code == "QUEUE" && x.Ready && x.Offline })
+	}
+	way := func(seen *service.Queued, options *service.Choose) []script.Line {
+		return lines(start("QUEUE"), []script.Line{
+			script.On("choose", script.Look(func(p service.Prompt) { *options = p.(service.Choose) }, script.Choose("household"))),
+			script.On("ticket", script.Look(func(p service.Prompt) { *seen = p.(service.Queued) }, script.Next()))}, leave())
+	}
+	atHall(t, "with a link", func(*fakeHall) {}, func(t *testing.T, w *world) {
+		var got service.Queued
+		var options service.Choose
+		if !offered(w) {
+			t.Error("no tile")
+		}
+		w.play(way(&got, &options)...)
+		if len(options.Options) != 2 || options.Options[1].Detail.Args["n"] != "6" || options.Options[1].Detail.Args["window"] != "3、4" {
+			t.Errorf("%+v", options.Options)
+		}
+		paper := w.roll.texts()
+		if got.Ticket.Number != "A001" || !got.Printed || len(paper) != 1 || !strings.Contains(paper[0], "A001\n") || strings.Contains(paper[0], "为什么") || strings.Contains(paper[0], "直接到") {
+			t.Errorf("%+v %q", got, paper)
+		}
+		if q := w.hall.asked[0]; q.Business != "household" || q.Reason != "" || len(w.cases()) != 0 {
+			t.Errorf("%+v", q)
+		}
+	})
+	atHall(t, "without a link: of the terminal's own", func(h *fakeHall) {
+		h.own = true
+		for i := range h.all {
+			h.all[i].Waiting = -1
+		}
+	}, func(t *testing.T, w *world) {
+		var got service.Queued
+		var options service.Choose
+		w.play(way(&got, &options)...)
+		paper := w.roll.texts()
+		if _, counted := options.Options[1].Detail.Args["n"]; counted || !got.Ticket.Own || !strings.Contains(paper[0], "请直接到 3、4 号窗口出示") || strings.Contains(paper[0], "前面还有") {
+			t.Errorf("%+v %q", options.Options[1], paper)
+		}
+	})
+	atHall(t, "none was to be had", func(h *fakeHall) { h.take = func(int) error { return service.ErrRefused } }, func(t *testing.T, w *world) {
+		var seen service.Trouble
+		w.play(lines(start("QUEUE"), []script.Line{script.On("choose", script.Choose("household")),
+			script.On("trouble", script.Look(func(p service.Prompt) { seen = p.(service.Trouble) }, script.Next()))}, leave())...)
+		if seen.Code != "E-NO-TICKET" || seen.Do.Args["window"] != "3、4" || w.hall.tries != 1 {
+			t.Errorf("%+v", seen)
+		}
+	})
+	atHall(t, "where there is no queue there is no tile", func(h *fakeHall) { h.all = nil }, func(t *testing.T, w *world) {
+		if slices.ContainsFunc(w.engine.Tiles(), func(x service.Tile) bool { return x.Code == "QUEUE" }) {
+			t.Error("a tile")
+		}
 	})
 }
 

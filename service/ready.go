@@ -67,8 +67,13 @@ func (e *Engine) Ready(it *Item) (bool, Text) {
 }
 
 func (e *Engine) scene(it *Item) Scene {
+	var queues []Queue
+	if e.cfg.Hall != nil {
+		queues = e.cfg.Hall.Known()
+	}
 	return Scene{
-		Item: it, Now: e.now(), Link: e.cfg.Platform.Link(), Catalogue: e.cfg.Platform.Catalogue(),
+		Queues: queues,
+		Item:   it, Now: e.now(), Link: e.cfg.Platform.Link(), Catalogue: e.cfg.Platform.Catalogue(),
 		Devices: e.cfg.Devices, Full: e.cfg.Journal.Full(), OnBattery: e.cfg.OnBattery != nil && e.cfg.OnBattery(), Pays: e.cfg.Cashier != nil,
 		Stock: func(kind string) uint64 {
 			b, err := e.cfg.Journal.StockBalance(kind)
@@ -97,6 +102,9 @@ func (e *Engine) Tiles() []Tile {
 	items := e.Items()
 	tiles := make([]Tile, 0, len(items))
 	for _, it := range items {
+		if !e.here(it) {
+			continue
+		}
 		ok, why := e.Ready(it)
 		tiles = append(tiles, Tile{
 			Code: it.Code, Zone: it.Zone, Icon: it.Icon, Name: it.Name.Text(), Hint: it.Hint.Text(),
@@ -104,6 +112,16 @@ func (e *Engine) Tiles() []Tile {
 		})
 	}
 	return tiles
+}
+
+// here says whether this place can have an item at all.
+func (e *Engine) here(it *Item) bool {
+	for _, n := range it.Steps {
+		if p, is := n.Step.(placed); is && !p.here(e.scene(it)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Changed is closed at the next moment at which the tiles may have changed: a device, the link, the catalogue, or the
@@ -121,10 +139,15 @@ func (e *Engine) watch(ctx context.Context) {
 	defer minute.Stop()
 	for {
 		dev, plat := e.cfg.Devices.Changed(), e.cfg.Platform.Changed()
+		var hall <-chan struct{} // nil never comes
+		if e.cfg.Hall != nil {
+			hall = e.cfg.Hall.News()
+		}
 		e.announce()
 		select {
 		case <-dev:
 		case <-plat:
+		case <-hall:
 		case <-minute.C:
 		case <-ctx.Done():
 			return

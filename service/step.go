@@ -40,9 +40,13 @@ type Scene struct {
 	InDoubt     func(kind string) uint64 // pieces of which nobody knows where they are
 	Locked      func(kind string) bool   // a count was off, and two people have not cleared it
 	Office      bool                     // there is an office
+	Queues      []Queue                  // of the hall, as they were heard of last
 	CardCheck   bool                     // printed cards are read before they are handed out
 	ClockUnsure bool                     // the clock contradicts what is known
 }
+
+// placed is a step that not every place can have: where it is not here, its item has no tile.
+type placed interface{ here(Scene) bool }
 
 // kind is one kind of step.
 type kind struct {
@@ -67,6 +71,7 @@ func init() {
 		"form":     {make: func() Step { return new(formStep) }, asks: true, back: true},
 		"ink":      {make: func() Step { return new(inkStep) }, asks: true, back: true},
 		"review":   {make: func() Step { return new(reviewStep) }, asks: true, back: true},
+		"queue":    {make: func() Step { return new(queueStep) }, asks: true, back: true},
 		"guide":    {make: func() Step { return new(guideStep) }, asks: true, back: true},
 		"face":     {make: func() Step { return new(faceStep) }, asks: true, after: []string{"identify"}},
 		"chance":   {make: func() Step { return new(chanceStep) }, asks: true, back: true, online: true, after: []string{"verify"}},

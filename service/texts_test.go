@@ -60,6 +60,9 @@ func usedTexts(t *testing.T) []string {
 			}
 		}
 	}
+	for _, w := range ways {
+		set["svc.way."+w.id], set["svc.way."+w.id+".about"] = true, true
+	}
 	for _, a := range photo.Advices() {
 		set[adviceText(a).ID] = true
 	}

@@ -22,7 +22,10 @@ func (p *page) offerNumber(x service.Trouble) {
 	default:
 		values := []string{"window", p.windows(q.Windows), "name", p.t.say(q.Name), "n", strconv.Itoa(q.Waiting), "min", strconv.Itoa(service.Minutes(q.Wait))}
 		id := "ticket.offer"
-		if q.Wait > 0 {
+		switch {
+		case q.Waiting < 0:
+			id = "ticket.offer-alone"
+		case q.Wait > 0:
 			id = "ticket.offer-wait"
 		}
 		p.box(p.t.ui(id, values...), p.pal.Deep, p.pal.Tint, false)
@@ -48,7 +51,10 @@ func (p *page) ticket(x service.Queued) {
 		y += p.para(p.t.ui("ticket.window", "window", p.windows(t.Windows)), x, y, w, m.title(), true, p.pal.Ink, center) + m.mm(1)
 		y += p.para(p.t.say(t.Name), x, y, w, m.body(), false, p.pal.Ink, center)
 		ahead := p.t.ui("ticket.first")
-		if t.Ahead > 0 {
+		switch {
+		case t.Ahead < 0:
+			ahead = ""
+		case t.Ahead > 0:
 			ahead = p.t.ui("ticket.ahead", "n", strconv.Itoa(t.Ahead))
 		}
 		if t.Wait > 0 {
@@ -57,9 +63,14 @@ func (p *page) ticket(x service.Queued) {
 		y += p.para(ahead, x, y, w, m.body(), false, p.pal.Ink, center)
 		p.y = max(under, y)
 	})
-	if x.Printed {
+	switch window := p.windows(t.Windows); {
+	case t.Own && x.Printed:
+		p.box(p.t.ui("ticket.own", "window", window), p.pal.Warn, p.pal.WarnBg, true)
+	case t.Own:
+		p.box(p.t.ui("ticket.own-noslip", "window", window), p.pal.Warn, p.pal.WarnBg, true)
+	case x.Printed:
 		p.box(p.t.ui("ticket.slip"), p.pal.OK, p.pal.OKBg, true)
-	} else {
+	default:
 		p.box(p.t.ui("ticket.noslip"), p.pal.Warn, p.pal.WarnBg, true)
 	}
 	if what, do := p.t.say(x.What), p.t.say(x.Do); what != "" || do != "" {

@@ -186,6 +186,7 @@ func samples() []sample {
 		{"trouble-queue", refusedWith(false), nil},
 		{"trouble-no-ticket", refusedWith(true), nil},
 		{"ticket", aTicket(true, 6, 13*time.Minute), nil},
+		{"ticket-own", ownTicket(), nil},
 		{"ticket-no-slip", aTicket(false, 0, 0), nil},
 		{"out-of-service", service.OutOfService{Page: none, Why: both("读卡区还有一张身份证，请取走或交给工作人员。", "There is a card on the reader. Please take it or hand it to the staff."), Code: "E-CARD-LEFT"}, nil},
 		{"warning", service.Consent{Page: at(0), Title: both("先核验您的身份", "First, we check your identity")}, func(t *Terminal) { t.warning = true }},
@@ -231,6 +232,13 @@ func aTicket(printed bool, ahead int, wait time.Duration) service.Queued {
 	x := refusedWith(false)
 	return service.Queued{Page: x.Page, What: x.What, Do: x.Do, Printed: printed,
 		Ticket: service.Ticket{Number: "A023", Name: x.Queue.Name, Windows: x.Queue.Windows, Ahead: ahead, Wait: wait, Taken: noon}}
+}
+
+// ownTicket is a number that was given without a link.
+func ownTicket() service.Queued {
+	x := aTicket(true, -1, 0)
+	x.Ticket.Number, x.Ticket.Own, x.What, x.Do = "A03-1422", true, service.Text{}, service.Text{}
+	return x
 }
 
 // hallForm is the step of provisioning that asks for the hall's name.

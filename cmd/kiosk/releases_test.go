@@ -87,10 +87,8 @@ func TestItemsAreExchangedWholeAndRolledBack(t *testing.T) {
 	h.enrolled()
 	h.shows(c, "attract")
 	all := builtIn(t)
-	before := tiles(c)
-	if before != len(all) {
-		t.Fatalf("%d tiles of %d items", before, len(all))
-	}
+	before := len(all)
+	h.until("there is a tile for each item", 30*time.Second, func() bool { return tiles(c) == before }) // that of the queue comes when it is heard of
 	first, o := h.release(wire.MessageItems, wire.ItemsRelease{Files: all})
 	if o.Status != wire.OrderDone {
 		t.Fatalf("%+v", o)

@@ -58,6 +58,7 @@ type terminal struct {
 	ring    *ring
 	console *maintain.Console
 	beside  *guidance.Guidance // lamps and tones
+	windows *windows           // of the hall's queue
 
 	itemsRevision atomic.Int64
 	noticesNow    atomic.Pointer[wire.NoticesRelease] // nil before the first release
@@ -126,8 +127,9 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 	t.beside = guidance.New(guidance.Config{Devices: t.sup, Log: log})
 	t.console = t.newConsole()
 	t.cabinet.attended = t.console.Attended
+	t.windows = newWindows(t.city(), t.journal, t.cfg.Terminal.No, log)
 	t.engine, err = service.New(service.Config{Technician: t.console, Items: here(items, t.cfg.Terminal.Items), Former: t.shelf.former(), Journal: t.journal, Devices: t.sup, Platform: t.city(), Cashier: t.city(),
-		Office: t.office(), Hall: windows{t.city()}, CardCheck: c.Device[devices.RoleCardCheck].Driver != "", OnBattery: t.power.battery.Load, TerminalID: c.Terminal.ID,
+		Office: t.office(), Hall: t.windows, CardCheck: c.Device[devices.RoleCardCheck].Driver != "", OnBattery: t.power.battery.Load, TerminalID: c.Terminal.ID,
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill), Unclaimed: time.Duration(c.Visit.Unclaimed), Unfetched: time.Duration(c.Visit.Unfetched)},
@@ -340,6 +342,7 @@ func (t *terminal) serve(ctx context.Context, citizen service.Citizen) error {
 	run("cabinet", t.cabinet.run)
 	run("audit", t.audit.run)
 	run("telemetry", t.tell)
+	run("windows", t.windows.run)
 	run("engine", func(ctx context.Context) error {
 		report, err := t.engine.Recover(ctx)
 		if err != nil {

@@ -38,7 +38,7 @@ type TicketRequest struct {
 	Business string `json:"business"`         // of a Queue
 	Reason   string `json:"reason,omitempty"` // why the terminal cannot do it, in one word: CardExcluded, …; the window sees it
 	// Number and Taken are of a number that the terminal gave by itself while it had no link: its letter, the terminal's number in the
-	// hall, a hyphen and a count, "A03-01". The platform takes it into the queue as it is.
+	// hall, a hyphen and two to four digits, "A03-1422". The platform takes it into the queue as it is.
 	Number string    `json:"number,omitempty"`
 	Taken  time.Time `json:"taken,omitzero"`
 }

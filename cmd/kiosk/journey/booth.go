@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/budayang/kiosk/platform"
@@ -229,6 +231,50 @@ func temporaryIDEBillLater() Journey {
 			}
 			return s.Tap(ctx, "tile.EBILL")
 		}, "result": once("slip", "next")})
+}
+
+// temporaryIDTicket: whoever is not to have a card here leaves with a number, and a window calls it.
+func temporaryIDTicket() Journey {
+	return card(Journey{Name: "temporary-id-ticket", Tells: "somebody of a collective household is refused, takes a number for the window with the reason and what to bring, and the window calls it",
+		After: callTheNumber,
+		Check: all(cases(0), money(0, 0), seen("trouble"), seen("ticket"), stock(func(s *StockSummary) bool { return s.Hopper == Blanks }))},
+		map[string]Act{"identify": func(ctx context.Context, s *Stage, _ Screen) error {
+			return showVoucher(ctx, s, platform.SeedVoucher(6))
+		}, "trouble": tap("ticket")})
+}
+
+// callTheNumber is the window: it calls the number that is on the slip, and nobody else's.
+func callTheNumber(ctx context.Context, s *Stage) error {
+	var paper string
+	for _, p := range s.world.Props.Receipt.Slips() {
+		paper += p.Text
+	}
+	number := regexp.MustCompile(`A[0-9]{3}`).FindString(paper)
+	for _, must := range []string{number, "户籍业务", "您的户籍情况需由窗口人员核对", "户口簿", "窗口"} {
+		if must == "" || !strings.Contains(paper, must) {
+			return fmt.Errorf("%q is not on the slip:\n%s", must, paper)
+		}
+	}
+	window, err := s.world.NewWindow(ctx, "window3", "3")
+	if err != nil {
+		return err
+	}
+	here, page, err := window.Press(ctx, "next")
+	if err != nil {
+		return err
+	}
+	if here != number || !strings.Contains(page, "户籍情况需核对") {
+		return fmt.Errorf("the window called %q, and %q is on the slip", here, number)
+	}
+	s.Note("window 3 called " + here)
+	if here, page, err = window.Press(ctx, "done"); err != nil || here != "" {
+		return fmt.Errorf("%q is still at the window: %w", here, err)
+	}
+	if !strings.Contains(page, "<td>0</td><td>1</td><td>1</td><td>0</td>") {
+		return errors.New("the day's figures do not count one who was called and is done")
+	}
+	s.Note("window 3 is done with " + number)
+	return nil
 }
 
 // until waits for something around the terminal.

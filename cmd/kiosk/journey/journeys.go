@@ -61,7 +61,7 @@ func Journeys() []Journey {
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
 		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDByStaff(), temporaryIDLeft(), temporaryIDRibbon(),
 		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
-		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(), temporaryIDEBillLater(),
+		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(), temporaryIDEBillLater(), temporaryIDTicket(),
 	}
 }
 
@@ -124,6 +124,7 @@ var usual = map[string]Act{
 	"decision":    approve,
 	"pay":         scanCode,
 	"trouble":     tap("next"),
+	"ticket":      tap("next"),
 }
 
 func nothing(context.Context, *Stage, Screen) error { return nil }

@@ -59,6 +59,7 @@ type World struct {
 
 	opt    WorldOptions
 	phone  *pocket
+	store  platform.Store
 	faces  *facesim.Server
 	till   *till
 	Cards  *sim.CardDispenser
@@ -117,7 +118,7 @@ func NewWorld(ctx context.Context, opt WorldOptions) (w *World, err error) {
 	}
 	if b := opt.Beside; b != nil {
 		w.id, w.no = besideID, "04"
-		w.phone, w.faces, w.till, w.Platform, w.address = b.phone, b.faces, b.till, b.Platform, b.address
+		w.phone, w.faces, w.till, w.Platform, w.store, w.address = b.phone, b.faces, b.till, b.Platform, b.store, b.address
 	} else if err := w.startPlatform(ctx); err != nil {
 		return w, err
 	}
@@ -158,8 +159,15 @@ func (w *World) startPlatform(ctx context.Context) (err error) {
 	}
 	w.address = l.Addr().String()
 	faces, err := w.faces.Backend()
+	dir := filepath.Join(w.opt.Dir, "platform")
 	if err == nil {
-		cfg := platform.Config{Dir: filepath.Join(w.opt.Dir, "platform"), SMS: w.phone, BaseURL: "https://" + w.address,
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		w.store, err = platform.OpenSQLite(ctx, filepath.Join(dir, "platform.db"))
+	}
+	if err == nil {
+		cfg := platform.Config{Dir: dir, Store: w.store, Queue: hallWindows, SMS: w.phone, BaseURL: "https://" + w.address,
 			Backends: []platform.BackendConfig{faces}, Pay: w.till.config(w.opt.Fee)}
 		if w.opt.Crowd > 0 {
 			err = w.gather(ctx, &cfg)
