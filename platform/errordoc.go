@@ -33,6 +33,7 @@ var terminalCodes = [][2]string{
 	{"E-CODE-MANY", "too many codes were asked for"},
 	{"E-STAFF", "a member of staff did not confirm the person, or nobody came in time"},
 	{"E-NO-WAY", "none of the item's ways of proving who it is can be begun now"},
+	{"E-FINGER", "the finger could not be compared (sensor), or not recognised"},
 	{"E-LINK", "the platform cannot be reached"},
 	{"E-GARBLED", "the platform's answer could not be understood"},
 	{"E-FORGED", "a document's signature or hash did not verify; nothing was printed"},

@@ -42,6 +42,7 @@ type fakeOffice struct {
 	worlds   []*world
 	applied  int
 	token    string   // of the last application
+	agreed   bool     // of the last application: to the comparison of a face
 	permits  []string // blanks that were allowed
 	photos   [][]byte // that went out with permits, and came in with applications and comparisons
 	tamper   func(*service.Permit)
@@ -151,7 +152,7 @@ func (f *fakeOffice) Apply(_ context.Context, a service.Application) (service.St
 		return f.standing(has), nil
 	}
 	f.applied++
-	f.token = a.Token.Value
+	f.token, f.agreed = a.Token.Value, a.FaceAgreed
 	f.photoLen, f.checks = len(a.Photo), a.Checks
 	f.photos = append(f.photos, a.Photo, a.Signature)
 	c := &application{key: a.Key, receipt: a.Receipt, state: service.StandingWaiting, child: a.Child}

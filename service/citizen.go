@@ -320,6 +320,26 @@ type AwaitStaff struct {
 	Others bool
 }
 
+// FingerPhase is what the person at the fingerprint sensor does now.
+type FingerPhase string
+
+// Phases at the sensor.
+const (
+	FingerLay   FingerPhase = "lay"   // lays the finger down
+	FingerComes FingerPhase = "comes" // may lift it: the picture was taken, and takes some seconds over the line
+	FingerLift  FingerPhase = "lift"  // lifts it, so that another picture can be taken
+)
+
+// LayFinger guides whoever agreed to have a finger compared. The sensor ends it through ctx. Answered by Cancelled: another way, where there
+// are Others, or no finger.
+type LayFinger struct {
+	Page
+	Phase   FingerPhase
+	Problem Text // with the picture before; zero: there was none
+	Left    int  // comparisons that are left, this one among them
+	Others  bool
+}
+
 // TakeCard asks to take the identity card away; the reader answers through ctx. Louder after Seconds.
 type TakeCard struct {
 	Page
@@ -480,6 +500,7 @@ func (Pose) Name() string          { return "photo" }
 func (PickPhoto) Name() string     { return "pick-photo" }
 func (AwaitDecision) Name() string { return "decision" }
 func (AwaitStaff) Name() string    { return "staff" }
+func (LayFinger) Name() string     { return "finger" }
 func (TakeCard) Name() string      { return "take-card" }
 func (TakeOutput) Name() string    { return "take-output" }
 func (Done) Name() string          { return "done" }

@@ -26,6 +26,7 @@ var ways []way
 func init() {
 	ways = []way{
 		{id: "code", prove: proveByCode},
+		{id: "fingerprint", offered: fingersThere, prove: proveByFinger},
 		{id: "staff", offered: staffThere, prove: proveByStaff},
 	}
 }

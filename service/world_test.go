@@ -260,6 +260,7 @@ func (p *fakeRoll) texts() []string {
 // fakePlatform answers as it is told.
 type fakePlatform struct {
 	fakeStaff
+	fakeFingers
 	who     service.Person // to whom a code was sent last
 	mu      sync.Mutex
 	link    service.Link

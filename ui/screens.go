@@ -35,6 +35,8 @@ func (p *page) screen(x any) {
 		p.decision(x)
 	case service.AwaitStaff:
 		p.staff(x)
+	case service.LayFinger:
+		p.finger(x)
 	case service.Pay:
 		p.pay(x)
 	case service.Result:

@@ -97,8 +97,16 @@ func samples() []sample {
 		{"verify-others", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 3, Digits: 6, Others: true}, nil},
 		{"choose-way", service.Choose{Page: at(0), Title: both("用哪种方式核验您本人？", "How shall we check that it is you?"), Hint: both("几种方式效力相同，请选方便的一种。", "All of them count the same: choose what suits you."), Options: []service.Option{
 			{ID: "code", Label: both("手机验证码", "A code on your phone"), Detail: both("发到您登记的手机号", "Sent to the number that is registered for you")},
+			{ID: "fingerprint", Label: both("指纹", "Fingerprint"), Detail: both("与办身份证时登记的指纹比对", "Compared with the one registered for your identity card")},
 			{ID: "staff", Label: both("请工作人员核验", "Ask a member of staff"), Detail: both("工作人员过来核对您本人和证件", "They come and compare you with your document")}}}, nil},
 		{"staff", service.AwaitStaff{Page: at(0), Number: "4827", Until: noon.Add(5 * time.Minute), Others: true}, nil},
+		{"consent-finger", service.Consent{Page: at(0), Title: both("用指纹核验身份吗？", "Shall we compare your fingerprint?"), Lines: []service.Text{
+			both("本机采集一枚指纹的图像，送公安机关与您登记的指纹比对。", "This terminal takes a picture of one finger and has it compared with the fingerprint that is registered for you."),
+			both("图像比对后立即清除，本机和平台都不保存。", "The picture is erased at once after that. Neither the terminal nor the platform keeps it."),
+			both("指纹是敏感个人信息。不同意的，可以用其他方式核验，办理不受影响。", "A fingerprint is sensitive. Another way does just as well.")}, Otherwise: both("用其他方式", "Another way")}, nil},
+		{"finger", service.LayFinger{Page: at(0), Phase: service.FingerLay, Left: 3, Others: true}, nil},
+		{"finger-comes", service.LayFinger{Page: at(0), Phase: service.FingerComes, Left: 3, Others: true}, nil},
+		{"finger-lift", service.LayFinger{Page: at(0), Phase: service.FingerLift, Left: 2, Others: true, Problem: both("手指有些干。请呵一口气，再放一次。", "The finger is dry. Please breathe on it and try again.")}, nil},
 		{"verify-wrong", service.EnterCode{Page: at(0), Phone: "138****0002", Until: noon.Add(5 * time.Minute), TriesLeft: 2, Digits: 6, Wrong: true}, nil},
 		{"form-choice", service.Form{Page: at(1), Title: both("证明用在哪里？", "What is the certificate for?"), Hint: both("用途会印在证明上。", "The purpose is printed on the certificate."), Fields: []service.Field{
 			{ID: "purpose", Kind: service.FieldChoice, Required: true, Label: both("用途", "Purpose"), Value: "school", Options: []service.Option{

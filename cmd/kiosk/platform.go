@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -121,8 +122,27 @@ func (c city) Issue(ctx context.Context, kind, key string, token service.Token, 
 	return service.Document{Number: d.Number, Pages: d.Pages, SHA256: d.SHA256.String(), PDF: d.PDF, Verify: d.Verify}, nil
 }
 
-// StaffThere implements service.Staff. A platform of before knows no such path.
-func (c city) StaffThere(ctx context.Context) (bool, error) {
+// StaffThere implements service.Staff.
+func (c city) StaffThere(ctx context.Context) (bool, error) { return c.proves(ctx, wire.ProofStaff) }
+
+// FingersCompared implements service.Fingers.
+func (c city) FingersCompared(ctx context.Context) (bool, error) {
+	return c.proves(ctx, wire.ProofFinger)
+}
+
+// Finger implements service.Fingers.
+func (c city) Finger(ctx context.Context, visit string, who service.Person, x devices.FingerPicture, agreed time.Time) (service.Token, error) {
+	name, number := who.Reveal()
+	s, err := c.client.Finger(ctx, wire.FingerCheck{Person: wire.PersonRef{Name: name, Number: number, Voucher: who.Voucher()}, Visit: visit,
+		Width: x.Width, Height: x.Height, DPI: x.DPI, Pixels: x.Pixels, Agreed: agreed.UTC()})
+	if err != nil {
+		return service.Token{}, c.failure(err)
+	}
+	return service.Token{Value: s.Token, Until: s.Until}, nil
+}
+
+// proves says whether the platform proves people in a way now. One of before knows no such path.
+func (c city) proves(ctx context.Context, way string) (bool, error) {
 	w, err := c.client.ProofWays(ctx)
 	var refused *uplink.StatusError
 	switch {
@@ -131,7 +151,7 @@ func (c city) StaffThere(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, c.failure(err)
 	}
-	return slices.Contains(w.Ways, wire.ProofStaff), nil
+	return slices.Contains(w.Ways, way), nil
 }
 
 // CallStaff implements service.Staff.
@@ -227,6 +247,7 @@ func receipted(e *wire.EBill) *service.EBill {
 var meanings = map[string]error{
 	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
 	"E-CODE-LOCKED": service.ErrLocked, "E-FACE-OTHER": service.ErrOtherFace, "E-FACE-LOCKED": service.ErrLocked,
+	"E-FINGER-OTHER": service.ErrOtherFinger, "E-FINGER-POOR": service.ErrPoorFinger, "E-FINGER-LOCKED": service.ErrLocked,
 	"E-NO-STAFF": service.ErrNoStaff, "E-STAFF-LOCKED": service.ErrLocked,
 	"E-BLANK": service.ErrNoPermit, "E-CARD-STATE": service.ErrNoPermit, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
 	"E-MOVED": service.ErrMoved, "E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,

@@ -187,6 +187,8 @@ func (g *Guidance) wanted(wired []devices.Light) map[devices.Light]bool {
 		on[devices.Light(devices.RoleIDReader)] = p.CardOnGlass
 	case service.Pose:
 		on[devices.LightFill] = true
+	case service.LayFinger:
+		on[devices.Light(devices.RoleFingerprint)] = p.Phase == service.FingerLay
 	case service.TakeOutput:
 		if p.Card {
 			if i := slices.IndexFunc(exits, func(l devices.Light) bool { return slices.Contains(wired, l) }); i >= 0 {
