@@ -13,6 +13,7 @@ import (
 
 	"github.com/budayang/kiosk/assets"
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/finger"
 	"github.com/budayang/kiosk/service/photo"
 	"github.com/budayang/kiosk/sync/wire"
 )
@@ -49,7 +50,7 @@ func usedTexts(t *testing.T) []string {
 			set["svc.stage."+m[1]] = true
 		}
 	}
-	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter, devices.RoleCamera, devices.RoleCardPrinter, devices.RoleCardDispenser, devices.RoleCardCheck} {
+	for _, role := range []devices.Role{devices.RoleIDReader, devices.RoleDocumentPrinter, devices.RoleReceiptPrinter, devices.RoleCamera, devices.RoleCardPrinter, devices.RoleCardDispenser, devices.RoleCardCheck, devices.RoleFingerprint} {
 		for _, why := range []devices.Unready{
 			devices.UnreadyNoDevice, devices.UnreadyStarting, devices.UnreadyFraud, devices.UnreadyBroken, devices.UnreadyJammed,
 			devices.UnreadyCoverOpen, devices.UnreadyPaperOut, devices.UnreadyTonerOut, devices.UnreadyOffline,
@@ -65,6 +66,9 @@ func usedTexts(t *testing.T) []string {
 	}
 	for _, a := range photo.Advices() {
 		set[adviceText(a).ID] = true
+	}
+	for _, a := range []finger.Advice{finger.AdviceSmall, finger.AdviceDry, finger.AdviceWet, finger.AdviceBlur} {
+		set[adviceOfFinger(a).ID] = true
 	}
 	var ids []string
 	for id := range set {

@@ -525,6 +525,9 @@ func TestEveryTextIsWorded(t *testing.T) {
 			used["tech.reason."+string(r)] = true
 		}
 	}
+	for _, r := range service.CountReasons() {
+		used["tech.reason."+string(r)] = true
+	}
 	used["tech.enter.wrong-"+byCode], used["tech.enter.wrong-"+byCard] = true, true
 	for _, k := range []devices.CardKind{devices.CardResident, devices.CardHMT, devices.CardForeignPR2017, devices.CardForeignPR2023} {
 		used["tech.kind."+string(k)] = true
