@@ -24,7 +24,7 @@ var proofsPage = pageOf(`现场核验 In person`, `<section><h2>当班 Duty</h2>
 {{range .Is.Open}}<tr class="about" data-call="{{.ID}}"><td class="long">{{.Terminal}}<br>{{.Place}}</td><td class="long">{{.Masked}}</td><td>{{.Number}}</td><td>{{words "shown" .Shown}}</td><td>{{day .Made}}</td><td>{{day .Until}}</td></tr>
 <tr><td colspan="6"><form class="vouch" method="post" action="/proofs/{{.ID}}" autocomplete="off"><input type="hidden" name="act" value="confirm"><label>屏幕上的编号 Number on the screen <input name="number" inputmode="numeric" required pattern="[0-9]{4}" maxlength="4" size="6"></label>
 <label>证件 Document <select name="document" required><option value="">—</option>{{range $.Is.Documents}}<option value="{{.}}">{{words "document" .}}</option>{{end}}</select></label>
-<label><input type="checkbox" name="seen" value="yes" required> 已看过证件原件 I saw the document itself</label><label><input type="checkbox" name="matches" value="yes" required> 人证一致 It shows this person</label><button class="confirm">确认是本人 Confirm</button></form>
+<label><input type="checkbox" name="saw" value="yes" required> 已看过证件原件 I saw the document itself</label><label><input type="checkbox" name="same" value="yes" required> 人证一致 It shows this person</label><button class="confirm">确认是本人 Confirm</button></form>
 <form class="decline" method="post" action="/proofs/{{.ID}}"><input type="hidden" name="act" value="refuse"><label>原因 Reason <select name="reason" required><option value="">—</option>{{range $.Is.Reasons}}<option value="{{.}}">{{why .}}</option>{{end}}</select></label><button class="refuse">不能确认 Refuse</button></form></td></tr>
 {{else}}<tr><td colspan="6">—</td></tr>{{end}}</tbody></table></section>
 <section><h2>最近一小时 The last hour</h2><table id="ended"><thead><tr><th>呼叫 Called</th><th>终端 Terminal</th><th>姓名 Name</th><th>结果 Outcome</th><th>由 By</th></tr></thead><tbody>
@@ -193,7 +193,7 @@ func (s *Server) proofDecide(w http.ResponseWriter, r *http.Request) {
 	id, by, err := r.PathValue("id"), Operator{Who: who.ID}, error(nil)
 	switch r.PostFormValue("act") {
 	case "confirm":
-		if r.PostFormValue("seen") != "yes" || r.PostFormValue("matches") != "yes" {
+		if r.PostFormValue("saw") != "yes" || r.PostFormValue("same") != "yes" {
 			s.refusePage(w, r, errForm, "请先核对证件和本人，再勾选 Compare document and person first, and tick both")
 			return
 		}

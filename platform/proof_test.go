@@ -23,7 +23,7 @@ import (
 
 // vouching is the form of whoever has compared person and document.
 func vouching(number string) url.Values {
-	return url.Values{"act": {"confirm"}, "number": {number}, "document": {"resident"}, "seen": {"yes"}, "matches": {"yes"}}
+	return url.Values{"act": {"confirm"}, "number": {number}, "document": {"resident"}, "saw": {"yes"}, "same": {"yes"}}
 }
 
 // calls asks for a member of staff.
@@ -96,8 +96,8 @@ func TestAMemberOfStaffVouchesForAPerson(t *testing.T) {
 	}
 	for what, f := range map[string]url.Values{
 		"nothing ticked": {"act": {"confirm"}, "number": {c.Number}, "document": {"resident"}},
-		"not the person": {"act": {"confirm"}, "number": {c.Number}, "document": {"resident"}, "seen": {"yes"}},
-		"no document":    {"act": {"confirm"}, "number": {c.Number}, "seen": {"yes"}, "matches": {"yes"}},
+		"not the person": {"act": {"confirm"}, "number": {c.Number}, "document": {"resident"}, "saw": {"yes"}},
+		"no document":    {"act": {"confirm"}, "number": {c.Number}, "saw": {"yes"}, "same": {"yes"}},
 		"another number": vouching(otherThan(c.Number)),
 		"no reason":      {"act": {"refuse"}},
 		"an own reason":  {"act": {"refuse"}, "reason": {"I do not like it"}},

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// A way proves the person who is there: a new one is a line in [ways] and its words "svc.way.ID" and "svc.way.ID.about".
+// A way proves the person who is there; a new one is a line in [ways].
 type way struct {
-	id string // in an item's file, and of its option on the screen
+	id          string // in an item's file, and of its option on the screen
+	name, about Text   // of the option
 	// offered tells whether the way can be begun here and now; nil means always. It may ask the platform, within ctx, and stays silent.
 	offered func(ctx context.Context, j *Journey, s *verifyStep) bool
 	// prove leaves a token in the visit. It returns errAnotherWay when the citizen wants another one, which it offers when others is set,
@@ -25,9 +26,9 @@ var ways []way
 
 func init() {
 	ways = []way{
-		{id: "code", prove: proveByCode},
-		{id: "fingerprint", offered: fingersThere, prove: proveByFinger},
-		{id: "staff", offered: staffThere, prove: proveByStaff},
+		{id: "code", name: T("svc.way.code"), about: T("svc.way.code.about"), prove: proveByCode},
+		{id: "fingerprint", name: T("svc.way.fingerprint"), about: T("svc.way.fingerprint.about"), offered: fingersThere, prove: proveByFinger},
+		{id: "staff", name: T("svc.way.staff"), about: T("svc.way.staff.about"), offered: staffThere, prove: proveByStaff},
 	}
 }
 
@@ -128,7 +129,7 @@ func chooseWay(ctx context.Context, j *Journey, all []way, hint Text) (way, erro
 		p.Hint = T("svc.way.hint")
 	}
 	for _, w := range all {
-		p.Options = append(p.Options, Option{ID: w.id, Label: T("svc.way." + w.id), Detail: T("svc.way." + w.id + ".about")})
+		p.Options = append(p.Options, Option{ID: w.id, Label: w.name, Detail: w.about})
 	}
 	a, err := ask[Chosen](ctx, j, p)
 	if err != nil {

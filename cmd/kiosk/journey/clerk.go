@@ -119,7 +119,7 @@ func (c *Clerk) Vouch(ctx context.Context, terminal, number string) error {
 	if m == nil {
 		return fmt.Errorf("no call of %s on the page", terminal)
 	}
-	if strings.Contains(page, number) {
+	if regexp.MustCompile(`[>"\s]` + number + `[<"\s]`).MatchString(page) {
 		return errors.New("the number of the screen stands on the page")
 	}
 	other := "0000"
@@ -127,7 +127,7 @@ func (c *Clerk) Vouch(ctx context.Context, terminal, number string) error {
 		other = "0001"
 	}
 	say := func(number string, want int) error {
-		return c.form(ctx, "/proofs/"+m[1], want, "act", "confirm", "number", number, "document", "resident", "seen", "yes", "matches", "yes")
+		return c.form(ctx, "/proofs/"+m[1], want, "act", "confirm", "number", number, "document", "resident", "saw", "yes", "same", "yes")
 	}
 	if err := say(other, http.StatusBadRequest); err != nil {
 		return fmt.Errorf("another number: %w", err)
