@@ -619,11 +619,11 @@ func (s *Server) decideCard(ctx context.Context, key string, rev int64, approve 
 			return ErrDecided
 		}
 		if approve {
-			p, err := tx.Proven(key)
-			if ignoreNoRow(err) != nil {
+			all, err := tx.Proven(key)
+			if err != nil {
 				return err
 			}
-			if p.By != "" && p.By == by.Who {
+			if slices.ContainsFunc(all, func(p ProvenRow) bool { return p.By == by.Who && p.By != "" }) {
 				return ErrVouched
 			}
 		}

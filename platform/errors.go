@@ -69,6 +69,7 @@ var (
 	errPicture         = register("E-PICTURE", 422, "a picture is not of the kind or size that it must be", "takes it again; after that refers the citizen to the window")
 	errNoStaff         = register("E-NO-STAFF", 409, "no member of staff can be called to this terminal now", "offers the other ways of proving who it is")
 	errStaffLocked     = register("E-STAFF-LOCKED", 429, "staff were called too often in this visit, at this terminal or for this person, or said that it is somebody else", "offers the other ways of proving who it is, or refers the citizen to the window")
+	errVouched         = register("E-VOUCHED", 409, "the member of staff who vouched for the person has approved the application", "asks for another member of staff, or another way")
 	errCardRefused     = register("E-CARD-REFUSED", 409, "the person may not have a card of this kind now", "asks again whether the person may, and tells why not")
 	errCardOpen        = register("E-CARD-OPEN", 409, "an application of this person is under way", "asks again whether the person may, and goes on with that one")
 	errCardState       = register("E-CARD-STATE", 409, "the application is not where this is possible", "asks how it stands, and goes by that")

@@ -24,7 +24,7 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request, body []byte) {
 		s.fail(w, err)
 		return
 	}
-	person, err := s.citizenOf(r.Context(), q.Token)
+	person, tok, err := s.provenBy(r.Context(), q.Token)
 	if err != nil {
 		s.fail(w, err)
 		return
@@ -50,6 +50,17 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request, body []byte) {
 			return errNotFound
 		}
 		if err != nil {
+			return err
+		}
+		if tok.By != "" {
+			// Nobody alone both approves an application and says to whom its card goes.
+			if a, err := tx.Card(c.ID); ignoreNoRow(err) != nil {
+				return err
+			} else if err == nil && a.By == tok.By {
+				return errVouched
+			}
+		}
+		if err := tx.PutProven(tok.proven(c.ID, s.now())); err != nil {
 			return err
 		}
 		l = wire.Lease{State: c.State}

@@ -27,7 +27,7 @@ var cardPage = pageOf(`证件审核 Card`, `{{with .Is}}<section id="card"><h2>{
 <table><tbody>{{range .Rows}}<tr><th>{{index .Label "zh"}} {{index .Label "en"}}</th><td class="long">{{.Value}}</td></tr>{{end}}
 {{if .NameImage}}<tr><th>姓名字形 Name as drawn</th><td><img src="/cards/{{.Card.Key}}/name" height="40" alt="姓名 name"></td></tr>{{end}}
 <tr><th>领取凭证 Voucher</th><td>{{.Voucher}}</td></tr><tr><th>代办 By a guardian</th><td>{{if .Guardian}}是 yes{{else}}否 no{{end}}</td></tr><tr><th>人脸同意 Face agreed</th><td>{{if .Card.Agreed}}是 yes{{else}}否 no{{end}}</td></tr>
-<tr><th>本人核验 Proved by</th><td id="proved">{{if .Proved.Way}}{{words "way" .Proved.Way}}{{with .Proved.By}} · {{.}}{{end}}{{if .Proved.By}} · {{day .Proved.At}}{{end}}{{else}}—{{end}}</td></tr>
+<tr><th>本人核验 Proved by</th><td id="proved" class="long">{{range .Proved}}{{words "way" .Way}}{{with .By}} · {{.}}{{end}} · {{day .At}}<br>{{else}}—{{end}}</td></tr>
 <tr><th>申请时间 Made</th><td>{{day .Card.Made}}</td></tr><tr><th>终端 Terminal</th><td>{{.Card.Terminal}}</td></tr></tbody></table></section>
 <section><h2>照片检查 Checks {{.Card.Profile}}</h2><table id="checks"><tbody>{{range .Card.Checks}}<tr><td>{{.Name}}</td><td>{{.Value}}</td><td class="{{if .OK}}ok{{else}}bad{{end}}">{{if .OK}}✓{{else}}✗{{end}}</td></tr>{{else}}<tr><td>无：登记机关的照片 none: the register's picture</td></tr>{{end}}</tbody></table></section>
 {{if eq .Card.State "waiting"}}<section><form method="post" action="/cards/{{.Card.Key}}/decide"><input type="hidden" name="rev" value="{{.Card.Rev}}"><input type="hidden" name="act" value="approve"><button id="approve">通过 Approve</button></form>
@@ -84,7 +84,7 @@ type cardView struct {
 	Guardian   bool
 	NameImage  bool
 	Photo, Ink bool
-	Proved     ProvenRow
+	Proved     []ProvenRow
 }
 
 // cardShow shows one application whole, after it was kept who looks at it.
@@ -96,7 +96,7 @@ func (s *Server) cardShow(w http.ResponseWriter, r *http.Request) {
 		if is.Card, err = tx.Card(r.PathValue("key")); err != nil {
 			return err
 		}
-		if is.Proved, err = tx.Proven(is.Card.Key); ignoreNoRow(err) != nil {
+		if is.Proved, err = tx.Proven(is.Card.Key); err != nil {
 			return err
 		}
 		p, err := s.openPerson(tx, is.Card.Key)

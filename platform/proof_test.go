@@ -178,6 +178,53 @@ func TestWhoeverVouchedDoesNotApprove(t *testing.T) {
 	}
 }
 
+// Nor does whoever approved an application say to whom its card goes, or whoever said so approve it.
+func TestWhoeverApprovedDoesNotVouch(t *testing.T) {
+	l, p, _ := onDuty(t)
+	for _, n := range []string{"bai", "gao"} {
+		l.account(n, staff.Clerk)
+		if err := l.BeginDuty(t.Context(), "s", time.Hour, Operator{Who: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	visits := 0
+	vouchedBy := func(who string) string {
+		t.Helper()
+		visits++
+		c, refused := p.calls(1, fmt.Sprint("v", visits))
+		if refused != "" {
+			t.Fatal(refused)
+		}
+		if err := l.Vouch(t.Context(), c.ID, c.Number, "resident", Operator{Who: who}); err != nil {
+			t.Fatal(err)
+		}
+		return p.callNow(c.ID).Token
+	}
+	a := application(t, uuid.NewString(), vouchedBy("chen"), 1)
+	number := numberOf(t, 1)
+	p.sends(p.record(wire.TypeCaseOpened, a.Key, wire.CaseOpened{Item: "TID", ReceiptCode: a.Receipt, State: "SUBMITTED", At: time.Now(), Person: "李*雯", Last4: number[len(number)-4:]}))
+	if _, w := p.card("POST", "", a); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if _, w := p.lease(a.Receipt, vouchedBy("bai")); w.Code != 200 {
+		t.Fatalf("while it waits: %d %s", w.Code, w.Body)
+	}
+	for _, who := range []string{"chen", "bai"} {
+		if err := l.DecideCard(t.Context(), a.Key, 1, true, Operator{Who: who}); !errors.Is(err, ErrVouched) {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	if err := l.DecideCard(t.Context(), a.Key, 1, true, Operator{Who: "gao"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, w := p.lease(a.Receipt, vouchedBy("gao")); code(w) != "E-VOUCHED" {
+		t.Errorf("whoever approved: %d %s", w.Code, w.Body)
+	}
+	if _, w := p.lease(a.Receipt, vouchedBy("bai")); w.Code != 200 {
+		t.Errorf("somebody else: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestStaffWhoCannotVouchAreNotOffered(t *testing.T) {
 	l, p, b := onDuty(t)
 	offered := func(what string, is bool) {

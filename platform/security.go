@@ -24,7 +24,7 @@ type answerWriter struct {
 func (a *answerWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // unremarkable refusals belong to ordinary service and are not kept.
-var unremarkable = map[*APIError]bool{errNoRecord: true, errNoPhone: true, errNoStaff: true, errCodeWrong: true, errCodeExpired: true, errGap: true,
+var unremarkable = map[*APIError]bool{errNoRecord: true, errNoPhone: true, errNoStaff: true, errVouched: true, errCodeWrong: true, errCodeExpired: true, errGap: true,
 	errInProgress: true, errGlyph: true, errPicture: true, errCardRefused: true, errCardOpen: true, errBackend: true, errBusy: true, errInternal: true}
 
 const (

@@ -33,9 +33,9 @@ type ProofRows interface {
 	// Duties are those of a site.
 	Duties(site string) ([]DutyRow, error)
 
-	// PutProven keeps how the person of a case was proved; what is held stays.
+	// PutProven keeps how the person of a case was proved; each way, and each account that vouched, once.
 	PutProven(ProvenRow) error
-	Proven(caseID string) (ProvenRow, error)
+	Proven(caseID string) ([]ProvenRow, error) // the first first
 }
 
 // ProofRow is one call for a member of staff.
@@ -59,7 +59,7 @@ type DutyRow struct {
 	Since, Seen, Until time.Time
 }
 
-// ProvenRow is how the person of a case was proved.
+// ProvenRow is how the person of a case was proved, when the case began or when it went on.
 type ProvenRow struct {
 	Case, Way, By string
 	At            time.Time

@@ -114,9 +114,14 @@ func (t *sqlTx) PutProven(p ProvenRow) error {
 	return err
 }
 
-func (t *sqlTx) Proven(caseID string) (p ProvenRow, err error) {
-	var made string
-	err = t.row(`SELECT case_id, way, by_whom, at FROM proven WHERE case_id = ?`, []any{caseID}, &p.Case, &p.Way, &p.By, &made)
-	p.At = at(made)
-	return p, err
+func (t *sqlTx) Proven(caseID string) (all []ProvenRow, err error) {
+	err = t.rows(`SELECT case_id, way, by_whom, at FROM proven WHERE case_id = ? ORDER BY at, way, by_whom`, []any{caseID}, func(scan func(...any) error) error {
+		var p ProvenRow
+		var when string
+		err := scan(&p.Case, &p.Way, &p.By, &when)
+		p.At = at(when)
+		all = append(all, p)
+		return err
+	})
+	return all, err
 }

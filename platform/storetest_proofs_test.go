@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,18 +110,21 @@ func proofSuite(t *testing.T, e anEngine) {
 			return nil
 		})
 	})
-	t.Run("how a case's person was proved stays as it was", func(t *testing.T) {
-		first := ProvenRow{Case: "c", Way: WayStaff, By: "chen", At: moment}
+	t.Run("how a case's person was proved, each way once", func(t *testing.T) {
+		first, second := ProvenRow{Case: "c", Way: WayStaff, By: "chen", At: moment}, ProvenRow{Case: "c", Way: WayCode, At: moment.Add(time.Second)}
+		third := ProvenRow{Case: "c", Way: WayStaff, By: "bai", At: moment.Add(time.Minute)}
+		again := first
+		again.At = moment.Add(time.Hour)
 		update(t, a, func(tx Tx) error {
-			return errors.Join(tx.PutProven(first), tx.PutProven(ProvenRow{Case: "c", Way: WayCode, At: moment}))
+			return errors.Join(tx.PutProven(third), tx.PutProven(first), tx.PutProven(second), tx.PutProven(again))
 		})
 		update(t, b, func(tx Tx) error {
 			got, err := tx.Proven("c")
-			_, none := tx.Proven("d")
-			if err != nil || got != first || !errors.Is(none, ErrNoRow) {
-				t.Errorf("%+v %v %v", got, err, none)
+			none, nerr := tx.Proven("d")
+			if !slices.Equal(got, []ProvenRow{first, second, third}) || len(none) != 0 {
+				t.Errorf("%+v %+v", got, none)
 			}
-			return nil
+			return errors.Join(err, nerr)
 		})
 	})
 	t.Run("swept with what ran out", func(t *testing.T) {

@@ -214,6 +214,10 @@ func (j *Journey) resume(ctx context.Context, st Standing) error {
 		}
 		return j.e.cfg.Office.Resume(ctx, st.Receipt, j.v.token)
 	})
+	if errors.Is(err, ErrVouched) {
+		j.v.token = Token{} // the next try asks for another proof
+		return refer("same-staff", "E-VOUCHED", err)
+	}
 	if err != nil {
 		return platformTrouble(err)
 	}

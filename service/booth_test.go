@@ -43,6 +43,7 @@ type fakeOffice struct {
 	applied  int
 	token    string   // of the last application
 	agreed   bool     // of the last application: to the comparison of a face
+	vouched  string   // a token by whoever approved
 	permits  []string // blanks that were allowed
 	photos   [][]byte // that went out with permits, and came in with applications and comparisons
 	tamper   func(*service.Permit)
@@ -215,10 +216,13 @@ func (f *fakeOffice) Permit(_ context.Context, key, _, blank string) (service.Pe
 	return p, nil
 }
 
-func (f *fakeOffice) Resume(_ context.Context, receipt string, _ service.Token) (service.Resumed, error) {
+func (f *fakeOffice) Resume(_ context.Context, receipt string, token service.Token) (service.Resumed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hear()
+	if f.vouched == token.Value {
+		return service.Resumed{}, &service.PlatformError{Err: service.ErrVouched, Code: "E-VOUCHED"}
+	}
 	for _, a := range f.cases {
 		if a.receipt != receipt {
 			continue

@@ -23,8 +23,12 @@ type Staff interface {
 	CancelStaffCall(ctx context.Context, id string) error
 }
 
-// ErrNoStaff: nobody can be called now.
-var ErrNoStaff = errors.New("no member of staff can be called")
+// Errors of calls for staff.
+var (
+	ErrNoStaff = errors.New("no member of staff can be called")
+	// ErrVouched: whoever vouched has approved the application; for its card somebody else must.
+	ErrVouched = errors.New("whoever vouched has approved the application")
+)
 
 // Shown is what the person has shown to the terminal, for whoever comes.
 type Shown string

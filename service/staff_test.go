@@ -189,6 +189,23 @@ func TestAMemberOfStaffComes(t *testing.T) {
 			t.Errorf("%+v", told)
 		}
 	})
+	staffed("who has approved the application: somebody else must", func(t *testing.T, w *world) {
+		w.booth.office.vouched, w.booth.office.auto = "vouched", false
+		w.play(lines(toWays(w), []script.Line{script.On("choose", script.Choose("code")), script.On("verify", script.Enter("123456")), script.On("choose", script.Choose("self")),
+			script.On("form", script.Fill("phone", "")), script.On("choose", script.Choose("kept")), script.On("ink", script.Draw(ink(w.t))), script.On("review", script.Next()),
+			script.On("decision", script.Reply(service.Cancelled{}))})...)
+		w.booth.office.decide(service.StandingApproved, "")
+		var told service.Trouble
+		w.play(lines(toWays(w), []script.Line{script.On("choose", script.Choose("staff")), comes(w, service.StaffConfirmed, service.Text{}), script.On("choose", script.Choose("self")),
+			script.On("trouble", script.Look(func(p service.Prompt) { told = p.(service.Trouble) }, script.Next())),
+			script.On("home", script.Item("TID")), script.On("consent", script.Next()), script.On("identify", w.put()),
+			script.On("consent", script.Then(func() { w.reader.put(false) }, script.Reply(service.Cancelled{}))),
+			script.On("choose", script.Choose("code")), script.On("verify", script.Enter("123456")), script.On("choose", script.Choose("self"))}, w.done())...)
+		w.one(journal.Closed)
+		if told.What.ID != "svc.trouble.same-staff.what" || told.Code != "E-VOUCHED" {
+			t.Errorf("%+v", told)
+		}
+	})
 	makingCards(t, "nobody is there: a code is sent at once, as with a platform of before", func(t *testing.T, w *world) {
 		c := w.play(lines(toWays(w), []script.Line{script.On("verify", script.Look(func(p service.Prompt) {
 			if p.(service.EnterCode).Others {

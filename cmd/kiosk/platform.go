@@ -248,7 +248,7 @@ var meanings = map[string]error{
 	"E-NO-RECORD": service.ErrNoRecord, "E-NO-PHONE": service.ErrNoPhone, "E-CODE-WRONG": service.ErrWrongCode,
 	"E-CODE-LOCKED": service.ErrLocked, "E-FACE-OTHER": service.ErrOtherFace, "E-FACE-LOCKED": service.ErrLocked,
 	"E-FINGER-OTHER": service.ErrOtherFinger, "E-FINGER-POOR": service.ErrPoorFinger, "E-FINGER-LOCKED": service.ErrLocked,
-	"E-NO-STAFF": service.ErrNoStaff, "E-STAFF-LOCKED": service.ErrLocked,
+	"E-NO-STAFF": service.ErrNoStaff, "E-STAFF-LOCKED": service.ErrLocked, "E-VOUCHED": service.ErrVouched,
 	"E-BLANK": service.ErrNoPermit, "E-CARD-STATE": service.ErrNoPermit, "E-CODE-EXPIRED": service.ErrWrongCode, "E-IN-PROGRESS": service.ErrInProgress,
 	"E-MOVED": service.ErrMoved, "E-BACKEND": service.ErrBackendDown, "E-CHANNEL": service.ErrBackendDown, "E-BUSY": service.ErrPlatformBusy,
 }

@@ -13,7 +13,7 @@ CREATE INDEX proofs_visit ON proofs (terminal, visit);
 CREATE INDEX proofs_until ON proofs (until);
 CREATE TABLE duties (account TEXT PRIMARY KEY, site TEXT NOT NULL, since TEXT NOT NULL, seen TEXT NOT NULL, until TEXT NOT NULL);
 CREATE INDEX duties_site ON duties (site);
-CREATE TABLE proven (case_id TEXT PRIMARY KEY, way TEXT NOT NULL, by_whom TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE proven (case_id TEXT NOT NULL, way TEXT NOT NULL, by_whom TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (case_id, way, by_whom));
 ALTER TABLE tokens ADD COLUMN way TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN by_whom TEXT NOT NULL DEFAULT '';
 
