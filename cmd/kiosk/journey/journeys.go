@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/sync/journal"
@@ -40,6 +41,8 @@ type Journey struct {
 	Declared []Declared
 	// Blanks: blank cards are loaded, and written down, before the terminal starts.
 	Blanks bool
+	// Fingers: the terminal has a fingerprint sensor, and the city compares.
+	Fingers bool
 	// Elsewhere goes on at a second terminal of the same hall, when all visits here are over.
 	Elsewhere *Journey
 	// Fee changes the prices; nil leaves them.
@@ -59,7 +62,7 @@ type Act func(ctx context.Context, s *Stage, now Screen) error
 func Journeys() []Journey {
 	return []Journey{
 		certificate(), query(), guideOffline(), hotlineOffline(), walkAway(), cardPulled(), paperOut(), cardLeft(),
-		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDByStaff(), temporaryIDLeft(), temporaryIDRibbon(),
+		outputLeft(), powerCut(), linkDown(), temporaryID(), slipUnplugged(), technician(), provision(), temporaryIDLater(), temporaryIDByCode(), temporaryIDByFinger(), temporaryIDByStaff(), temporaryIDLeft(), temporaryIDRibbon(),
 		temporaryIDSecond(), temporaryIDRejected(), temporaryIDTwice(), temporaryIDJam(), temporaryIDPower(), temporaryIDSmeared(), temporaryIDVoucher(),
 		temporaryIDLate(), temporaryIDUnpaid(), temporaryIDPaysLater(), temporaryIDExempt(), temporaryIDChild(), temporaryIDOther(), temporaryIDBadVoucher(), temporaryIDEBillLater(), temporaryIDTicket(),
 	}
@@ -310,6 +313,50 @@ func otherwise(ctx context.Context, s *Stage, now Screen) error {
 		return s.Tap(ctx, "otherwise")
 	}
 	return s.Tap(ctx, "next")
+}
+
+// temporaryIDByFinger: a dry finger first, then a good one.
+func temporaryIDByFinger() Journey {
+	j := card(Journey{Name: "temporary-id-fingerprint", Tells: "a temporary identity card without one's face compared: a finger on the sensor, too dry at first", Fingers: true,
+		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0), seen("finger"))},
+		map[string]Act{"consent": func(ctx context.Context, s *Stage, now Screen) error {
+			s.bump("consent")
+			if _, other := now.Find("otherwise"); other && s.count("consent") == 2 { // the face's; the finger's comes after it
+				return s.Tap(ctx, "otherwise")
+			}
+			return s.Tap(ctx, "next")
+		}, "choose": func(ctx context.Context, s *Stage, now Screen) error {
+			if _, ways := now.Find("option.fingerprint"); ways {
+				return s.Tap(ctx, "option.fingerprint")
+			}
+			return chooseFirst(ctx, s, now)
+		}, "finger": layFinger})
+	j.After = func(_ context.Context, s *Stage) error {
+		seen, sensor := s.world.Prints(), s.world.Sensor.State()
+		if len(seen) != 1 || !seen[0].Same || sensor.Sent != 2 || len(s.world.Codes()) != 0 {
+			return fmt.Errorf("%d comparisons, %d pictures sent, %d codes: expected one comparison of the second of two pictures, and no code", len(seen), sensor.Sent, len(s.world.Codes()))
+		}
+		s.Note(fmt.Sprintf("the city compared one finger, likeness %.2f", seen[0].Score))
+		return nil
+	}
+	return j
+}
+
+// layFinger does what stands on the screen: it is laid down, left there while its picture comes, lifted, and laid down again.
+func layFinger(_ context.Context, s *Stage, _ Screen) error {
+	finger := sim.FingerOf(sim.People()[1].Number, 1) // the right thumb of whoever's card lay on the reader
+	s.bump("finger")
+	switch s.count("finger") {
+	case 1:
+		s.Note("a dry finger")
+		s.world.Sensor.PutFinger(finger, sim.Press{Dry: true})
+	case 3, 5:
+		s.world.Sensor.LiftFinger()
+	case 4:
+		s.Note("a good one, laid down aslant")
+		s.world.Sensor.PutFinger(finger, sim.Press{X: 12, Y: -8, Turn: 11, Stretch: 0.5})
+	}
+	return nil
 }
 
 func temporaryIDLeft() Journey {

@@ -96,7 +96,7 @@ func open(ctx context.Context, j Journey, opt Options, sum *Summary, beside *Wor
 	if err != nil {
 		return s, fmt.Errorf("stage: %w", err)
 	}
-	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera, Pictures: opt.Pictures, NetCamera: opt.Pictures != nil, PageTime: opt.PageTime, Beside: beside, Fee: j.Fee}
+	world := WorldOptions{Dir: run, Papers: opt.Dir, Camera: opt.Camera, Pictures: opt.Pictures, NetCamera: opt.Pictures != nil, PageTime: opt.PageTime, Beside: beside, Fee: j.Fee, Fingers: j.Fingers}
 	if opt.USB != "" {
 		world.ReaderUSB = &sim.USBOptions{Split: opt.USB == "split", Port: 1}
 		world.ReceiptUSB = &sim.USBOptions{Serial: "P-1", Port: 2}

@@ -25,6 +25,7 @@ import (
 	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/facesim"
+	"github.com/budayang/kiosk/platform/fingersim"
 	"github.com/budayang/kiosk/service/cardface"
 	"github.com/budayang/kiosk/sync/journal"
 )
@@ -44,6 +45,8 @@ type WorldOptions struct {
 	Motion        time.Duration
 	NetCamera     bool
 	Pictures      [][]byte // what it shows; nil: somebody who sits well
+	// Fingers gives the terminal a fingerprint sensor, and the city a server that compares; two fingers of each sample person are enrolled.
+	Fingers bool
 	// Beside is the world of another terminal of the same hall, whose platform, citizens and channel this one shares; it must be
 	// closed after this one.
 	Beside *World
@@ -61,9 +64,11 @@ type World struct {
 	phone  *pocket
 	store  platform.Store
 	faces  *facesim.Server
+	prints *fingersim.Server // nil without Fingers
 	till   *till
 	Cards  *sim.CardDispenser
-	Camera *sim.Camera // nil where the camera is a file
+	Camera *sim.Camera       // nil where the camera is a file
+	Sensor *sim.FingerSensor // nil without Fingers
 	// Scanner reads what people hold before it; Eye reads the card that was just printed, inside the machine.
 	Scanner, Eye *sim.CodeScanner
 	people       []sim.Card // beside the sample cards
@@ -169,7 +174,10 @@ func (w *World) startPlatform(ctx context.Context) (err error) {
 	if err == nil {
 		cfg := platform.Config{Dir: dir, Store: w.store, Queue: hallWindows, SMS: w.phone, BaseURL: "https://" + w.address,
 			Backends: []platform.BackendConfig{faces}, Pay: w.till.config(w.opt.Fee)}
-		if w.opt.Crowd > 0 {
+		if w.opt.Fingers {
+			err = w.enrolFingers(&cfg)
+		}
+		if err == nil && w.opt.Crowd > 0 {
 			err = w.gather(ctx, &cfg)
 		}
 		if err == nil {
@@ -192,6 +200,25 @@ func (w *World) startPlatform(ctx context.Context) (err error) {
 	return nil
 }
 
+// enrolFingers starts the city's fingerprint server, which has the right thumb and forefinger of everybody who exists.
+func (w *World) enrolFingers(cfg *platform.Config) (err error) {
+	if w.prints, err = fingersim.Start(time.Now); err != nil {
+		return err
+	}
+	for _, p := range sim.People() {
+		for n := 1; n <= 2; n++ {
+			f := sim.FingerOf(p.Number, n)
+			w.prints.Enrol(p.Number, f.Picture(sim.Press{Grain: 4711}, 256, 288), 256, 288, 500)
+		}
+	}
+	b, err := w.prints.Backend()
+	cfg.Backends = append(cfg.Backends, b)
+	return err
+}
+
+// Prints are the comparisons of fingers so far.
+func (w *World) Prints() []fingersim.Seen { return w.prints.Seen() }
+
 func (w *World) startDevices() (err error) {
 	w.Props, err = sim.StartBench(sim.BenchOptions{Dir: w.opt.Dir, Out: w.opt.Papers,
 		Reader:  sim.ReaderOptions{Line: sim.LineOptions{USB: w.opt.ReaderUSB}},
@@ -211,6 +238,11 @@ func (w *World) startDevices() (err error) {
 			pictures = [][]byte{boothPicture}
 		}
 		if w.Camera, err = sim.StartCamera(sim.CameraOptions{Pictures: pictures}); err != nil {
+			return err
+		}
+	}
+	if w.opt.Fingers {
+		if w.Sensor, err = sim.StartFingerSensor(sim.FingerSensorOptions{Line: sim.LineOptions{Dir: w.opt.Dir}}); err != nil {
 			return err
 		}
 	}
@@ -363,6 +395,9 @@ driver = "video"
 %s
 `, w.id, w.no, siteName, w.no, width, height, lang, p.Warn, p.End, w.Link.Addr(), w.Props.Reader.URI(), w.Props.Receipt.URI(), w.Props.Document.URI(), w.Props.CardPrinter.URI(),
 		w.Props.Cabinet.URI(), w.Props.Cabinet.URI(), w.Cards.URI(), w.Eye.URI(), w.Scanner.URI(), cmp.Or(w.opt.Camera, fmt.Sprintf("uri = %q\nrate = 20", w.cameraURI())))
+	if w.Sensor != nil {
+		text += fmt.Sprintf("\n[device.fingerprint]\ndriver = \"grow\"\nuri = %q\nprofile = \"r307\"\n", w.Sensor.URI())
+	}
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -439,6 +474,9 @@ func (w *World) Close() error {
 	if w.Camera != nil {
 		errs = append(errs, w.Camera.Close())
 	}
+	if w.Sensor != nil {
+		errs = append(errs, w.Sensor.Close())
+	}
 	for _, s := range []*sim.CodeScanner{w.Scanner, w.Eye} {
 		if s != nil {
 			errs = append(errs, s.Close())
@@ -462,6 +500,9 @@ func (w *World) Close() error {
 	}
 	if w.faces != nil {
 		errs = append(errs, w.faces.Close())
+	}
+	if w.prints != nil {
+		errs = append(errs, w.prints.Close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(w.opt.Dir))...)
 }
