@@ -217,7 +217,11 @@ func (l *laying) guide(ctx context.Context, at FingerPhase, do func(ctx context.
 			case <-askCtx.Done():
 			}
 		})
-		answer, asked = ask[Answer](askCtx, l.j, LayFinger{Page: l.j.page(), Phase: phase, Problem: l.problem, Left: l.left, Others: l.others})
+		p := LayFinger{Page: l.j.page(), Phase: phase, Problem: l.problem, Left: l.left, Others: l.others}
+		if phase == FingerComes { // of another picture than that with the problem
+			p.Problem = Text{}
+		}
+		answer, asked = ask[Answer](askCtx, l.j, p)
 		came(nil)
 		watching.Wait()
 		ended = !errors.Is(asked, errCame)

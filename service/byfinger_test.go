@@ -178,8 +178,8 @@ func TestAFingerIsCompared(t *testing.T) {
 		var s stood
 		w.play(lines(toWays(w), agree, at(&s, 10), rest(w))...)
 		w.one(journal.Closed)
-		want := []string{"lay  3", "comes  3", "lift svc.finger.dry 3", "lay svc.finger.dry 3", "lift svc.finger.wet 3", "lay svc.finger.wet 3", "comes svc.finger.wet 3",
-			"lift svc.finger.blur 3", "lay svc.finger.blur 3", "comes svc.finger.blur 3"}
+		want := []string{"lay  3", "comes  3", "lift svc.finger.dry 3", "lay svc.finger.dry 3", "lift svc.finger.wet 3", "lay svc.finger.wet 3", "comes  3",
+			"lift svc.finger.blur 3", "lay svc.finger.blur 3", "comes  3"}
 		if !slices.Equal(s.words, want) || w.plat.compared != 1 || g.lifted != 3 {
 			t.Errorf("%q, %d comparisons", s.words, w.plat.compared)
 		}

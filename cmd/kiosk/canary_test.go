@@ -23,6 +23,8 @@ import (
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"github.com/budayang/kiosk/cmd/kiosk/journey"
+	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/service"
 	"github.com/budayang/kiosk/service/script"
 )
@@ -238,6 +240,13 @@ func TestNoFaceStaysBehind(t *testing.T) {
 		marks[name+" in hex"] = []byte(hex.EncodeToString(raw))
 		marks[name+" in base64"] = []byte(base64.StdEncoding.EncodeToString(raw))[:6]
 	}
+	h.noneLeft(tmp, marks)
+}
+
+// noneLeft looks for marks of pictures in the terminal's files, in temporary files and in its log.
+func (h *hall) noneLeft(tmp string, marks map[string][]byte) {
+	t := h.t
+	t.Helper()
 	looked := 0
 	for _, root := range []string{h.cfg.Terminal.Data, tmp} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -272,6 +281,67 @@ func TestNoFaceStaysBehind(t *testing.T) {
 	if looked < 3 {
 		t.Errorf("only %d files were looked at", looked)
 	}
+}
+
+// TestNoFingerStaysBehind plays a temporary identity card by a finger, and then looks for pieces of the finger's picture in everything that the
+// terminal leaves: as pixels, as the wire has them, in hex and in base64.
+func TestNoFingerStaysBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays a whole journey")
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	h := hallWith(t, journey.WorldOptions{Fingers: true})
+	if err := h.LoadBlanks(); err != nil {
+		t.Fatal(err)
+	}
+	ink, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", "receipt.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	finger, press := sim.FingerOf(sim.People()[1].Number, 2), sim.Press{X: 7, Turn: -6}
+	s := h.play(script.New(slices.Concat(arrive("TID"), []script.Line{
+		script.On("consent", script.Next()), script.On("identify", script.Then(func() { _ = h.Props.PutCard("李晓雯") }, script.Wait())),
+		script.On("consent", script.Reply(service.Cancelled{})), script.On("choose", script.Choose("fingerprint")), script.On("consent", script.Next()),
+		script.On("finger", script.Then(func() { h.Sensor.PutFinger(finger, press) }, script.Wait())),
+		script.On("finger", script.Then(h.Sensor.LiftFinger, script.Wait())), script.Maybe("wait", script.Wait()),
+		script.On("choose", script.Choose("self")), script.Maybe("wait", script.Wait()), script.On("form", script.Fill("phone", "")),
+		script.On("photo", script.Wait()), script.On("pick-photo", script.Choose("0")), script.On("ink", script.Draw(ink)), script.On("review", script.Next()),
+		script.Maybe("wait", script.Wait()), script.On("decision", script.Leave()),
+	})...))
+	h.until("the application is at the platform", time.Minute, func() bool { return len(h.CasesAtPlatform()) == 1 })
+	s.end()
+	if seen := h.Prints(); len(seen) != 1 || !seen[0].Same {
+		t.Fatalf("comparisons: %+v", seen)
+	}
+	press.Grain++ // it is the first finger that was laid down
+	pixels, marks := finger.Picture(press, 256, 288), map[string][]byte{}
+	for _, y := range []int{90, 144, 200} {
+		row := pixels[y*256+110 : y*256+152]
+		packed := make([]byte, 0, len(row)/2)
+		for i := 0; i < len(row); i += 2 {
+			packed = append(packed, row[i]&0xF0|row[i+1]>>4)
+		}
+		for name, raw := range map[string][]byte{"pixels": row, "half bytes": packed} {
+			name = fmt.Sprintf("%s of row %d", name, y)
+			marks[name] = raw
+			marks[name+" in hex"] = []byte(hex.EncodeToString(raw))
+			for shift := range 3 {
+				marks[fmt.Sprintf("%s in base64 at %d", name, shift)] = []byte(base64.StdEncoding.EncodeToString(raw[shift : shift+18])[:24])
+			}
+		}
+	}
+	// The marks are found where a picture is; otherwise that none is found would mean nothing.
+	found := 0
+	for _, mark := range marks {
+		if bytes.Contains(pixels, mark) || strings.Contains(base64.StdEncoding.EncodeToString(pixels), string(mark)) || strings.Contains(hex.EncodeToString(pixels), string(mark)) {
+			found++
+		}
+	}
+	if found != 9 { // of each row: plain, in hex, and in base64 at one of three places
+		t.Errorf("%d marks are in the picture itself", found)
+	}
+	h.noneLeft(tmp, marks)
 }
 
 // A crash leaves no picture of the memory.
