@@ -149,7 +149,7 @@ func (c *Clerk) ApprovesNot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !regexp.MustCompile(`id="proved">[^<]*现场核验[^<]* · ` + regexp.QuoteMeta(c.name)).MatchString(page) {
+	if !regexp.MustCompile(`id="proved"[^>]*>[^<]*现场核验[^<]* · ` + regexp.QuoteMeta(c.name)).MatchString(page) {
 		return errors.New("the reviewer's page does not say who vouched")
 	}
 	return c.form(ctx, "/cards/"+m[1]+"/decide", http.StatusBadRequest, "act", "approve", "rev", "1")
