@@ -72,7 +72,7 @@ func blankChoices(d DoubtRow, paid bool) []choice {
 // moneyChoices are what may be done about a matter of a bill. One that is not known ends by itself when the channel says.
 func moneyChoices(kind string) []choice {
 	switch kind {
-	case pay.MatterAmount:
+	case pay.MatterAmount, matterKept:
 		return []choice{{Act: actReturn}}
 	case pay.MatterRefund:
 		return []choice{{Act: actReturn}, {Act: actByHand}}
@@ -109,6 +109,9 @@ func matterOf(tx Tx, ref string) (*pay.Account, pay.Matter, error) {
 		if m.Kind == part[1] && m.Ref == part[2] && m.Ended.IsZero() {
 			return a, m, nil
 		}
+	}
+	if m, kept := keptMatter(a, part[2]); kept && part[1] == matterKept {
+		return a, m, nil
 	}
 	return nil, pay.Matter{}, ErrNoRow
 }

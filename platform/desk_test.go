@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -448,6 +449,99 @@ func TestTwoPeopleDecideAboutMoney(t *testing.T) {
 				t.Errorf("%+v", pd)
 			}
 		}
+	}
+}
+
+// TestTwoPeopleDecideAboutMoneyAtAShell: the same rows as the page's, and neither alone is enough.
+func TestTwoPeopleDecideAboutMoneyAtAShell(t *testing.T) {
+	x := newTill(t)
+	p := x.terminal("990000-0001")
+	l := &loginRig{Server: x.s, t: t}
+	bai := l.account("bai", staff.Clerk)
+	d := NewMoneyDesk(l.store, nil)
+	ctx := t.Context()
+	_, a := p.applies(x.box, 0)
+	x.decide(a.Key, true)
+	b := x.pays(p, a.Key)
+	payment := func() string {
+		t.Helper()
+		var tx string
+		for _, o := range x.sim.Orders() {
+			for _, pd := range o.Payments {
+				tx = pd.Transaction
+			}
+		}
+		return tx
+	}()
+	second := func(id string) {
+		t.Helper()
+		before := p.bill("GET", "/"+b.Number, nil, 200)
+		if err := d.Confirm(ctx, id, "op.chen"); !errors.Is(err, ErrSecond) {
+			t.Errorf("whoever proposed confirms: %v", err)
+		}
+		if is := p.bill("GET", "/"+b.Number, nil, 200); is.State != before.State || !slices.Equal(is.Refunds, before.Refunds) {
+			t.Errorf("one person alone moved money: %+v, then %+v", before, is)
+		}
+		if err := d.Confirm(ctx, id, "op.bai"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Confirm(ctx, id, "op.li"); !errors.Is(err, ErrDecided) {
+			t.Errorf("confirmed twice: %v", err)
+		}
+	}
+	for _, bad := range []struct{ bill, payment, who, why string }{{b.Number, "nobody's", "op.chen", "x"}, {"99000026112900009999", payment, "op.chen", "x"},
+		{b.Number, payment, "", "x"}, {b.Number, payment, "op.chen", " "}} {
+		if _, err := d.ProposeReturn(ctx, bad.bill, bad.payment, bad.who, bad.why); err == nil {
+			t.Errorf("proposed: %+v", bad)
+		}
+	}
+	// Of a payment with which nothing is wrong: proposed, seen at the page, taken back, proposed again and confirmed there.
+	id, err := d.ProposeReturn(ctx, b.Number, payment, "op.chen", "entered by mistake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open, err := d.Open(ctx); err != nil || len(open) != 1 || open[0].By != "op.chen" {
+		t.Errorf("%+v %v", open, err)
+	}
+	if _, err := d.ProposeReturn(ctx, b.Number, payment, "op.bai", "the same"); !errors.Is(err, ErrDecided) {
+		t.Errorf("proposed twice: %v", err)
+	}
+	if list := bai.send("GET", "/desk", nil).Body.String(); !strings.Contains(list, "/desk/"+id) {
+		t.Error("the proposal is not on the page")
+	}
+	if err := d.Refuse(ctx, id, "op.chen", "taken back"); err != nil {
+		t.Fatal(err)
+	}
+	x.sim.Steer(func(f *paysim.Faults) { f.RefuseRefund = 2 })
+	if _, err = d.ProposeReturn(ctx, b.Number, payment, "op.chen", "the citizen asked for it"); err != nil {
+		t.Fatal(err)
+	}
+	if w := bai.send("POST", "/desk/"+l.open().ID, url.Values{"act": {"confirm"}}); w.Code != 303 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	x.until(p, b.Number, wire.BillReturning, "desk refused")
+	if id, err = d.ProposeReturn(ctx, b.Number, payment, "op.chen", "channel says try again"); err != nil {
+		t.Fatal(err)
+	}
+	second(id)
+	x.until(p, b.Number, wire.BillReturning, "desk refused", "desk refused")
+	var refund string
+	_ = l.store.View(ctx, func(tx Tx) error {
+		is, err := tx.Bill(b.Number)
+		for _, m := range is.Matters {
+			if m.Ended.IsZero() {
+				refund = m.Ref
+			}
+		}
+		return err
+	})
+	if id, err = d.ProposeByHand(ctx, refund, "op.chen", "cash at the window"); err != nil {
+		t.Fatal(err)
+	}
+	second(id)
+	x.until(p, b.Number, wire.BillReturned, "desk refused", "desk by-hand")
+	if _, err := d.ProposeByHand(ctx, refund, "op.chen", "cash at the window"); !errors.Is(err, ErrNoRow) {
+		t.Errorf("paid by hand twice: %v", err)
 	}
 }
 

@@ -207,6 +207,21 @@ func moneyOnDesk(tx Tx, who string) (out []deskMatter, err error) {
 			out = append(out, deskMatter{thing(ref, who, moneyChoices(m.Kind), all), a.Bill, m})
 		}
 	}
+	open, err := tx.OpenVerdicts(deskShown) // of payments with which nothing is wrong: somebody proposed at a shell that they go back
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range open {
+		if v.Kind != aboutMoney || !strings.Contains(v.Ref, "/"+matterKept+"/") {
+			continue
+		}
+		switch a, m, err := matterOf(tx, v.Ref); {
+		case err == nil:
+			out = append(out, deskMatter{thing(v.Ref, who, moneyChoices(m.Kind), []VerdictRow{v}), a.Bill, m})
+		case ignoreNoRow(err) != nil:
+			return nil, err
+		}
+	}
 	return out, nil
 }
 

@@ -86,6 +86,7 @@ var pageGroups = map[string][][3]string{
 	"blank": {{"in-doubt", "去向不明", "in doubt"}, {"retained", "在回收箱中", "in the bin"}},
 	"matter": {
 		{"amount", "金额不符", "another amount"}, {"refund-refused", "渠道拒绝退款", "refund refused"}, {"unknown", "渠道未答复", "not known"},
+		{matterKept, "付清该单的款项，有人提出退回", "it pays the bill; somebody proposed that it goes back"},
 		{"contradiction", "渠道前后矛盾", "contradiction"}, {"not-in-statement", "对账单中没有", "not in the statement"},
 		{"ebill-refused", "电子票据开具被拒", "e-bill refused"}, {"red-refused", "电子票据冲红被拒", "red e-bill refused"}, {"ebill-late", "电子票据迟迟未开具", "e-bill is late"},
 	},

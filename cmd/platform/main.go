@@ -14,7 +14,7 @@
 //	platform audit verify --data DIR          the audit chains of all terminals
 //	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
 //	platform operator add | list | change     who signs in at the pages, and as what
-//	platform pay desk | statement | return | by-hand   money that a person must look at
+//	platform pay desk | statement | return | by-hand | confirm   money that a person must look at
 //	platform backend list | off | on          the city's systems behind the platform
 package main
 

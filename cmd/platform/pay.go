@@ -177,8 +177,10 @@ type payCmd struct {
 	Channels  payChannelsCmd  `cmd:"" help:"Show payment channels, and whether they answer."`
 	Desk      payDeskCmd      `cmd:"" help:"Show bills that a person must look at."`
 	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day differs from what is booked."`
-	Return    payReturnCmd    `cmd:"" help:"Order a payment back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
-	ByHand    payByHandCmd    `cmd:"" help:"Note that a refund that the channel refused was paid by hand."`
+	Return    payReturnCmd    `cmd:"" help:"Propose that a payment goes back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
+	ByHand    payByHandCmd    `cmd:"" help:"Propose to note that a refund that the channel refused was paid by hand."`
+	Confirm   payConfirmCmd   `cmd:"" help:"Carry out what somebody else proposed, here or at the desk's page."`
+	Refuse    payRefuseCmd    `cmd:"" help:"End a proposal without doing it."`
 	EBills    payEBillsCmd    `cmd:"" name:"ebills" help:"Show the e-bills of what was paid on a day, with sums; an error when one is missing that should be there."`
 	EBill     payEBillCmd     `cmd:"" name:"ebill" help:"Have an e-bill asked for again that its issuer refused, or the red one; with --how, note that it was made by hand."`
 }
@@ -223,14 +225,15 @@ func (c payChannelsCmd) Run(ctx context.Context, io stdio) error {
 
 type payDeskCmd struct{ theStore }
 
-// Run prints one line for each open matter.
+// Run prints one line for each open matter, and one for each proposal that waits for a second person.
 func (c payDeskCmd) Run(ctx context.Context, io stdio) error {
 	s, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	all, err := platform.BillsOnDesk(ctx, s)
-	if err = errors.Join(err, s.Close()); err != nil {
+	open, oerr := platform.NewMoneyDesk(s, nil).Open(ctx)
+	if err = errors.Join(err, oerr, s.Close()); err != nil {
 		return err
 	}
 	for _, a := range all {
@@ -239,6 +242,9 @@ func (c payDeskCmd) Run(ctx context.Context, io stdio) error {
 				fmt.Fprintf(io.out, "%s  %-9s %8s  %-16s %s  since %s\n", a.Bill.Number, a.Bill.State, a.Bill.Amount, m.Kind, m.Ref, m.Opened.In(pay.China).Format(time.DateTime))
 			}
 		}
+	}
+	for _, v := range open {
+		fmt.Fprintf(io.out, "proposed %s  %-7s %s  by %s %s: %s\n", v.ID, v.Act, v.Ref, v.By, v.Made.In(pay.China).Format(time.DateTime), v.Why)
 	}
 	return nil
 }
@@ -275,15 +281,15 @@ func (c payStatementCmd) Run(ctx context.Context, io stdio) error {
 type payReturnCmd struct {
 	Bill        string `arg:"" help:"Number of the bill."`
 	Transaction string `arg:"" help:"The channel's number of the payment."`
-	Operator    string `required:"" help:"Who decides."`
-	Reason      string `default:"desk" help:"In a word."`
+	Operator    string `required:"" help:"Who proposes it."`
+	Reason      string `required:"" help:"Why, in a few words that name nobody."`
 	theStore
 }
 
-// Run orders the refund; the servers carry it out.
-func (c payReturnCmd) Run(ctx context.Context) error {
-	return c.change(ctx, c.Bill, c.Operator, func(a *pay.Account, now time.Time) error {
-		return pay.House().Return(a, c.Transaction, c.Reason, c.Operator, now)
+// Run proposes the refund.
+func (c payReturnCmd) Run(ctx context.Context, io stdio) error {
+	return c.proposes(ctx, io, func(d platform.MoneyDesk) (string, error) {
+		return d.ProposeReturn(ctx, c.Bill, c.Transaction, c.Operator, c.Reason)
 	})
 }
 
@@ -294,15 +300,54 @@ type payByHandCmd struct {
 	theStore
 }
 
-// Run notes it.
-func (c payByHandCmd) Run(ctx context.Context) error {
-	bill, ours := pay.BillOf(c.Refund)
-	if !ours {
-		return fmt.Errorf("refund %.40q is not a number of ours", c.Refund)
+// Run proposes it.
+func (c payByHandCmd) Run(ctx context.Context, io stdio) error {
+	return c.proposes(ctx, io, func(d platform.MoneyDesk) (string, error) { return d.ProposeByHand(ctx, c.Refund, c.Operator, c.How) })
+}
+
+// proposes prints the proposal's number; a second person has the last word.
+func (c theStore) proposes(ctx context.Context, io stdio, propose func(platform.MoneyDesk) (string, error)) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
 	}
-	return c.change(ctx, bill, c.Operator, func(a *pay.Account, now time.Time) error {
-		return pay.House().PaidByHand(a, c.Refund, c.How, c.Operator, now)
-	})
+	id, err := propose(platform.NewMoneyDesk(s, nil))
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "proposed as %s: nothing moves until somebody else confirms it (platform pay confirm, or the page /desk)\n", id)
+	return nil
+}
+
+type payConfirmCmd struct {
+	ID       string `arg:"" help:"The proposal, as platform pay desk lists it."`
+	Operator string `required:"" help:"Who confirms: somebody else than who proposed."`
+	theStore
+}
+
+// Run carries it out; refunds are the servers' to make.
+func (c payConfirmCmd) Run(ctx context.Context) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(platform.NewMoneyDesk(s, nil).Confirm(ctx, c.ID, c.Operator), s.Close())
+}
+
+type payRefuseCmd struct {
+	ID       string `arg:"" help:"The proposal, as platform pay desk lists it."`
+	Operator string `required:"" help:"Who refuses, or takes it back."`
+	Reason   string `required:"" help:"Why, in a few words that name nobody."`
+	theStore
+}
+
+// Run ends it.
+func (c payRefuseCmd) Run(ctx context.Context) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(platform.NewMoneyDesk(s, nil).Refuse(ctx, c.ID, c.Operator, c.Reason), s.Close())
 }
 
 type payEBillsCmd struct {
