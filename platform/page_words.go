@@ -96,6 +96,15 @@ var pageGroups = map[string][][3]string{
 		{"voucher-old", "凭证过期或已用", "voucher expired or used"}, {"guardian", "监护关系不明", "not named as guardian"},
 		{"valid-card", "临时证仍有效", "card still valid"}, {"excluded", "户籍情况需核对", "registration to be looked at"},
 		{"rare-name", "生僻字", "a character that cannot be printed"},
+		// What terminals find out by themselves.
+		{"card-blank", "空白证编号有问题", "the blank's number"}, {"card-check", "制好的证未通过核验", "printed card failed its check"},
+		{"card-contradicts", "身份证信息前后不符", "card contradicts itself"}, {"card-desk", "申请需人工处理", "application for the desk"},
+		{"card-doubt", "证件去向待查", "card in doubt"}, {"card-expired", "身份证过期", "card expired"}, {"card-face", "证面内容印不出", "cannot be printed"},
+		{"card-forged", "制证许可有问题", "permit not genuine"}, {"card-inside", "证件在机内", "card is inside the machine"}, {"card-issued", "已出证", "card was issued"},
+		{"card-kind", "证件种类不支持", "kind of document"}, {"card-no-permit", "没有制证许可", "no permit"}, {"card-rejected", "审核未通过", "application rejected"},
+		{"card-unknown", "证件情况待核对", "card unknown"}, {"card-unreadable", "身份证读不出", "card unreadable"}, {"forged", "文件未通过验真", "document not genuine"},
+		{"locked", "验证已锁定", "locked after wrong tries"}, {"no-phone", "没有预留手机号", "no registered phone"}, {"no-record", "查无记录", "no record"},
+		{"photo", "照片不合格", "photo not good enough"}, {"refused", "平台未受理", "refused by the platform"},
 	},
 	"verdict": {
 		{"open", "待确认", "proposed"}, {"confirmed", "已确认", "confirmed"}, {"refused", "未同意", "refused"}, {"overtaken", "情况已变，未执行", "overtaken, nothing done"},

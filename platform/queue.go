@@ -228,6 +228,9 @@ func (p plainQueue) Take(ctx context.Context, t TicketTake) (out wire.Ticket, er
 		return out, errNotFound
 	}
 	b, now := businesses[i], p.s.now()
+	if t.Number != "" && t.Number[:1] != b.Letter {
+		return out, errMalformed
+	}
 	taken := now
 	if t.Number != "" {
 		// Of a number that was given without a link its day counts, not the day on which that is told.

@@ -250,6 +250,7 @@ func TestNumbersOverTheLine(t *testing.T) {
 		"a reason":       {Key: q.Key, Business: "household", Reason: "<script>"},
 		"a number":       {Key: q.Key, Business: "household", Number: "A1", Taken: time.Now()},
 		"no time":        {Key: q.Key, Business: "household", Number: "A01-02"},
+		"another letter": {Key: q.Key, Business: "social", Number: "A01-02", Taken: time.Now()},
 		"hostile number": {Key: q.Key, Business: "household", Number: "A01-02\n", Taken: time.Now()},
 	} {
 		if w := p.do("POST", wire.PathTickets, bad); code(w) != "E-MALFORMED" {
@@ -266,6 +267,28 @@ func TestNumbersOverTheLine(t *testing.T) {
 			t.Fatalf("%d numbers at once: %d %s", n, w.Code, w.Body)
 		}
 	}
+}
+
+// Whatever a terminal asks with: what is taken is short, of few characters, and names a number of its own with its time.
+func FuzzTicketBody(f *testing.F) {
+	f.Add([]byte(`{"key":"visit-0001","business":"household","reason":"excluded"}`))
+	f.Add([]byte(`{"key":"visit-0001","business":"household","number":"A03-1422","taken":"2026-11-30T04:00:00Z"}`))
+	f.Add([]byte(`{"key":"visit-0001","business":"household","number":"A03-1422"}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var q wire.TicketRequest
+		if decode(b, &q) != nil || !goodTicket(q) {
+			return
+		}
+		for _, r := range q.Key + q.Business + q.Reason + q.Number {
+			if r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+				t.Fatalf("%q in %s", r, b)
+			}
+		}
+		if len(q.Key) > 64 || len(q.Business) > wire.MaxTicketText || len(q.Reason) > wire.MaxTicketText || len(q.Number) > wire.MaxTicketText || q.Number != "" && q.Taken.IsZero() {
+			t.Fatalf("%s", b)
+		}
+	})
 }
 
 // A refusal says whether a window helps.

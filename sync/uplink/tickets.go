@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/budayang/kiosk/sync/wire"
@@ -17,15 +19,23 @@ func (c *Client) Queues(ctx context.Context) ([]wire.Queue, error) {
 	if err := c.call(ctx, http.MethodGet, wire.PathTickets, nil, nil, &out, false); err != nil {
 		return nil, err
 	}
-	if len(out.Queues) > wire.MaxQueues {
-		return nil, fmt.Errorf("%w: %d queues", ErrGarbled, len(out.Queues))
+	return out.Queues, checkQueues(out.Queues)
+}
+
+// maxWait is the longest guess that is believed, in seconds: a day.
+const maxWait = 24 * 60 * 60
+
+func checkQueues(all []wire.Queue) error {
+	if len(all) > wire.MaxQueues {
+		return fmt.Errorf("%w: %d queues", ErrGarbled, len(all))
 	}
-	for _, q := range out.Queues {
-		if !short(q.Business) || len(q.Letter) != 1 || q.Letter[0] < 'A' || q.Letter[0] > 'Z' || q.Waiting < 0 || q.Wait < 0 || len(q.Items) > 64 || !shown(q.Name, q.Windows) {
-			return nil, fmt.Errorf("%w: a queue that cannot be shown", ErrGarbled)
+	for _, q := range all {
+		if !short(q.Business) || len(q.Letter) != 1 || q.Letter[0] < 'A' || q.Letter[0] > 'Z' || q.Waiting < 0 || q.Wait < 0 || q.Wait > maxWait || len(q.Items) > 64 ||
+			!shown(q.Name, q.Windows) {
+			return fmt.Errorf("%w: a queue that cannot be shown", ErrGarbled)
 		}
 	}
-	return out.Queues, nil
+	return nil
 }
 
 // Ticket takes a number, or finds the one that was taken for the same visit and business today.
@@ -33,13 +43,20 @@ func (c *Client) Ticket(ctx context.Context, r wire.TicketRequest) (t wire.Ticke
 	if err := c.call(ctx, http.MethodPost, wire.PathTickets, nil, r, &t, false); err != nil {
 		return t, err
 	}
-	if t.Key != r.Key || t.Business != r.Business || r.Number != "" && t.Number != r.Number || !short(t.Number) || t.Ahead < 0 || t.Wait < 0 || !shown(t.Name, t.Windows) {
-		return wire.Ticket{}, fmt.Errorf("%w: another number than asked for, or one that cannot be shown", ErrGarbled)
-	}
-	return t, nil
+	return t, checkTicket(t, r)
 }
 
-func short(s string) bool { return s != "" && utf8.RuneCountInString(s) <= wire.MaxTicketText }
+func checkTicket(t wire.Ticket, r wire.TicketRequest) error {
+	if t.Key != r.Key || t.Business != r.Business || r.Number != "" && t.Number != r.Number || !short(t.Number) || t.Ahead < 0 || t.Wait < 0 || t.Wait > maxWait || !shown(t.Name, t.Windows) {
+		return fmt.Errorf("%w: another number than asked for, or one that cannot be shown", ErrGarbled)
+	}
+	return nil
+}
+
+// short says whether a text fits, and has nothing in it that a screen or a slip would not show.
+func short(s string) bool {
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= wire.MaxTicketText && !strings.ContainsFunc(s, unicode.IsControl)
+}
 
 // shown says whether a queue's name and windows fit a screen and a slip.
 func shown(name map[string]string, windows []string) bool {
@@ -47,7 +64,7 @@ func shown(name map[string]string, windows []string) bool {
 		return false
 	}
 	for _, n := range name {
-		if utf8.RuneCountInString(n) > wire.MaxTicketName {
+		if utf8.RuneCountInString(n) > wire.MaxTicketName || strings.ContainsFunc(n, unicode.IsControl) {
 			return false
 		}
 	}

@@ -5,10 +5,10 @@ try {
   const page = await person(people[2]);
   await page.goto(base + '/cards');
   const card = await page.$eval('#waiting tbody a', a => a.getAttribute('href'));
-  for (const path of ['/', '/cases', '/requests', '/cards', card, '/desk', '/terminals/990000-0001', '/enrol', '/events', '/operators', '/account', '/terminals/none']) {
+  for (const path of ['/', '/cases', '/requests', '/cards', card, '/desk', '/queue?at=s/3', '/terminals/990000-0001', '/enrol', '/events', '/operators', '/account', '/terminals/none']) {
     await page.goto(base + path);
     await page.waitForTimeout(300); // the overview fills itself
-    const name = path === card ? 'card' : path === '/' ? 'overview' : path.slice(1).replaceAll('/', '-');
+    const name = path === card ? 'card' : path === '/' ? 'overview' : path.slice(1).replace(/[/?=]/g, '-');
     await page.screenshot({ path: `${out}/look-${name}.png`, fullPage: true });
     const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('section, nav, header')]
       .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + ' ' + e.scrollWidth + ' > ' + e.clientWidth));

@@ -11,11 +11,17 @@ import (
 func TestEveryPageFitsASmallScreen(t *testing.T) {
 	tools(t)
 	dir, phone := t.TempDir(), &pocket{}
-	s, base := city(t, dir, platform.Config{SMS: phone, Register: register{}})
+	s, base := city(t, dir, platform.Config{SMS: phone, Register: register{}, Queue: windows})
 	applications(t, s, base, dir, phone)
 	doubtful(t, s, base, dir)
+	client, code := terminal(t, s, base, dir, "990000-0004")
+	defer client.Close()
+	if err := client.Enroll(t.Context(), "s", "n", code); err != nil {
+		t.Fatal(err)
+	}
+	numbers(t, client, 3)
 	saw := drive(t, "look.mjs", base)
-	if len(saw["looked"]) != 12 {
+	if len(saw["looked"]) != 13 {
 		t.Errorf("looked at %v", saw["looked"])
 	}
 	for _, what := range []string{"too wide", "too low", "chosen before"} {
