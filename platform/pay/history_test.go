@@ -578,7 +578,7 @@ func (w *world) watch() {
 			if !o.Payable(w.now) {
 				continue
 			}
-			if other := payable[w.caseOf(o.Number)]; other != "" && !w.overs(o.Number) {
+			if other := payable[w.caseOf(o.Number)]; other != "" && !w.overs(o.Number) && !w.overs(other) {
 				w.fail("orders %s and %s of one case can both be paid at %s", other, o.Number, w.names[i])
 			}
 			payable[w.caseOf(o.Number)] = o.Number
