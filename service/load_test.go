@@ -99,7 +99,7 @@ func TestOwnItems(t *testing.T) {
 			t.Errorf("%s has no hash", it.Code)
 		}
 	}
-	if codes != "SB-P SB-Q TID EBILL 12345 QUEUE GUIDE " {
+	if codes != "SB-P SB-Q TID EBILL 12345 GUIDE QUEUE " {
 		t.Errorf("items %s", codes)
 	}
 }
