@@ -86,7 +86,7 @@ func usedWords(t *testing.T) map[string]bool {
 
 // latin is what may stand in Latin letters on a Chinese page: commands, keys of the configuration, files, names of standards.
 var latin = regexp.MustCompile(`(?i)` + strings.Join([]string{
-	`kiosk (?:doctor|devices|outbox|stock|desk|key|clock|enroll)(?: (?:list|show|count|load|slip|resolve|salvage|recover|export|confirm|move|audit))?`, `platform (?:enroll|reset|ca|send|orders|audit)(?: (?:verify|resume|\{id\}))*`,
+	`kiosk (?:doctor|devices|outbox|stock|desk|key|clock|enroll)(?: (?:list|show|count|load|slip|resolve|clear|salvage|recover|export|confirm|move|audit))?`, `platform (?:enroll|reset|ca|send|orders|audit)(?: (?:verify|resume|\{id\}))*`,
 	`--kind ribbon`, `--[a-z-]+`, `(?:systemctl|timedatectl|journalctl|resolvectl|apt|usermod|chmod|chown|mkdir|rm|ps)(?: [-a-z0-9=/.]+)*`, `/[a-z0-9/._-]+`, `\{[a-z]+\}`, `docs/technician\.md`,
 	`(?:device|terminal|screen|visit|platform|seal)\.[a-z_.…{}]+`, `\[seal\]`, `vault = "tpm"`, `RuntimeWatchdogSec=30s`, `ModemManager`, `\broot\b`, `CONNECT`, `NTP`, `aplay(?: -L)?`, `alsa-utils`, `PEM`, `MiB`, `DISPLAY`, `DIAGONAL`, `X 会话`, `X 服务器`, `\.spill`, `journal\.key`,
 	`by-path`, `SB-P`, `\bzh\b|\ben\b`, `https?`, `p256-sha256|sm2-sm3|aes-256-gcm|sm4-gcm`, `\bfile\b|\btpm\b`, `A4`, `PIN`, `-aG dialout|-R|-c|-p|o-w`, `dialout`,
