@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ type world struct {
 	client *uplink.Client
 	dir    string
 	log    bytes.Buffer
-	skew   time.Duration
+	skew   atomic.Int64 // nanoseconds
 }
 
 func newWorld(t *testing.T, fingers bool) *world {
@@ -37,7 +38,7 @@ func newWorld(t *testing.T, fingers bool) *world {
 	cfg := platform.Config{Dir: filepath.Join(w.dir, "platform"), Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if fingers {
 		var err error
-		if w.sim, err = fingersim.Start(func() time.Time { return time.Now().Add(w.skew) }); err != nil {
+		if w.sim, err = fingersim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = w.sim.Close() })
@@ -216,7 +217,7 @@ func TestWhoeverIsNotThePlatformIsNotAnswered(t *testing.T) {
 	w := newWorld(t, true)
 	x := picture(sim.People()[0].Number, 1, sim.Press{})
 	w.sim.Enrol(sim.People()[0].Number, x.Pixels, x.Width, x.Height, x.DPI)
-	w.skew = time.Hour // an old request, as the simulator sees it
+	w.skew.Store(int64(time.Hour)) // an old request, as the simulator sees it
 	if _, code := w.check(t, sim.People()[0].Name, sim.People()[0].Number, x); code != "E-BACKEND" {
 		t.Error(code)
 	}

@@ -6,13 +6,13 @@ import (
 	"github.com/budayang/kiosk/devices/sim"
 )
 
-// Twelve fingers of six people, each laid down in four ways, are themselves and nobody else's.
+// Two fingers of each of six people, laid down in four ways, are themselves and nobody else's.
 func TestFingersAreToldApart(t *testing.T) {
 	var (
 		fingers  []sim.Finger
 		enrolled []print
 	)
-	for n := 1; n <= 2; n++ {
+	for n := 1; n <= each; n++ {
 		for _, p := range sim.People() {
 			f := sim.FingerOf(p.Number, n)
 			fingers, enrolled = append(fingers, f), append(enrolled, extract(f.Picture(sim.Press{Grain: 1}, 256, 288), 256, 288, 500))
