@@ -229,6 +229,16 @@ func (l *Layout) table(t Table) {
 			if i < len(row) {
 				text = row[i]
 			}
+			if i > 0 && i == len(t.Columns)-1 && textWidth(text, 1) > w {
+				// A number is read and typed whole: it takes the room that a short label before it leaves.
+				free := xs[i-1]
+				for _, before := range cells[i-1] {
+					free = max(free, xs[i-1]+textWidth(before, 1))
+				}
+				if room := l.Dots - free - gap; textWidth(text, 1) <= room && len(cells[i-1]) == 1 && t.Columns[i-1].Align == Left {
+					x, w = free+gap, room
+				}
+			}
 			lines := wrapText(text, 1, max(CellHan, w))
 			cells, xs, ws = append(cells, lines), append(xs, x), append(ws, w)
 			n = max(n, len(lines))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,33 @@ func TestTableCellsStayInTheirColumns(t *testing.T) {
 				t.Errorf("spans overlap: %+v", line.Spans)
 			}
 		}
+	}
+}
+
+// A bill's number of 20 digits is read and typed whole, on narrow paper too.
+func TestANumberTakesTheRoomBesideAShortLabel(t *testing.T) {
+	number := "99000026113047602001"
+	rows := func(label string) []string {
+		l, err := Lay(Slip{Blocks: []Block{Table{Columns: []Column{{Share: 2}, {Share: 3, Align: Right}}, Rows: [][]string{{label, number}}}}}, Metrics{Dots: 384})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, line := range l.Lines {
+			for _, s := range line.Spans {
+				if s.X < 0 || s.X+textWidth(s.Text, 1) > 384 {
+					t.Errorf("%q at %d runs over", s.Text, s.X)
+				}
+				all = append(all, s.Text)
+			}
+		}
+		return all
+	}
+	if got := rows("缴款码"); !slices.Equal(got, []string{"缴款码", number}) {
+		t.Errorf("beside a short label: %q", got)
+	}
+	if got := rows("缴款码（二十位）"); !slices.Equal(got, []string{"缴款码（二", number[:19], "十位）", number[19:]}) {
+		t.Errorf("beside a long label: %q", got)
 	}
 }
 

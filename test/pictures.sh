@@ -28,3 +28,4 @@ convert "$out"/receipt-01.png -resize 300x -bordercolor '#D5DEEA' -border 1 -str
 bin/kiosk demo --headless --journey temporary-id --out "$out"
 shot booth photo+ pick-photo decision pay
 convert "$out"/card-01.png -resize 420x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 64 "$to/card.png"
+convert "$(ls "$out"/receipt-*.png | tail -1)" -resize 300x -bordercolor '#D5DEEA' -border 1 -strip +dither -colors 8 "$to/ebill.png"
