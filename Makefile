@@ -60,6 +60,7 @@ unit:
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -race -tags $(TEST_TAGS) -timeout 20m $$($(GO) list -tags $(TEST_TAGS) ./... | grep -v -e /test/journeys -e /test/torture$$ -e /test/cluster$$)
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
+	$(GO) test -tags $(TEST_TAGS) -timeout 10m -run 'Histories|MoneyAndCards|IsNoticed|NeverTwo|NoToken' ./platform ./platform/pay
 
 # The real program under Xvfb, touched by real X events. ALL=1 plays the journeys too that CI leaves out.
 journeys: build

@@ -430,6 +430,7 @@ func TestOneConfirmationOfMany(t *testing.T) {
 // Whatever terminals, staff and the clock do: there is a token only of a call that somebody on duty at its site confirmed, in its time and
 // with its own number, and it proves that call's person and no other.
 func TestNoTokenWithoutAConfirmation(t *testing.T) {
+	fewer(t)
 	l := newLoginRig(t)
 	terminals := []*peer{enrolled(t, l.Server, "990000-0001"), enrolled(t, l.Server, "990000-0002"), enrolled(t, l.Server, "990000-0003")}
 	if err := l.store.Update(t.Context(), func(tx Tx) error { // the third stands elsewhere

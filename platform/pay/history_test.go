@@ -778,8 +778,8 @@ func seeded(seed uint64) chance {
 // PAY_HISTORIES says how many of each kind; PAY_SEED repeats one.
 func TestRandomHistories(t *testing.T) {
 	n, from := uint64(600), uint64(0)
-	if testing.Short() {
-		n = 200
+	if testing.Short() || raceDetector {
+		n = 100
 	}
 	if v := os.Getenv("PAY_HISTORIES"); v != "" {
 		n, _ = strconv.ParseUint(v, 10, 32)

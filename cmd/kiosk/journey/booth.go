@@ -100,7 +100,7 @@ func temporaryIDPaysLater() Journey {
 
 // temporaryIDJam: paid, and the dispenser jams.
 func temporaryIDJam() Journey {
-	return card(Journey{Name: "temporary-id-jam", Tells: "the fee is paid and the dispenser jams: nothing more moves, the desk is told, the money is not asked for again",
+	return card(Journey{Name: "temporary-id-jam", Tells: "the fee is paid and the dispenser jams: nothing more moves, the desk is told, the money is not asked for again", Rare: true,
 		Check: all(everyCaseAcked, finals(journal.Manual), seen("trouble"), money(fee, 0), cardsPrinted(0), stock(func(s *StockSummary) bool { return s.Balance.InDoubt == 1 && s.Taken == 0 }))},
 		map[string]Act{"pay": func(ctx context.Context, s *Stage, now Screen) error {
 			if err := s.world.Cards.Fault("jam-reader", ""); err != nil {
@@ -120,7 +120,7 @@ func temporaryIDPower() Journey {
 
 // temporaryIDSmeared: the code on the printed card cannot be read.
 func temporaryIDSmeared() Journey {
-	return smeared(Journey{Name: "temporary-id-smeared", Tells: "the code on the printed card cannot be read: the card stays inside, nothing is printed again, the desk decides"},
+	return smeared(Journey{Name: "temporary-id-smeared", Tells: "the code on the printed card cannot be read: the card stays inside, nothing is printed again, the desk decides", Rare: true},
 		func(string) string { return "" })
 }
 
@@ -235,7 +235,7 @@ func temporaryIDEBillLater() Journey {
 
 // temporaryIDTicket: whoever is not to have a card here leaves with a number, and a window calls it.
 func temporaryIDTicket() Journey {
-	return card(Journey{Name: "temporary-id-ticket", Tells: "somebody of a collective household is refused, takes a number for the window with the reason and what to bring, and the window calls it",
+	return card(Journey{Name: "temporary-id-ticket", Tells: "somebody of a collective household is refused, takes a number for the window with the reason and what to bring, and the window calls it", Rare: true,
 		After: callTheNumber,
 		Check: all(cases(0), money(0, 0), seen("trouble"), seen("ticket"), stock(func(s *StockSummary) bool { return s.Hopper == Blanks }))},
 		map[string]Act{"identify": func(ctx context.Context, s *Stage, _ Screen) error {

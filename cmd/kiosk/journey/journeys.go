@@ -317,7 +317,7 @@ func otherwise(ctx context.Context, s *Stage, now Screen) error {
 
 // temporaryIDByFinger: a dry finger first, then a good one.
 func temporaryIDByFinger() Journey {
-	j := card(Journey{Name: "temporary-id-fingerprint", Tells: "a temporary identity card without one's face compared: a finger on the sensor, too dry at first", Fingers: true,
+	j := card(Journey{Name: "temporary-id-fingerprint", Tells: "a temporary identity card without one's face compared: a finger on the sensor, too dry at first", Rare: true, Fingers: true,
 		Check: all(everyCaseAcked, finals(journal.Closed), untroubled, cardsIssued(1), money(fee, 0), seen("finger"))},
 		map[string]Act{"consent": func(ctx context.Context, s *Stage, now Screen) error {
 			s.bump("consent")
@@ -360,7 +360,7 @@ func layFinger(_ context.Context, s *Stage, _ Screen) error {
 }
 
 func temporaryIDLeft() Journey {
-	return card(Journey{Name: "temporary-id-left", Tells: "the card is not taken: it is drawn back, and the ledger keeps it", Quick: true,
+	return card(Journey{Name: "temporary-id-left", Tells: "the card is not taken: it is drawn back, and the ledger keeps it", Rare: true, Quick: true,
 		Check: all(everyCaseAcked, finals(journal.Retained), func(s *Summary) error {
 			if s.Stock == nil || s.Stock.Balance.Retained != 1 || s.Stock.Bin != 1 || s.Stock.Taken != 0 {
 				return fmt.Errorf("ledger %+v: expected one card retained, and in the bin", s.Stock)
