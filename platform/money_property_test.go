@@ -617,7 +617,7 @@ func moneyHistory(t *testing.T, seed uint64, lie func(Tx) Tx) (w *moneyWorld) {
 	x := newTillWith(t, true)
 	w = &moneyWorld{t: t, rnd: rand.New(rand.NewPCG(seed, 11)), x: x, ended: map[string]bool{}, cfg: x.s.cfg}
 	_ = x.s.Close()
-	w.cfg.Dir = t.TempDir()
+	w.cfg.Dir, w.cfg.Pay.inTurn = t.TempDir(), true
 	w.p = newPeer(t, nil, "990000-0001")
 	if lie != nil {
 		w.cfg.Store = liar{lie: lie}
