@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -578,6 +579,38 @@ func tallied(t *testing.T, s *Server) (sum Tally) {
 		t.Errorf("counted %+v, there are %+v, %v", sum, want, err)
 	}
 	return sum
+}
+
+// TestWhatATerminalShowsIsInTheDocument reads the codes off the engine's source: whoever is shown one looks it up.
+func TestWhatATerminalShowsIsInTheDocument(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "service", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, shown := string(errorCodes()), regexp.MustCompile(`"(E-[A-Z0-9-]*[A-Z0-9]-?)"`)
+	found := 0
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range shown.FindAllStringSubmatch(string(src), -1) {
+			found++
+			code := m[1]
+			if strings.HasSuffix(code, "-") {
+				code += "*"
+			}
+			if !strings.Contains(document, "`"+code+"`") {
+				t.Errorf("%s: %s is shown and not in docs/error-codes.md", f, code)
+			}
+		}
+	}
+	if found < 50 {
+		t.Fatalf("only %d codes found: the search is broken", found)
+	}
 }
 
 func TestErrorCodesDocumentIsNotStale(t *testing.T) {

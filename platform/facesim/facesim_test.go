@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ type world struct {
 	client *uplink.Client
 	dir    string
 	log    bytes.Buffer
-	skew   time.Duration
+	skew   atomic.Int64 // nanoseconds
 }
 
 func newWorld(t *testing.T, faces bool) *world {
@@ -41,7 +42,7 @@ func newWorld(t *testing.T, faces bool) *world {
 	cfg := platform.Config{Dir: filepath.Join(w.dir, "platform"), Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if faces {
 		var err error
-		if w.sim, err = facesim.Start(func() time.Time { return time.Now().Add(w.skew) }); err != nil {
+		if w.sim, err = facesim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = w.sim.Close() })
@@ -215,7 +216,7 @@ func TestNobodyComparesWithoutABackEnd(t *testing.T) {
 // A face server whose clock is far off, or that does not know the platform's key, answers nobody.
 func TestTheSimulatorBelievesOnlyThePlatform(t *testing.T) {
 	w := newWorld(t, true)
-	w.skew = time.Hour
+	w.skew.Store(int64(time.Hour))
 	if _, got := w.check(t, "王建国", "99000019850312011", live(t, 1)); got != "E-BACKEND" {
 		t.Errorf("%s", got)
 	}
