@@ -292,3 +292,32 @@ func FuzzURI(f *testing.F) {
 		}
 	})
 }
+
+// TestPulledWhileOpened: a line that hangs up before its first question is a device that is gone, not a port that never can be one.
+func TestPulledWhileOpened(t *testing.T) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	u := URI{Address: slave.Name()}
+	if err := master.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err == nil {
+		t.Fatal("a line without its other side answers")
+	}
+	if got := lineError(u, err); !errors.Is(got, devices.ErrNoDevice) || errors.Is(got, devices.ErrUnusable) {
+		t.Errorf("pulled: %v", got)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	_, err = unix.IoctlGetTermios(int(null.Fd()), unix.TCGETS)
+	if got := lineError(u, err); err == nil || !errors.Is(got, devices.ErrUnusable) {
+		t.Errorf("no line: %v", got)
+	}
+}

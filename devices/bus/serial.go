@@ -58,7 +58,7 @@ func openSerial(u URI) (Bus, error) {
 	}
 	if _, err := unix.IoctlGetTermios(side, unix.TCGETS); err != nil {
 		unix.Close(side)
-		return nil, fmt.Errorf("%s is not a serial port: %w", u.Address, errors.Join(devices.ErrUnusable, err))
+		return nil, lineError(u, err)
 	}
 	// tarm/serial opens the path once more, so exclusive use is claimed only afterwards; a line that is claimed already says so here.
 	port, err := serial.OpenPort(&serial.Config{Name: u.Address, Baud: u.Line.Baud, ReadTimeout: readStep,
@@ -88,6 +88,14 @@ func openError(u URI, err error) error {
 		return fmt.Errorf("%s: %w", u.Address, errors.Join(devices.ErrNoDevice, err))
 	}
 	return fmt.Errorf("%s: %w", u.Address, err)
+}
+
+// lineError tells what is no line at all from a line whose plug was pulled between its opening and this question.
+func lineError(u URI, err error) error {
+	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%s is not a serial port: %w", u.Address, errors.Join(devices.ErrUnusable, err))
+	}
+	return openError(u, err)
 }
 
 // setLine sets flow control. IXOFF and IXANY stay off: they would put bytes into binary output.

@@ -1,9 +1,10 @@
 // Drives a window's page of the hall's queue, and another clerk's at the next window.
-import { base, out, people, say, browser, person, forged } from './rig.mjs';
+import { base, out, people, say, browser, person, steady, forged } from './rig.mjs';
 
 const here = page => page.innerText('#here');
+const rows = page => steady(page, () => [...document.querySelectorAll('#waiting tbody tr')].map(r => r.cells[0].textContent));
 const press = async (page, act) => { await page.click(`#window button[value=${act}]`); await page.waitForLoadState(); };
-const fits = page => page.evaluate(() => [document.documentElement, ...document.querySelectorAll('section, nav, header')]
+const fits = page => steady(page, () => [document.documentElement, ...document.querySelectorAll('section, nav, header')]
   .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + ' ' + e.scrollWidth + ' > ' + e.clientWidth));
 
 try {
@@ -19,7 +20,7 @@ try {
   await press(b, 'next');
   say('first', [await here(a), await here(b)]);
   await a.screenshot({ path: out + '/queue.png', fullPage: true });
-  say('waiting', await a.$$eval('#waiting tbody tr', all => all.map(r => r.cells[0].textContent)));
+  say('waiting', await rows(a));
 
   // A page that was pressed before another tab of the same window went on.
   const old = await a.context().newPage();
@@ -39,9 +40,10 @@ try {
   say('done', await here(a));
   // It loads itself anew: what another window does is seen.
   await press(b, 'next');
-  await a.waitForFunction(n => !document.querySelector('#waiting').innerText.includes(n), await here(b), { timeout: 25000 });
+  const called = await here(b);
+  for (let n = 0; n < 250 && (await rows(a)).includes(called); n++) await a.waitForTimeout(100);
   say('anew', a.url().includes('auto='));
-  say('figures', await a.$$eval('#today tbody tr:first-child td', all => all.slice(1, 5).map(c => c.textContent)));
+  say('figures', await steady(a, () => [...document.querySelectorAll('#today tbody tr:first-child td')].slice(1, 5).map(c => c.textContent)));
   await b.screenshot({ path: out + '/queue-next.png', fullPage: true });
   say('too wide', [...await fits(a), ...await fits(b)]);
 } finally {

@@ -29,6 +29,19 @@ export async function person(word) {
   return page;
 }
 
+// steady is what look finds in a page that may load itself anew at any moment: never in half a page, and once more when a load fell in.
+export async function steady(page, look) {
+  for (;;) {
+    await page.waitForLoadState();
+    try {
+      const found = await page.evaluate(`document.readyState === 'complete' ? { is: (${look})() } : null`);
+      if (found) return found.is;
+    } catch (e) {
+      if (!String(e).includes('context was destroyed')) throw e;
+    }
+  }
+}
+
 // forged is the status that a form gets which another site's page sends with a person's browser.
 export async function forged(page, action, fields) {
   const evil = await page.context().newPage();

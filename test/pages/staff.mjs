@@ -1,6 +1,6 @@
 // Drives the page of members of staff who are called: a duty, a call that comes by itself, a number off the screen, a refusal.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { base, out, people, say, browser, person, forged } from './rig.mjs';
+import { base, out, people, say, browser, person, steady, forged } from './rig.mjs';
 
 const dir = process.env.DIR;
 const given = async name => {
@@ -10,7 +10,7 @@ const given = async name => {
   }
   throw new Error(name + ' did not come');
 };
-const calls = page => page.$$eval('[data-call]', all => all.length);
+const calls = page => steady(page, () => document.querySelectorAll('[data-call]').length);
 
 try {
   const a = await person(people[0]), b = await person(people[1]);
