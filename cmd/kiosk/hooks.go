@@ -7,6 +7,7 @@ package main
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	_ "net/http/pprof" // served by serveProfiles only
 	"os"
@@ -34,11 +35,18 @@ func serveProbe(screen *ui.Terminal, log *slog.Logger) (stop func()) {
 	return func() { _ = c.Close() }
 }
 
-// serveProfiles lets go tool pprof find this process where the environment says.
+// serveProfiles lets go tool pprof find this process where the environment says, before anything is on the screen.
 func serveProfiles(log *slog.Logger) {
-	if at := os.Getenv(journey.ProfileEnv); at != "" {
-		go func() { log.Error("profiles", "error", http.ListenAndServe(at, nil)) }()
+	at := os.Getenv(journey.ProfileEnv)
+	if at == "" {
+		return
 	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		log.Error("profiles", "error", err)
+		return
+	}
+	go func() { log.Error("profiles", "error", http.Serve(l, nil)) }()
 }
 
 // armed says that a journey has come to where the crash point counts.
