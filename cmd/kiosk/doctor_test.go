@@ -39,6 +39,7 @@ import (
 	"github.com/budayang/kiosk/devices/sim"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
@@ -301,7 +302,7 @@ var doctorFaults = []fault{
 		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.CountStock(journal.StockRibbon, 300, "op.test"); return err })
 	}, what: "300 faces of ribbon by the ledger, 250 by the printer", mend: "kiosk stock count N --kind ribbon"},
 	{name: "the slip of a shift was not printed", plant: func(w *ward) {
-		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.EndShift("op.test"); return err })
+		w.record(time.Now, func(tx *journal.Tx) error { _, err := tx.EndShift("op.test", desk.Waits); return err })
 	}, what: "the slip of shift 1 was not printed", mend: "kiosk stock slip"},
 	{name: "a blank is in doubt", plant: func(w *ward) { w.record(time.Now, reserve); w.lose() }, what: "1 blank cards are in doubt", mend: "kiosk stock resolve"},
 	{name: "a case waits for a person", plant: func(w *ward) { w.record(time.Now, unknownPrint) }, what: "1 cases wait", mend: "kiosk desk list"},

@@ -10,6 +10,7 @@ import (
 	"github.com/budayang/kiosk/cmd/kiosk/config"
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/service/maintain"
 	"github.com/budayang/kiosk/sync/journal"
 	"github.com/budayang/kiosk/sync/wire"
@@ -202,7 +203,7 @@ type stockShiftCmd struct{ shiftFlags }
 func (c stockShiftCmd) Run(ctx context.Context, io stdio) error {
 	return inStopped(c.Config, func(cfg config.Config, j *journal.Journal) error {
 		var s journal.Shift
-		if err := j.Update(func(tx *journal.Tx) (err error) { s, err = tx.EndShift(c.Operator); return err }); err != nil {
+		if err := j.Update(func(tx *journal.Tx) (err error) { s, err = tx.EndShift(c.Operator, desk.Waits); return err }); err != nil {
 			return err
 		}
 		for _, k := range s.Stock {

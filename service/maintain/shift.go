@@ -12,6 +12,7 @@ import (
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/service"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/slip"
 	"github.com/budayang/kiosk/sync/journal"
 )
@@ -133,7 +134,7 @@ func (s *session) closeShift(ctx context.Context) error {
 		return err
 	}
 	var ended journal.Shift
-	err = s.cfg.Journal.Update(func(tx *journal.Tx) (err error) { ended, err = tx.EndShift(s.who.Operator); return err })
+	err = s.cfg.Journal.Update(func(tx *journal.Tx) (err error) { ended, err = tx.EndShift(s.who.Operator, desk.Waits); return err })
 	if errors.Is(err, journal.ErrStock) {
 		return s.tell(ctx, title, GradeBad, service.T("tech.settle.nothing"))
 	}

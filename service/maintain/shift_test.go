@@ -3,13 +3,16 @@ package maintain
 // A shift's slip comes by itself, is due where the printer did not, and is a copy where one may be on paper already.
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/budayang/kiosk/devices"
+	"github.com/budayang/kiosk/service/desk"
 	"github.com/budayang/kiosk/sync/journal"
+	"github.com/budayang/kiosk/sync/wire"
 )
 
 // ends is a technician who ends the shift and looks at what is said.
@@ -92,6 +95,37 @@ func TestAShiftEndsWithoutItsSlip(t *testing.T) {
 	}
 }
 
+// A case that went on at another terminal is that terminal's to decide: it is one of the shift's cases, and none for this desk.
+func TestAShiftCountsNoCaseOfAnotherTerminal(t *testing.T) {
+	s := newSite(t)
+	s.load(journal.StockCard, 40)
+	for _, moved := range []bool{false, true} {
+		if err := s.j.Update(func(tx *journal.Tx) error {
+			c, err := tx.OpenCase(journal.NewCase{Item: "TID"})
+			if err != nil {
+				return err
+			}
+			for _, to := range []journal.State{journal.Accepted, journal.AuditWait, journal.Approved, journal.BillCreated, journal.PayPending, journal.PayUnknown} {
+				err = errors.Join(err, tx.SetState(c.ID, to, "test"))
+			}
+			if moved {
+				err = errors.Join(err, tx.RecordStep(c.ID, desk.StepMoved, desk.Moved{Lease: c.Lease}))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.ends()
+	sh := s.shift()
+	if sh.Cases != (journal.ShiftCases{All: 2, Desk: 1}) || len(sh.Stock) != 1 || sh.Stock[0].Balance != (wire.StockBalance{Loaded: 40, Remaining: 40}) {
+		t.Errorf("%+v", sh)
+	}
+	if d, err := (&session{Console: s.Console}).day(); err != nil || d.desk != sh.Cases.Desk {
+		t.Errorf("the console counts %d for the desk, the slip %d, %v", d.desk, sh.Cases.Desk, err)
+	}
+}
+
 // The program died while the slip was printed: the printer is asked, and what is on paper is not printed again.
 func TestAShiftsSlipOfWhichNobodySaid(t *testing.T) {
 	for name, x := range map[string]struct {
@@ -107,7 +141,7 @@ func TestAShiftsSlipOfWhichNobodySaid(t *testing.T) {
 			s := newSite(t)
 			s.load(journal.StockSlip, 400)
 			if err := s.j.Update(func(tx *journal.Tx) error {
-				sh, err := tx.EndShift("op.li")
+				sh, err := tx.EndShift("op.li", desk.Waits)
 				if err == nil {
 					_, err = tx.PrintShift(sh.No)
 				}

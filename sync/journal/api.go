@@ -265,7 +265,7 @@ The methods, in one place (bodies are in the files of their concern):
 	func (tx *Tx) ReserveStock(caseID string, want map[string]int, until time.Time) error    all or none; FreeStock gives back
 	func (tx *Tx) MoveBlank(kind, id string, to wire.BlankState, m BlankMove) (Blank, error)    before the motor
 	func (tx *Tx) DoubtStock() ([]Blank, error)                  after a restart: what was under way
-	func (tx *Tx) EndShift(by string) (Shift, error)             of all that is counted; PrintShift and ShiftPrinted for its slip, Shifts lists
+	func (tx *Tx) EndShift(by string, waits func(Case) bool) (Shift, error)  of all that is counted; PrintShift and ShiftPrinted for its slip, Shifts lists
 	func (tx *Tx) UseStockOf(caseID, kind string, n int, to wire.BlankState) error    paper and ribbon, with the outcome of a print
 	func (j *Journal) HoldStock(kind string, says Says) (string, error)    a machine's own counters beside the ledger; and Fitting
 	func (j *Journal) Blanks(match func(Blank) bool) ([]Blank, error)    and StockBalance

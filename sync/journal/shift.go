@@ -54,7 +54,7 @@ type ShiftStock struct {
 type ShiftCases struct {
 	All      int `json:"all"`
 	Closed   int `json:"closed"`
-	Desk     int `json:"desk"`
+	Desk     int `json:"desk"` // those that wait here for a person; one that went on at another terminal is that terminal's
 	Paid     int `json:"paid"`
 	Refunded int `json:"refunded"`
 }
@@ -69,8 +69,9 @@ const metaShift = metaStock + "shift/"
 
 func shiftKey(no uint64) []byte { return fmt.Appendf(nil, "%s%08d", metaShift, no) }
 
-// EndShift ends the shift of everything that is counted and keeps its balance; its slip is due. [ErrStock]: nothing is counted.
-func (tx *Tx) EndShift(by string) (s Shift, err error) {
+// EndShift ends the shift of everything that is counted and keeps its balance; its slip is due. waits says which cases wait here for a
+// person. [ErrStock]: nothing is counted.
+func (tx *Tx) EndShift(by string, waits func(Case) bool) (s Shift, err error) {
 	all, err := shiftsOf(tx.tx)
 	if err != nil {
 		return s, err
@@ -97,7 +98,7 @@ func (tx *Tx) EndShift(by string) (s Shift, err error) {
 	if len(s.Stock) == 0 {
 		return s, fmt.Errorf("nothing is counted: %w", ErrStock)
 	}
-	if s.Cases, err = casesSince(tx.tx, s.Began); err != nil {
+	if s.Cases, err = casesSince(tx.tx, s.Began, waits); err != nil {
 		return s, err
 	}
 	for _, old := range all[:max(0, len(all)-MostShifts+1)] {
@@ -125,8 +126,8 @@ func stockKinds(tx *bolt.Tx) (all []string, err error) {
 	return all, nil
 }
 
-// casesSince counts the cases that were opened from a time on.
-func casesSince(tx *bolt.Tx, from time.Time) (n ShiftCases, err error) {
+// casesSince counts the cases that were opened from a time on, and how many of them wait for a person.
+func casesSince(tx *bolt.Tx, from time.Time, waits func(Case) bool) (n ShiftCases, err error) {
 	err = tx.Bucket(bucketCases).ForEach(func(k, _ []byte) error {
 		c, err := readCase(tx, string(k))
 		if err != nil || c.Opened.Before(from) {
@@ -136,7 +137,7 @@ func casesSince(tx *bolt.Tx, from time.Time) (n ShiftCases, err error) {
 		if c.State == Closed {
 			n.Closed++
 		}
-		if c.State.Desk() {
+		if waits(c) {
 			n.Desk++
 		}
 		paid, refunded := false, false

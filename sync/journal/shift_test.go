@@ -15,8 +15,10 @@ import (
 func TestAShiftIsBookedAndItsSlipIsDue(t *testing.T) {
 	now := time.Date(2026, 11, 29, 8, 0, 0, 0, time.UTC)
 	j := journaltest.Open(t, journal.Options{Now: func() time.Time { return now }})
+	elsewhere := "" // the case that another terminal has
+	waits := func(c journal.Case) bool { return c.State.Desk() && c.ID != elsewhere }
 	end := func() (s journal.Shift, err error) {
-		err = j.Update(func(tx *journal.Tx) (err error) { s, err = tx.EndShift("op.li"); return err })
+		err = j.Update(func(tx *journal.Tx) (err error) { s, err = tx.EndShift("op.li", waits); return err })
 		return s, err
 	}
 	if _, err := end(); !errors.Is(err, journal.ErrStock) {
@@ -36,22 +38,25 @@ func TestAShiftIsBookedAndItsSlipIsDue(t *testing.T) {
 	if _, err := j.HoldStock(journal.StockRibbon, journal.Says{Left: 200, Meter: -1}); err != nil {
 		t.Fatal(err)
 	}
-	work := func(to ...journal.State) {
+	work := func(to ...journal.State) (id string) {
 		t.Helper()
 		use(func(tx *journal.Tx) error {
 			c, err := tx.OpenCase(journal.NewCase{Item: "TID"})
+			id = c.ID
 			for _, s := range to {
 				err = errors.Join(err, tx.SetState(c.ID, s, "test"))
 			}
 			return err
 		})
+		return id
 	}
 	now = now.Add(time.Hour)
 	work(journal.Accepted, journal.BillCreated, journal.Paid, journal.Closed)
 	work(journal.Accepted, journal.Manual)
+	elsewhere = work(journal.Accepted, journal.Manual)
 	now = now.Add(time.Hour)
 	one, err := end()
-	if err != nil || one.No != 1 || one.Slip != journal.SlipDue || !one.Ended.Equal(now) || one.Cases != (journal.ShiftCases{All: 2, Closed: 1, Desk: 1, Paid: 1}) {
+	if err != nil || one.No != 1 || one.Slip != journal.SlipDue || !one.Ended.Equal(now) || one.Cases != (journal.ShiftCases{All: 3, Closed: 1, Desk: 1, Paid: 1}) {
 		t.Errorf("%+v %v", one, err)
 	}
 	for _, k := range one.Stock {
