@@ -4,103 +4,53 @@ package facesim_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
-	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/budayang/kiosk/idnum"
-	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/facesim"
-	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
+	"github.com/budayang/kiosk/test/proving"
 )
 
-// world is a platform with the simulator, and an enrolled client.
+// world is a platform that asks the simulator.
 type world struct {
-	sim    *facesim.Server
-	client *uplink.Client
-	dir    string
-	log    bytes.Buffer
-	skew   atomic.Int64 // nanoseconds
+	*proving.World
+	sim  *facesim.Server
+	skew atomic.Int64 // nanoseconds
 }
 
-func newWorld(t *testing.T, faces bool) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{dir: t.TempDir()}
-	cfg := platform.Config{Dir: filepath.Join(w.dir, "platform"), Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	if faces {
-		var err error
-		if w.sim, err = facesim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = w.sim.Close() })
-		b, err := w.sim.Backend()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Backends = []platform.BackendConfig{b}
+	w := &world{}
+	var err error
+	if w.sim, err = facesim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
+		t.Fatal(err)
 	}
-	s, err := platform.New(t.Context(), cfg)
+	t.Cleanup(func() { _ = w.sim.Close() })
+	b, err := w.sim.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() { cancel(); <-done; _ = s.Close() })
-	code, _, err := s.IssueCode(t.Context(), "990000-0001", 0, platform.Operator{Who: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := filepath.Join(w.dir, "ca.pem")
-	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	id, err := uplink.LoadIdentity(w.dir, "990000-0001")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.client, err = uplink.NewClient("https://"+l.Addr().String(), ca, id); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.client.Close)
-	if err := w.client.Enroll(t.Context(), "s", "n", code); err != nil {
-		t.Fatal(err)
-	}
+	w.World = proving.Asking(t, b)
 	return w
 }
 
-func (w *world) check(t *testing.T, name, first17 string, picture []byte) (wire.CodeChecked, string) {
+func check(t *testing.T, w *proving.World, name, first17 string, picture []byte) (wire.CodeChecked, string) {
 	t.Helper()
 	n, err := idnum.Complete(first17)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ok, err := w.client.Face(t.Context(), wire.FaceCheck{Person: wire.PersonRef{Name: name, Number: n}, Visit: "v", Picture: picture, Agreed: time.Now()})
-	var no *uplink.StatusError
-	if errors.As(err, &no) {
-		return ok, no.Body.Code
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ok, ""
+	ok, err := w.Face(t.Context(), wire.FaceCheck{Person: wire.PersonRef{Name: name, Number: n}, Visit: "v", Picture: picture, Agreed: time.Now()})
+	return ok, proving.Answered(t, err)
 }
 
 // canary is in every picture, where a reader of files would find it.
@@ -123,7 +73,7 @@ func live(t *testing.T, shade uint8) []byte {
 }
 
 func TestAFaceProvesAPerson(t *testing.T) {
-	w := newWorld(t, true)
+	w := newWorld(t)
 	good, bad := live(t, 10), live(t, 200)
 	w.sim.Steer(func(number string, picture [32]byte) facesim.Verdict {
 		switch {
@@ -136,13 +86,11 @@ func TestAFaceProvesAPerson(t *testing.T) {
 		}
 		return facesim.Other
 	})
-	ok, code := w.check(t, "王建国", "99000019850312011", good)
+	ok, code := check(t, w.World, "王建国", "99000019850312011", good)
 	if code != "" || ok.Token == "" {
 		t.Fatalf("%+v %s", ok, code)
 	}
-	if may, err := w.client.Chance(t.Context(), wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}); err != nil || may.Refused != "" {
-		t.Errorf("%+v %v", may, err)
-	}
+	w.Eligible(t, ok)
 	for what, c := range map[string]struct {
 		name, number string
 		picture      []byte
@@ -155,17 +103,17 @@ func TestAFaceProvesAPerson(t *testing.T) {
 		"no picture":            {"李晓雯", "99000019921105022", []byte("GIF89a"), "E-PICTURE"},
 		"half a picture's head": {"李晓雯", "99000019921105022", good[:20], "E-PICTURE"},
 	} {
-		if _, got := w.check(t, c.name, c.number, c.picture); got != c.want {
+		if _, got := check(t, w.World, c.name, c.number, c.picture); got != c.want {
 			t.Errorf("%s: %s, want %s", what, got, c.want)
 		}
 	}
 	// Three tries, whatever comes of them, then none.
 	for i, want := range []string{"E-FACE-OTHER", "E-FACE-OTHER", "E-FACE-LOCKED", "E-FACE-LOCKED"} {
-		if _, got := w.check(t, "李晓雯", "99000019921105022", bad); got != want {
+		if _, got := check(t, w.World, "李晓雯", "99000019921105022", bad); got != want {
 			t.Errorf("try %d: %s", i+2, got)
 		}
 	}
-	if _, got := w.check(t, "李晓雯", "99000019921105022", good); got != "E-FACE-LOCKED" {
+	if _, got := check(t, w.World, "李晓雯", "99000019921105022", good); got != "E-FACE-LOCKED" {
 		t.Errorf("the right picture after too many wrong ones: %s", got)
 	}
 	for _, x := range w.sim.Seen() {
@@ -173,51 +121,24 @@ func TestAFaceProvesAPerson(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
-	w.nothingLeft(t, good, bad)
-}
-
-// nothingLeft looks for pictures in whatever the platform wrote.
-func (w *world) nothingLeft(t *testing.T, pictures ...[]byte) {
-	t.Helper()
-	marks := []string{canary}
-	for _, p := range pictures {
-		marks = append(marks, string(p[200:260]), base64.StdEncoding.EncodeToString(p)[300:360])
+	left := []string{canary}
+	for _, p := range [][]byte{good, bad} {
+		left = append(left, string(p[200:260]), base64.StdEncoding.EncodeToString(p)[300:360])
 	}
-	look := func(where string, b []byte) {
-		for _, m := range marks {
-			if bytes.Contains(b, []byte(m)) {
-				t.Errorf("a picture is left in %s", where)
-			}
-		}
-	}
-	files := 0
-	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		files++
-		b, err := os.ReadFile(path)
-		look(path, b)
-		return err
-	})
-	if err != nil || files < 5 {
-		t.Errorf("%d files, %v", files, err)
-	}
-	look("the log", w.log.Bytes())
+	w.NothingLeft(t, left...)
 }
 
 func TestNobodyComparesWithoutABackEnd(t *testing.T) {
-	w := newWorld(t, false)
-	if _, got := w.check(t, "王建国", "99000019850312011", live(t, 1)); got != "E-BACKEND" {
+	if _, got := check(t, proving.Asking(t), "王建国", "99000019850312011", live(t, 1)); got != "E-BACKEND" {
 		t.Errorf("%s", got)
 	}
 }
 
 // A face server whose clock is far off, or that does not know the platform's key, answers nobody.
 func TestTheSimulatorBelievesOnlyThePlatform(t *testing.T) {
-	w := newWorld(t, true)
+	w := newWorld(t)
 	w.skew.Store(int64(time.Hour))
-	if _, got := w.check(t, "王建国", "99000019850312011", live(t, 1)); got != "E-BACKEND" {
+	if _, got := check(t, w.World, "王建国", "99000019850312011", live(t, 1)); got != "E-BACKEND" {
 		t.Errorf("%s", got)
 	}
 	if n := len(w.sim.Seen()); n != 0 {

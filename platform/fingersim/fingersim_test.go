@@ -3,97 +3,47 @@ package fingersim_test
 // Fingers over the wire: a platform, the simulator behind a socket, and a terminal that is not one of ours.
 
 import (
-	"bytes"
-	"context"
 	"encoding/base64"
-	"errors"
-	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/budayang/kiosk/devices/sim"
-	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/fingersim"
-	"github.com/budayang/kiosk/sync/uplink"
 	"github.com/budayang/kiosk/sync/wire"
+	"github.com/budayang/kiosk/test/proving"
 )
 
-// world is a platform with the simulator, and an enrolled client.
+// world is a platform that asks the simulator.
 type world struct {
-	sim    *fingersim.Server
-	client *uplink.Client
-	dir    string
-	log    bytes.Buffer
-	skew   atomic.Int64 // nanoseconds
+	*proving.World
+	sim  *fingersim.Server
+	skew atomic.Int64 // nanoseconds
 }
 
-func newWorld(t *testing.T, fingers bool) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{dir: t.TempDir()}
-	cfg := platform.Config{Dir: filepath.Join(w.dir, "platform"), Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	if fingers {
-		var err error
-		if w.sim, err = fingersim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = w.sim.Close() })
-		b, err := w.sim.Backend()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Backends = []platform.BackendConfig{b}
+	w := &world{}
+	var err error
+	if w.sim, err = fingersim.Start(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }); err != nil {
+		t.Fatal(err)
 	}
-	s, err := platform.New(t.Context(), cfg)
+	t.Cleanup(func() { _ = w.sim.Close() })
+	b, err := w.sim.Backend()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l) }()
-	t.Cleanup(func() { cancel(); <-done; _ = s.Close() })
-	code, _, err := s.IssueCode(t.Context(), "990000-0001", 0, platform.Operator{Who: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := filepath.Join(w.dir, "ca.pem")
-	if err := os.WriteFile(ca, s.CA(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	id, err := uplink.LoadIdentity(w.dir, "990000-0001")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.client, err = uplink.NewClient("https://"+l.Addr().String(), ca, id); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.client.Close)
-	if err := w.client.Enroll(t.Context(), "s", "n", code); err != nil {
-		t.Fatal(err)
-	}
+	w.World = proving.Asking(t, b)
 	return w
 }
 
-func (w *world) check(t *testing.T, name, number string, f wire.FingerCheck) (wire.CodeChecked, string) {
+func check(t *testing.T, w *proving.World, name, number string, f wire.FingerCheck) (wire.CodeChecked, string) {
 	t.Helper()
 	f.Person, f.Visit, f.Agreed = wire.PersonRef{Name: name, Number: number}, "v", time.Now()
-	ok, err := w.client.Finger(t.Context(), f)
-	var no *uplink.StatusError
-	if errors.As(err, &no) {
-		return ok, no.Body.Code
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ok, ""
+	ok, err := w.Finger(t.Context(), f)
+	return ok, proving.Answered(t, err)
 }
 
 func picture(number string, n int, p sim.Press) wire.FingerCheck {
@@ -102,7 +52,7 @@ func picture(number string, n int, p sim.Press) wire.FingerCheck {
 }
 
 func TestAFingerProvesAPerson(t *testing.T) {
-	w := newWorld(t, true)
+	w := newWorld(t)
 	people := sim.People()
 	wang, li, zhao, ji := people[0], people[1], people[2], people[3]
 	for _, p := range []sim.Person{wang, li, ji} {
@@ -111,17 +61,15 @@ func TestAFingerProvesAPerson(t *testing.T) {
 			w.sim.Enrol(p.Number, x.Pixels, x.Width, x.Height, x.DPI)
 		}
 	}
-	if ways, err := w.client.ProofWays(t.Context()); err != nil || !slices.Contains(ways.Ways, wire.ProofFinger) {
+	if ways, err := w.ProofWays(t.Context()); err != nil || !slices.Contains(ways.Ways, wire.ProofFinger) {
 		t.Errorf("%v %v", ways, err)
 	}
 	good := picture(wang.Number, 2, sim.Press{X: 14, Y: -10, Turn: -11, Stretch: 0.4, Grain: 5})
-	ok, code := w.check(t, wang.Name, wang.Number, good)
+	ok, code := check(t, w.World, wang.Name, wang.Number, good)
 	if code != "" || ok.Token == "" {
 		t.Fatalf("%+v %s", ok, code)
 	}
-	if may, err := w.client.Chance(t.Context(), wire.CardQuery{Kind: "TID", Visit: "v", Token: ok.Token}); err != nil || may.Refused != "" {
-		t.Errorf("%+v %v", may, err)
-	}
+	w.Eligible(t, ok)
 	wrong := picture(wang.Number, 1, sim.Press{Grain: 6})
 	short := good
 	short.Pixels = short.Pixels[:len(short.Pixels)-1]
@@ -142,83 +90,57 @@ func TestAFingerProvesAPerson(t *testing.T) {
 		"nothing":         {li, wire.FingerCheck{}, "E-PICTURE"},
 		"no resolution":   {li, wire.FingerCheck{Width: 64, Height: 64, Pixels: make([]byte, 64*64)}, "E-PICTURE"},
 	} {
-		if _, got := w.check(t, c.p.Name, c.p.Number, c.f); got != c.want {
+		if _, got := check(t, w.World, c.p.Name, c.p.Number, c.f); got != c.want {
 			t.Errorf("%s: %s, want %s", what, got, c.want)
 		}
 	}
 	w.sim.Break(true)
-	if _, got := w.check(t, li.Name, li.Number, wrong); got != "E-BACKEND" {
+	if _, got := check(t, w.World, li.Name, li.Number, wrong); got != "E-BACKEND" {
 		t.Errorf("the server fails: %s", got)
 	}
 	w.sim.Break(false)
 	// Three tries, whatever comes of them, then none.
 	for i, want := range []string{"E-FINGER-OTHER", "E-FINGER-LOCKED", "E-FINGER-LOCKED"} {
-		if _, got := w.check(t, li.Name, li.Number, wrong); got != want {
+		if _, got := check(t, w.World, li.Name, li.Number, wrong); got != want {
 			t.Errorf("try %d: %s", i+3, got)
 		}
 	}
-	if _, got := w.check(t, li.Name, li.Number, picture(li.Number, 1, sim.Press{})); got != "E-FINGER-LOCKED" {
+	if _, got := check(t, w.World, li.Name, li.Number, picture(li.Number, 1, sim.Press{})); got != "E-FINGER-LOCKED" {
 		t.Errorf("the right finger after too many wrong ones: %s", got)
 	}
 	if n := len(w.sim.Seen()); n != 4 {
 		t.Errorf("the simulator compared %d times", n)
 	}
-	w.nothingLeft(t, good, wrong)
-}
-
-// nothingLeft looks for pictures in whatever the platform wrote.
-func (w *world) nothingLeft(t *testing.T, pictures ...wire.FingerCheck) {
-	t.Helper()
-	var marks []string
-	for _, p := range pictures {
+	var left []string
+	for _, p := range []wire.FingerCheck{good, wrong} {
 		at := 256*144 + 100 // amid the ridges
-		marks = append(marks, string(p.Pixels[at:at+40]), base64.StdEncoding.EncodeToString(p.Pixels[at/3*3 : at/3*3+60])[:60])
+		left = append(left, string(p.Pixels[at:at+40]), base64.StdEncoding.EncodeToString(p.Pixels[at/3*3 : at/3*3+60])[:60])
 	}
-	look := func(where string, b []byte) {
-		for _, m := range marks {
-			if bytes.Contains(b, []byte(m)) {
-				t.Errorf("a picture is left in %s", where)
-			}
-		}
-	}
-	files := 0
-	err := filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		files++
-		b, err := os.ReadFile(path)
-		look(path, b)
-		return err
-	})
-	if err != nil || files == 0 {
-		t.Fatalf("%d files, %v", files, err)
-	}
-	look("the log", w.log.Bytes())
-	for _, p := range sim.People()[:4] {
-		if bytes.Contains(w.log.Bytes(), []byte(p.Number)) {
+	log := w.NothingLeft(t, left...)
+	for _, p := range people[:4] {
+		if strings.Contains(log, p.Number) {
 			t.Error("the log names a person")
 		}
 	}
 }
 
 func TestWithoutAFingerprintServer(t *testing.T) {
-	w := newWorld(t, false)
+	w := proving.Asking(t)
 	p := sim.People()[0]
-	if _, code := w.check(t, p.Name, p.Number, picture(p.Number, 1, sim.Press{})); code != "E-BACKEND" {
+	if _, code := check(t, w, p.Name, p.Number, picture(p.Number, 1, sim.Press{})); code != "E-BACKEND" {
 		t.Error(code)
 	}
-	if ways, err := w.client.ProofWays(t.Context()); err != nil || slices.Contains(ways.Ways, wire.ProofFinger) {
+	if ways, err := w.ProofWays(t.Context()); err != nil || slices.Contains(ways.Ways, wire.ProofFinger) {
 		t.Errorf("offered all the same: %v %v", ways, err)
 	}
 }
 
 func TestWhoeverIsNotThePlatformIsNotAnswered(t *testing.T) {
-	w := newWorld(t, true)
+	w := newWorld(t)
 	x := picture(sim.People()[0].Number, 1, sim.Press{})
 	w.sim.Enrol(sim.People()[0].Number, x.Pixels, x.Width, x.Height, x.DPI)
 	w.skew.Store(int64(time.Hour)) // an old request, as the simulator sees it
-	if _, code := w.check(t, sim.People()[0].Name, sim.People()[0].Number, x); code != "E-BACKEND" {
+	if _, code := check(t, w.World, sim.People()[0].Name, sim.People()[0].Number, x); code != "E-BACKEND" {
 		t.Error(code)
 	}
 	if len(w.sim.Seen()) != 0 {
