@@ -26,6 +26,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -54,6 +55,8 @@ type Config struct {
 
 	// Revoke puts a terminal out, as an operator does; optional.
 	Revoke func(ctx context.Context, terminal string) error
+	// Dial opens a line to the platform, through a tunnel for instance; nil dials the address in URL.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Patience bounds every single answer; 0 is a minute.
 	Patience time.Duration
 }

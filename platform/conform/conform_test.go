@@ -52,14 +52,44 @@ func (p *phone) Read(context.Context, wire.CodeSent) (string, error) {
 	return p.code, nil
 }
 
-// city is our server, with two codes made by its operator. wrap makes it wrong; nil serves it as platform serve does.
-func city(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) conform.Config {
+// city is our server, with two codes made by its operator, that listens at l as platform serve does.
+func city(t *testing.T, store platform.Store, l net.Listener) conform.Config {
 	t.Helper()
-	c, _ := cityOf(t, store, wrap)
+	c, s := trial(t, store)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	c.URL = "https://" + l.Addr().String()
 	return c
 }
 
-func cityOf(t *testing.T, store platform.Store, wrap func(http.Handler) http.Handler) (conform.Config, *platform.Server) {
+// wrongCity is one with whose answers wrap does what it likes, at the other end of lines in memory.
+func wrongCity(t *testing.T, store platform.Store, wrap func(*platform.Server, http.Handler) http.Handler) conform.Config {
+	t.Helper()
+	c, s := trial(t, store)
+	l := newLines()
+	h := &httptest.Server{Listener: l, Config: &http.Server{Handler: wrap(s, s.Handler())}, TLS: &tls.Config{ClientAuth: tls.RequestClientCert}}
+	h.StartTLS()
+	t.Cleanup(h.Close)
+	c.Roots.AddCert(h.Certificate())
+	c.URL, c.Dial = h.URL, l.dial
+	return c
+}
+
+// wrong is a city all of whose answers go through wrap.
+func wrong(t *testing.T, wrap func(http.Handler) http.Handler) conform.Config {
+	t.Helper()
+	return wrongCity(t, nil, func(_ *platform.Server, h http.Handler) http.Handler { return wrap(h) })
+}
+
+// trial is our server, and what a run needs to know of it beside its address.
+func trial(t *testing.T, store platform.Store) (conform.Config, *platform.Server) {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
 	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}, Queue: hall})
@@ -73,29 +103,6 @@ func cityOf(t *testing.T, store platform.Store, wrap func(http.Handler) http.Han
 	}
 	c := conform.Config{Roots: x509.NewCertPool(), Code: box, Priced: "FREE", Card: "TID"}
 	c.Roots.AppendCertsFromPEM(pem)
-	if wrap == nil {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(ctx, l) }()
-		t.Cleanup(func() {
-			stop()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		c.URL = "https://" + l.Addr().String()
-	} else {
-		h := httptest.NewUnstartedServer(wrap(s.Handler()))
-		h.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
-		h.StartTLS()
-		t.Cleanup(h.Close)
-		c.Roots.AddCert(h.Certificate())
-		c.URL = h.URL
-	}
 	for _, id := range []string{"990000-9001", "990000-9002"} {
 		code, _, err := s.IssueCode(context.Background(), id, 0, platform.Operator{Who: "tester"})
 		if err != nil {
@@ -139,22 +146,38 @@ func allOK(t *testing.T, all []conform.Result) {
 	}
 }
 
+// Over a socket, as a city's platform is reached.
 func TestOursConforms(t *testing.T) {
-	for _, p := range []wire.Profile{wire.P256, wire.SM2} {
-		t.Run(string(p), func(t *testing.T) {
-			c := city(t, nil, nil)
-			c.Profile = p
-			allOK(t, run(t, c))
-		})
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	allOK(t, run(t, city(t, nil, l)))
 }
 
 func TestOursConformsOverPostgres(t *testing.T) {
+	t.Parallel()
 	store, err := platform.OpenPostgres(context.Background(), pgtest.Start(t).Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	allOK(t, run(t, city(t, store, nil)))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allOK(t, run(t, city(t, store, l)))
+}
+
+func TestEitherProfileConforms(t *testing.T) {
+	for _, p := range []wire.Profile{wire.P256, wire.SM2} {
+		alone(t, string(p), func(t *testing.T) {
+			l := newLines()
+			c := city(t, nil, l)
+			c.Profile, c.Dial = p, l.dial
+			allOK(t, run(t, c))
+		})
+	}
 }
 
 // answered rewrites answers of one path, or of all below one that ends in a slash, on their way.
@@ -312,9 +335,9 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			}
 		}), []string{"gap", "fork", "unordered-epoch", "error-bodies"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		alone(t, c.name, func(t *testing.T) {
 			var failed []string
-			for _, r := range run(t, city(t, nil, c.wrong)) {
+			for _, r := range run(t, wrong(t, c.wrong)) {
 				if r.Outcome != conform.OK {
 					failed = append(failed, r.Check)
 				}
@@ -327,7 +350,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 }
 
 // staffed is a city in which somebody is on duty as soon as a terminal asks.
-func staffed(t *testing.T, wrong func(http.Handler) http.Handler) conform.Config {
+func staffed(t *testing.T, wrap func(http.Handler) http.Handler) conform.Config {
 	t.Helper()
 	store, err := platform.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "city.db"))
 	if err != nil {
@@ -337,10 +360,8 @@ func staffed(t *testing.T, wrong func(http.Handler) http.Handler) conform.Config
 	if err := platform.AddAccount(t.Context(), store, platform.NewAccount{Name: by.Who, Role: staff.Clerk, Password: "erste Losung 2026"}, time.Now(), by); err != nil {
 		t.Fatal(err)
 	}
-	var s *platform.Server
-	var c conform.Config
-	c, s = cityOf(t, store, func(h http.Handler) http.Handler {
-		h = wrong(h)
+	return wrongCity(t, store, func(s *platform.Server, h http.Handler) http.Handler {
+		h = wrap(h)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == wire.PathProofs && r.Method == http.MethodGet {
 				all, err := s.Terminals(context.Background())
@@ -354,13 +375,11 @@ func staffed(t *testing.T, wrong func(http.Handler) http.Handler) conform.Config
 			h.ServeHTTP(w, r)
 		})
 	})
-	return c
 }
 
 func TestCallsForStaff(t *testing.T) {
-	right := func(h http.Handler) http.Handler { return h }
-	allOK(t, run(t, staffed(t, right)))
-	for name, wrong := range map[string]func(http.Handler) http.Handler{
+	alone(t, "nothing is wrong", func(t *testing.T) { allOK(t, run(t, staffed(t, func(h http.Handler) http.Handler { return h }))) })
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"a token that nobody vouched for": answered(wire.PathProofs+"/", func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["token"] = "t" })
 		}),
@@ -377,18 +396,16 @@ func TestCallsForStaff(t *testing.T) {
 			})
 		}),
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, r := range run(t, staffed(t, wrong)) {
+		alone(t, name, func(t *testing.T) {
+			for _, r := range run(t, staffed(t, wrap)) {
 				if (r.Check == "proofs") != (r.Outcome == conform.Failed) {
 					t.Errorf("%s %s %s", r.Check, r.Outcome, r.Came)
 				}
 			}
 		})
 	}
-	t.Run("a platform that knows of none", func(t *testing.T) {
-		t.Parallel()
-		for _, r := range run(t, city(t, nil, answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
+	alone(t, "a platform that knows of none", func(t *testing.T) {
+		for _, r := range run(t, wrong(t, answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
 			w.Code, w.Body = 404, bytes.NewBufferString(`{"code":"E-NOT-FOUND","message":"no such path"}`)
 		}))) {
 			if want := map[bool]conform.Outcome{true: conform.Skipped, false: conform.OK}[r.Check == "proofs"]; r.Outcome != want {

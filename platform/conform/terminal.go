@@ -86,7 +86,7 @@ func (s *session) client(cert *tls.Certificate) *http.Client {
 	if cert != nil {
 		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
-	return &http.Client{Timeout: s.cfg.Patience, Transport: &http.Transport{TLSClientConfig: t, ForceAttemptHTTP2: true},
+	return &http.Client{Timeout: s.cfg.Patience, Transport: &http.Transport{DialContext: s.cfg.Dial, TLSClientConfig: t, ForceAttemptHTTP2: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
