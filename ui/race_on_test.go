@@ -2,5 +2,6 @@
 
 package ui
 
-// underRace: drawing every variant of every screen takes minutes with the race detector, and draws nothing else than without.
+// underRace: drawing every variant of every screen takes minutes with the race detector, and draws nothing else than without: make unit plays
+// them all without it.
 const underRace = true

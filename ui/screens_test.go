@@ -491,7 +491,10 @@ func TestGoldenPictures(t *testing.T) {
 			if large {
 				size = "large"
 			}
-			for _, s := range samples() {
+			for i, s := range samples() {
+				if underRace && i%4 != 0 {
+					continue
+				}
 				name := fmt.Sprintf("%s-%s-%s.png", s.name, lang, size)
 				t.Run(name, func(t *testing.T) {
 					x := newTest(t, portrait, lang, large)
