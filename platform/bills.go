@@ -26,6 +26,7 @@ type PayConfig struct {
 	Tariff   Tariff                 // nil: nothing has a price, and no bill is made
 	Cash     map[string]string      // where cash is taken, in Chinese and English
 	EBills   pay.EBillIssuer        // of e-bills for what was paid; nil: none is issued
+	EBooks   bool                   // the issuer shows its book of a day ([pay.EBillBook]), and it is compared
 	Site     string                 // where an e-bill is looked up, as people type it; "" where there is none
 	inTurn   bool                   // for tests whose clock runs ahead of what is under way: nothing is done beside
 	// For how long an approved card waits for its citizen after it was paid, and without: then it ends here too, if its terminal did not

@@ -71,7 +71,7 @@ func newTillWith(t *testing.T, ebills bool) *till {
 		Channels: map[string]pay.Channel{"nontax": c}, Use: "nontax", Cash: both("2 号窗口", "window 2"),
 		Tariff: Prices{Items: map[string]pay.Fen{"TID": 1000}, Half: []string{numberOf(t, 2)}, Exempt: []string{numberOf(t, 4)}}}}
 	if ebills {
-		cfg.Pay.EBills, cfg.Pay.Site = c, "ebill.example.cn"
+		cfg.Pay.EBills, cfg.Pay.EBooks, cfg.Pay.Site = c, true, "ebill.example.cn"
 	}
 	if storeOfTests != nil {
 		cfg.Store = storeOfTests(t)
@@ -349,6 +349,7 @@ func TestBillsOnPostgres(t *testing.T) {
 	t.Run("two servers", TestTwoServersSettleOneBill)
 	t.Run("late", TestCancelledAndPaidLate)
 	t.Run("statement", TestStatementsAreComparedOnce)
+	t.Run("e-bills", TestBooksOfEBillsAreCompared)
 	t.Run("e-bill", TestTheTerminalHearsOfTheEBill)
 	t.Run("two servers and an e-bill", TestTwoServersAskForOneEBill)
 }

@@ -78,7 +78,7 @@ func moneyChoices(kind string) []choice {
 		return []choice{{Act: actReturn}, {Act: actByHand}}
 	case pay.MatterEBill, pay.MatterRed:
 		return []choice{{Act: actAgain}, {Act: actDone}}
-	case pay.MatterAgainst, pay.MatterStatement:
+	case pay.MatterAgainst, pay.MatterStatement, pay.MatterEBook:
 		return []choice{{Act: actNoted}}
 	}
 	return nil

@@ -5,6 +5,7 @@ package platform
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -328,6 +329,45 @@ func TestTheEBillNamesWhoTheFeeIsFor(t *testing.T) {
 				t.Errorf("the guardian sees %+v, %v", a, err)
 			}
 		})
+	}
+}
+
+// TestBooksOfEBillsAreCompared: what the issuer's book leaves out lies on the desk until a person clears it up, and the list is kept.
+func TestBooksOfEBillsAreCompared(t *testing.T) {
+	x := newTillWith(t, true)
+	p := x.terminal("990000-0001")
+	b := x.paid(p, uuid.NewString())
+	other := x.paid(p, uuid.NewString())
+	x.ebill(p, b.Number, wire.EBillIssued)
+	x.ebill(p, other.Number, wire.EBillIssued)
+	serial, day := "", ""
+	for _, e := range x.sim.EBills() {
+		if e.Number == b.Number {
+			serial, day = e.Issued.Serial, pay.Day(e.Issued.At)
+		}
+	}
+	x.sim.Steer(func(f *paysim.Faults) { f.Omit = []string{serial} })
+	x.ahead.Add(int64(40 * time.Hour))
+	row, err := StatementRow{}, ErrNoRow
+	for end := time.Now().Add(20 * time.Second); errors.Is(err, ErrNoRow) && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err := x.s.Compare(context.Background()); err != nil { // nothing, while the server's own is under way
+			t.Fatal(err)
+		}
+		row, err = StatementOf(context.Background(), x.s.store, EBillBook, day)
+	}
+	if err != nil || len(row.Differences) != 1 || row.Differences[0].Kind != pay.DiffOurs || row.Differences[0].EBill == nil {
+		t.Fatalf("%+v, %v", row, err)
+	}
+	if l := row.Differences[0].EBill; l.Bill != b.Number || l.Paper.Number != serial || l.Amount != pay.Fen(b.Amount) || l.Red {
+		t.Errorf("%+v", l)
+	}
+	all, err := BillsOnDesk(context.Background(), x.s.store)
+	if err != nil || len(all) != 1 || all[0].Bill.Number != b.Number || all[0].Matters[0].Kind != pay.MatterEBook {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	x.s.cfg.Pay.EBills = nil
+	if err := x.s.openPay(); err == nil {
+		t.Error("a book of nobody is compared")
 	}
 }
 

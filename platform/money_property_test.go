@@ -548,7 +548,8 @@ func (w *moneyWorld) compare() {
 		done := true
 		for day := range days {
 			_, err := StatementOf(context.Background(), w.x.s.store, "nontax", day)
-			done = done && err == nil
+			_, bookErr := StatementOf(context.Background(), w.x.s.store, EBillBook, day)
+			done = done && err == nil && bookErr == nil
 		}
 		if done {
 			return

@@ -66,7 +66,7 @@ func TestPageHasItsWords(t *testing.T) {
 		"card":     {string(wire.CardWaiting), string(wire.CardApproved), string(wire.CardRejected), string(wire.CardPrinting), string(wire.CardIssued), string(wire.CardDoubt), string(wire.CardEnded)},
 		"bill":     {string(pay.BillOpen), string(pay.BillClosing), string(pay.BillClosed), string(pay.BillPaid), string(pay.BillDisputed), string(pay.BillReturning), string(pay.BillReturned)},
 		"blank":    {string(wire.BlankDoubt), string(wire.BlankRetained)},
-		"matter":   {pay.MatterAmount, pay.MatterRefund, pay.MatterUnknown, pay.MatterAgainst, pay.MatterStatement, pay.MatterEBill, pay.MatterRed, pay.MatterEBillLate, matterKept},
+		"matter":   {pay.MatterAmount, pay.MatterRefund, pay.MatterUnknown, pay.MatterAgainst, pay.MatterStatement, pay.MatterEBill, pay.MatterRed, pay.MatterEBillLate, pay.MatterEBook, matterKept},
 		"verdict":  {verdictOpen, verdictConfirmed, verdictRefused, verdictOvertaken},
 		"standing": {Active, Revoked, Reset},
 		"command":  pageCommands,

@@ -89,6 +89,7 @@ var pageGroups = map[string][][3]string{
 		{matterKept, "付清该单的款项，有人提出退回", "it pays the bill; somebody proposed that it goes back"},
 		{"contradiction", "渠道前后矛盾", "contradiction"}, {"not-in-statement", "对账单中没有", "not in the statement"},
 		{"ebill-refused", "电子票据开具被拒", "e-bill refused"}, {"red-refused", "电子票据冲红被拒", "red e-bill refused"}, {"ebill-late", "电子票据迟迟未开具", "e-bill is late"},
+		{"not-in-ebook", "开票方账册中没有此票据", "e-bill is not in its issuer's book"},
 	},
 	"ticket": {{"waiting", "等候", "waiting"}, {"called", "已叫号", "called"}, {"done", "已办", "done"}, {"absent", "过号", "did not come"}},
 	"reason": {

@@ -52,6 +52,9 @@ func (s *Server) openPay() error {
 	if !wire.Site(p.Site) {
 		return errors.New("the site where e-bills are looked up must be at most 80 visible characters, like pjcy.example.cn")
 	}
+	if _, shows := p.EBills.(pay.EBillBook); p.EBooks && !shows {
+		return errors.New("the issuer of e-bills shows no book")
+	}
 	rules := pay.House()
 	rules.EBills = p.EBills != nil
 	s.settler = &pay.Settler{Rules: rules, Accounts: billAccounts{s.store}, Channels: p.Channels, Owner: token(), Now: s.now, Changed: s.rang,
@@ -148,6 +151,31 @@ func (b billAccounts) Booked(ctx context.Context, channel string, l pay.Line) (i
 	return is, ok, err
 }
 
+// EBillLines implements [pay.Accounts].
+func (b billAccounts) EBillLines(ctx context.Context, day string) (all []pay.EBillLine, err error) {
+	from, err := time.ParseInLocation(time.DateOnly, day, pay.China)
+	if err != nil {
+		return nil, err
+	}
+	err = b.s.View(ctx, func(tx Tx) (err error) { all, err = tx.EBillsIssued(from, from.AddDate(0, 0, 1)); return err })
+	return all, err
+}
+
+// BookedEBill implements [pay.Accounts].
+func (b billAccounts) BookedEBill(ctx context.Context, l pay.EBillLine) (is pay.EBillLine, ok bool, err error) {
+	err = b.s.View(ctx, func(tx Tx) error {
+		a, err := tx.Bill(l.Bill)
+		if errors.Is(err, ErrNoRow) {
+			return nil
+		}
+		if err == nil {
+			is, ok = a.BookedEBill(l)
+		}
+		return err
+	})
+	return is, ok, err
+}
+
 // notice takes what a channel says by itself. It is acknowledged when it is on disk.
 func (s *Server) notice(w http.ResponseWriter, r *http.Request) {
 	c := s.cfg.Pay.Channels[r.PathValue("channel")]
@@ -236,7 +264,10 @@ func (s *Server) compareStatements(ctx context.Context) {
 	}
 }
 
-// Compare fetches the statements of the last week that are not compared yet.
+// EBillBook is the [StatementRow]'s channel where the book is of e-bills. No channel can be called so.
+const EBillBook = "e-bills/book"
+
+// Compare fetches the statements, and the issuer's books of e-bills, of the last week that are not compared yet.
 func (s *Server) Compare(ctx context.Context) error {
 	me, now := token(), s.now()
 	var mine bool
@@ -251,8 +282,17 @@ func (s *Server) Compare(ctx context.Context) error {
 		defer cancel()
 		_ = s.store.Update(end, func(tx Tx) error { return tx.Release("statements", me) }) // else it runs out by itself
 	}()
-	var failed error
+	books := map[string]func(context.Context, string) ([]pay.Difference, error){}
 	for name := range s.cfg.Pay.Channels {
+		books[name] = func(ctx context.Context, day string) ([]pay.Difference, error) {
+			return s.settler.Reconcile(ctx, name, day)
+		}
+	}
+	if s.cfg.Pay.EBooks {
+		books[EBillBook] = s.settler.ReconcileEBills
+	}
+	var failed error
+	for name, compare := range books {
 		for back := statementFor; back >= 1; back-- {
 			day := pay.Day(now.Add(-statementAt - time.Duration(back)*24*time.Hour))
 			err := s.store.View(ctx, func(tx Tx) error { _, err := tx.Statement(name, day); return err })
@@ -262,7 +302,7 @@ func (s *Server) Compare(ctx context.Context) error {
 			if !errors.Is(err, ErrNoRow) {
 				return err
 			}
-			list, err := s.settler.Reconcile(ctx, name, day)
+			list, err := compare(ctx, day)
 			if errors.Is(err, pay.ErrAbsent) {
 				continue
 			}
@@ -271,7 +311,7 @@ func (s *Server) Compare(ctx context.Context) error {
 				err = s.store.Update(ctx, func(tx Tx) error { return tx.PutStatement(row) })
 			}
 			if len(list) > 0 {
-				s.cfg.Log.Error("a channel's statement differs", "channel", name, "day", day, "differences", len(list))
+				s.cfg.Log.Error("a statement differs", "channel", name, "day", day, "differences", len(list))
 			}
 			failed = errors.Join(failed, err)
 		}

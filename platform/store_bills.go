@@ -25,6 +25,8 @@ type BillRows interface {
 	GiveBill(owner, number string) error
 	// BillsPaid are those that cost something and were paid from one time until before another, the oldest payment first.
 	BillsPaid(from, until time.Time) ([]string, error)
+	// EBillsIssued are the e-bills and red ones that were issued from one time until before another, by bill, an e-bill before its red one.
+	EBillsIssued(from, until time.Time) ([]pay.EBillLine, error)
 	// PaymentsOf are a channel's payments of a day.
 	PaymentsOf(channel, day string) ([]pay.Line, error)
 	// BillOfPayment is where a channel's payment is booked. ErrNoRow.

@@ -217,6 +217,23 @@ func (t *sqlTx) BillsPaid(from, until time.Time) ([]string, error) {
 	return t.numbers(`SELECT number FROM bills WHERE paid <> '' AND paid >= ? AND paid < ? AND amount > 0 ORDER BY paid, number`, when(from), when(until))
 }
 
+func (t *sqlTx) EBillsIssued(from, until time.Time) (all []pay.EBillLine, err error) {
+	err = t.rows(`SELECT bill, amount, 0 AS red, e.code, e.number, e.mark, e.at FROM bill_ebills AS e JOIN bills ON bills.number = e.bill
+			WHERE e.at >= ? AND e.at < ? AND e.number <> ''
+		UNION ALL SELECT bill, amount, 1, e.red_code, e.red_number, e.red_mark, e.red_at FROM bill_ebills AS e JOIN bills ON bills.number = e.bill
+			WHERE e.red_at >= ? AND e.red_at < ? AND e.red_number <> '' ORDER BY bill, red`,
+		[]any{when(from), when(until), when(from), when(until)}, func(scan func(...any) error) error {
+			var l pay.EBillLine
+			var amount, red int64
+			var issued string
+			err := scan(&l.Bill, &amount, &red, &l.Paper.Code, &l.Paper.Number, &l.Paper.Check, &issued)
+			l.Amount, l.Red, l.Paper.At = pay.Fen(amount), red != 0, at(issued)
+			all = append(all, l)
+			return err
+		})
+	return all, err
+}
+
 func (t *sqlTx) PaymentsOf(channel, day string) (all []pay.Line, err error) {
 	err = t.rows(`SELECT attempt, txn, amount, at FROM bill_payments WHERE day = ? AND channel = ? ORDER BY txn`, []any{day, channel}, func(scan func(...any) error) error {
 		var l pay.Line

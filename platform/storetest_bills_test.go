@@ -265,8 +265,42 @@ func billSuite(t *testing.T, e anEngine) {
 		})
 	})
 
+	t.Run("what was issued on a day", func(t *testing.T) {
+		day := later(3000 * time.Hour)
+		paper := func(n int, d time.Duration) pay.Issued {
+			return pay.Issued{Code: "99010126", Number: fmt.Sprintf("%010d", n), Check: "a1b2c3", At: day.Add(d), URL: "https://e.example/7"}
+		}
+		update(t, a, func(tx Tx) error {
+			for n, e := range []pay.EBill{
+				{State: pay.EBillIssued, Issued: paper(0, 0)}, {State: pay.EBillRed, Issued: paper(1, -time.Second), Red: paper(11, time.Second)},
+				{State: pay.EBillRed, Issued: paper(2, time.Second), Red: paper(12, 2*time.Second)}, {State: pay.EBillIssued, Issued: paper(3, time.Minute)},
+				{State: pay.EBillAsked}, {State: pay.EBillRed, Issued: paper(5, -time.Hour)},
+			} {
+				x := bill(70+n, "c7")
+				x.EBill = &e
+				if err := tx.AddBill(x, time.Time{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		line := func(n int, red bool, p pay.Issued) pay.EBillLine {
+			p.URL = ""
+			return pay.EBillLine{Bill: bill(70+n, "").Bill.Number, Amount: 1000, Red: red, Paper: p}
+		}
+		view(t, b, func(tx Tx) error {
+			got, err := tx.EBillsIssued(day, day.Add(time.Minute))
+			want := []pay.EBillLine{line(0, false, paper(0, 0)), line(1, true, paper(11, time.Second)), line(2, false, paper(2, time.Second)), line(2, true, paper(12, 2*time.Second))}
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%+v, %v, want %+v", got, err, want)
+			}
+			return nil
+		})
+	})
+
 	t.Run("statements", func(t *testing.T) {
-		want := StatementRow{Channel: "nontax", Day: "2026-11-24", Made: moment, Differences: []pay.Difference{{Kind: pay.DiffOurs, Line: pay.Line{Transaction: "a", Amount: 1, At: moment}, Booked: 1}}}
+		want := StatementRow{Channel: "nontax", Day: "2026-11-24", Made: moment, Differences: []pay.Difference{{Kind: pay.DiffOurs, Line: pay.Line{Transaction: "a", Amount: 1, At: moment}, Booked: 1},
+			{Kind: pay.DiffPaper, EBill: &pay.EBillLine{Bill: "1", Amount: 1000, Red: true, Paper: pay.Issued{Code: "99010126", Number: "7", Check: "a", At: moment}}, Booked: 1000}}}
 		update(t, a, func(tx Tx) error {
 			return errors.Join(tx.PutStatement(StatementRow{Channel: "nontax", Day: "2026-11-24"}), tx.PutStatement(want))
 		})

@@ -31,6 +31,7 @@ type payFile struct {
 	} `toml:"offer"`
 	Cash   map[string]string `toml:"cash"`
 	EBills string            `toml:"ebills"`      // name of the channel that issues e-bills for what was paid at any
+	Books  bool              `toml:"ebill_books"` // that channel shows its book of a day, and it is compared with ours
 	Site   string            `toml:"ebill_site"`  // where they are looked up
 	Half   string            `toml:"half_file"`   // identity numbers of those who pay half, one a line, mode 0600
 	Exempt string            `toml:"exempt_file"` // of those who pay nothing
@@ -134,7 +135,10 @@ func readPay(path string) (p platform.PayConfig, err error) {
 			return p, fmt.Errorf("%s: channel %s: %w", path, c.Name, err)
 		}
 	}
-	p.Site = in.Site
+	p.Site, p.EBooks = in.Site, in.Books
+	if in.Books && in.EBills == "" {
+		return p, fmt.Errorf("%s: ebill_books without ebills", path)
+	}
 	if in.EBills != "" {
 		var issues bool
 		if p.EBills, issues = p.Channels[in.EBills].(pay.EBillIssuer); !issues {
@@ -176,7 +180,7 @@ func beside(path, name string) string {
 type payCmd struct {
 	Channels  payChannelsCmd  `cmd:"" help:"Show payment channels, and whether they answer."`
 	Desk      payDeskCmd      `cmd:"" help:"Show bills that a person must look at."`
-	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day differs from what is booked."`
+	Statement payStatementCmd `cmd:"" help:"Show where a channel's statement of a day, or the book of e-bills, differs from what is booked."`
 	Return    payReturnCmd    `cmd:"" help:"Propose that a payment goes back: one of a wrong amount, one whose refund was refused, or one that pays its bill."`
 	ByHand    payByHandCmd    `cmd:"" help:"Propose to note that a refund that the channel refused was paid by hand."`
 	Confirm   payConfirmCmd   `cmd:"" help:"Carry out what somebody else proposed, here or at the desk's page."`
@@ -251,7 +255,8 @@ func (c payDeskCmd) Run(ctx context.Context, io stdio) error {
 
 type payStatementCmd struct {
 	Day     string `arg:"" help:"2026-11-29, in China."`
-	Channel string `required:"" help:"Name of the channel."`
+	Channel string `required:"" xor:"book" help:"Name of the channel."`
+	EBills  bool   `required:"" xor:"book" name:"ebills" help:"The issuer's book of e-bills instead of a channel's statement."`
 	theStore
 }
 
@@ -264,6 +269,9 @@ func (c payStatementCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if c.EBills {
+		c.Channel = platform.EBillBook
+	}
 	row, err := platform.StatementOf(ctx, s, c.Channel, c.Day)
 	if err = errors.Join(err, s.Close()); errors.Is(err, platform.ErrNoRow) {
 		return fmt.Errorf("the statement of %s was not compared yet", c.Day)
@@ -272,6 +280,14 @@ func (c payStatementCmd) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	for _, d := range row.Differences {
+		if l := d.EBill; l != nil {
+			kind := "issued"
+			if l.Red {
+				kind = "red"
+			}
+			fmt.Fprintf(io.out, "%-8s %-6s %s  %s %s  theirs %s ours %s\n", d.Kind, kind, l.Bill, l.Paper.Code, l.Paper.Number, l.Amount, d.Booked)
+			continue
+		}
 		fmt.Fprintf(io.out, "%-8s %s%s  %s  theirs %s ours %s\n", d.Kind, d.Line.Refund, d.Line.Transaction, d.Line.Attempt, d.Line.Amount, d.Booked)
 	}
 	fmt.Fprintf(io.out, "%d differences, compared %s\n", len(row.Differences), row.Made.In(pay.China).Format(time.DateTime))

@@ -618,9 +618,9 @@ func (r Rules) Told(a *Account, n Notice, now time.Time) {
 	}
 }
 
-// Noted ends a matter that moves nothing: a contradiction, or a payment that a statement lacks, which a person cleared up.
+// Noted ends a matter that moves nothing: a contradiction, or what a channel's or issuer's book lacks, which a person cleared up.
 func (r Rules) Noted(a *Account, kind, ref, how, by string, now time.Time) error {
-	if by == "" || kind != MatterAgainst && kind != MatterStatement || !a.endMatter(kind, ref, how, by, now) {
+	if by == "" || kind != MatterAgainst && kind != MatterStatement && kind != MatterEBook || !a.endMatter(kind, ref, how, by, now) {
 		return fmt.Errorf("matter %.20q of %.40q: %w", kind, ref, ErrMove)
 	}
 	return nil

@@ -95,6 +95,43 @@ func (w *world) judgeEBills() {
 	}
 }
 
+// issuedDays are the days in the issuer's books.
+func (w *world) issuedDays() (days []string) {
+	for _, e := range w.sim.(issuing).EBills() {
+		days = append(days, pay.Day(e.Issued.At))
+		if e.Red != nil {
+			days = append(days, pay.Day(e.Red.At))
+		}
+	}
+	slices.Sort(days)
+	return slices.Compact(days)
+}
+
+// compareEBills compares the issuer's books twice: after the first time nothing differs but what a person was told of.
+func (w *world) compareEBills(settle func()) {
+	if _, shows := w.settler.EBills.(pay.EBillBook); !w.rules.EBills || !shows {
+		return
+	}
+	w.now = w.now.Add(49 * time.Hour)
+	for _, again := range []bool{false, true} {
+		for _, day := range w.issuedDays() {
+			list, err := w.settler.ReconcileEBills(w.ctx, day)
+			if err != nil {
+				w.fail("book of %s: %v", day, err)
+			}
+			for _, d := range list {
+				w.say("difference: %s %+v", d.Kind, *d.EBill)
+				a := w.account(d.EBill.Bill)
+				told := slices.ContainsFunc(a.Matters, func(m pay.Matter) bool { return m.Ref == a.Bill.Number && m.Kind == pay.MatterAgainst })
+				if again && !told {
+					w.fail("the book of %s still differs: %s %+v", day, d.Kind, *d.EBill)
+				}
+			}
+		}
+		settle()
+	}
+}
+
 // paidBill is a history of one bill that is paid.
 func paidBill(t *testing.T) (w *world, bill string) {
 	t.Helper()
@@ -572,3 +609,103 @@ var ebillFlaws = []flaw{
 }
 
 func init() { flaws = append(flaws, ebillFlaws...) }
+
+// TestABookOfEBills: what the issuer made without our hearing of it is booked, also where nobody asks any more; the rest is a person's.
+func TestABookOfEBills(t *testing.T) {
+	compared := func(w *world, day string) (kinds []string) {
+		t.Helper()
+		list, err := w.settler.ReconcileEBills(w.ctx, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range list {
+			kinds = append(kinds, d.Kind)
+		}
+		return kinds
+	}
+	w, bill := paidBill(t)
+	e := w.wait(t, bill, pay.EBillIssued, time.Minute)
+	day := pay.Day(e.Issued.At)
+	if _, err := w.settler.ReconcileEBills(w.ctx, day); !errors.Is(err, pay.ErrAbsent) {
+		t.Errorf("the day is not over: %v", err)
+	}
+	w.now = w.now.Add(48 * time.Hour)
+	if got := compared(w, day); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+
+	// It is left out, and stands on the desk until a person has cleared it up.
+	w.sim.Steer(func(f *paysim.Faults) { f.Omit = []string{e.Issued.Number} })
+	for range 2 {
+		if got, on := compared(w, day), w.desk(bill); !slices.Equal(got, []string{pay.DiffOurs}) || !slices.Equal(on, []string{pay.MatterEBook}) {
+			t.Errorf("%v, on the desk %v", got, on)
+		}
+	}
+	w.change(bill, func(a *pay.Account) {
+		if err := w.rules.Noted(a, pay.MatterEBook, bill, "it stands in the book of the day after", "operator1", w.now); err != nil || a.OnDesk() {
+			t.Errorf("%v, %+v", err, a.Matters)
+		}
+	})
+
+	// Another amount, another number, twice, and one of no bill: nothing of ours changes.
+	w.sim.Steer(func(f *paysim.Faults) { f.Omit, f.Miscount = nil, []string{e.Issued.Number} })
+	if got, on := compared(w, day), w.desk(bill); !slices.Equal(got, []string{pay.DiffAmount}) || !slices.Equal(on, []string{pay.MatterAgainst}) {
+		t.Errorf("%v, on the desk %v", got, on)
+	}
+	w.sim.Steer(func(f *paysim.Faults) { f.Miscount = nil })
+	w.settler.EBills = bookOf{w.settler.EBills, func(all []pay.EBillLine) []pay.EBillLine {
+		other, nobodys := all[0], all[0]
+		other.Paper.Number, nobodys.Bill = "0000009999", "nobody's"
+		return []pay.EBillLine{other, all[0], nobodys}
+	}}
+	if got := compared(w, day); !slices.Equal(got, []string{pay.DiffPaper, pay.DiffDoubled, pay.DiffTheirs}) {
+		t.Errorf("%v", got)
+	}
+	if a := w.account(bill); a.EBill.Issued != e.Issued || a.EBill.State != pay.EBillIssued {
+		t.Errorf("%+v", a.EBill)
+	}
+
+	// The issuer refused, and after everybody had stopped asking it issued after all.
+	w, bill = paidBill(t)
+	w.sim.Steer(func(f *paysim.Faults) { f.RefuseEBill = 1 })
+	w.wait(t, bill, pay.EBillRefused, time.Hour)
+	w.now = w.now.Add(w.rules.EBillWatch + time.Hour)
+	w.turn(t)
+	if a := w.account(bill); !a.EBill.Due.IsZero() {
+		t.Fatalf("it is still asked about: %+v", a.EBill)
+	}
+	paid := w.account(bill)
+	k := paid.Kept()
+	if _, err := w.settler.EBills.IssueEBill(w.ctx, pay.EBillOrder{Number: bill, Attempt: k.Attempt, Transaction: k.Transaction, Amount: k.Amount, Paid: k.At}); err != nil {
+		t.Fatal(err)
+	}
+	day = pay.Day(w.now)
+	w.now = w.now.Add(48 * time.Hour)
+	if got, on := compared(w, day), w.desk(bill); !slices.Equal(got, []string{pay.DiffTheirs}) || len(on) > 0 || w.account(bill).EBill.State != pay.EBillIssued {
+		t.Errorf("%v, on the desk %v, %+v", got, on, w.account(bill).EBill)
+	}
+	if got := compared(w, day); len(got) > 0 {
+		t.Errorf("again: %v", got)
+	}
+
+	// A red one that nobody asked for.
+	if _, err := w.settler.EBills.CancelEBill(w.ctx, pay.EBillOrder{Number: bill, Amount: k.Amount}, "at the issuer's desk"); err != nil {
+		t.Fatal(err)
+	}
+	day = pay.Day(w.now)
+	w.now = w.now.Add(48 * time.Hour)
+	if got, on := compared(w, day), w.desk(bill); !slices.Equal(got, []string{pay.DiffTheirs}) || !slices.Equal(on, []string{pay.MatterAgainst}) {
+		t.Errorf("%v, on the desk %v", got, on)
+	}
+}
+
+// bookOf is an issuer whose book somebody wrote in.
+type bookOf struct {
+	pay.EBillIssuer
+	write func([]pay.EBillLine) []pay.EBillLine
+}
+
+func (b bookOf) EBillsOf(ctx context.Context, day string) ([]pay.EBillLine, error) {
+	all, err := b.EBillIssuer.(pay.EBillBook).EBillsOf(ctx, day)
+	return b.write(all), err
+}

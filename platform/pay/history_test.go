@@ -139,6 +139,26 @@ func (m *memory) Booked(_ context.Context, _ string, l pay.Line) (pay.Line, bool
 	return pay.Line{}, false, nil
 }
 
+func (m *memory) EBillLines(_ context.Context, day string) (lines []pay.EBillLine, _ error) {
+	for _, a := range m.all() {
+		for _, l := range a.EBillLines() {
+			if pay.Day(l.Paper.At) == day {
+				lines = append(lines, l)
+			}
+		}
+	}
+	return lines, nil
+}
+
+func (m *memory) BookedEBill(_ context.Context, l pay.EBillLine) (pay.EBillLine, bool, error) {
+	for _, a := range m.all() {
+		if is, ok := a.BookedEBill(l); ok {
+			return is, true, nil
+		}
+	}
+	return pay.EBillLine{}, false, nil
+}
+
 // market is a channel's simulator.
 type market interface {
 	http.Handler
@@ -194,11 +214,11 @@ var dialects = map[string]func(now func() time.Time) (market, pay.Channel, error
 // province is what an integrator would write for the invented province (paysim/province.go).
 var province = nontax.Shape{
 	Paths: map[string]string{"create": "ddsc", "query": "ddcx", "close": "ddgb", "refund": "tk", "query-refund": "tkcx", "statement": "dzd",
-		"ebill": "kp", "query-ebill": "kpcx", "red-ebill": "ch"},
+		"ebill": "kp", "query-ebill": "kpcx", "red-ebill": "ch", "ebill-book": "pjdzd"},
 	Posts: true, Data: "sj", Success: "0000", Yuan: true, Time: "20060102150405",
 	Names: map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
 		"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
-		"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"},
+		"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz", "ebills": "pjmx"},
 	States: map[string]string{"0": "waiting", "1": "paid", "2": "closed", "W": "working", "S": "done", "F": "refused", "Y": "issued", "H": "red"},
 	Codes: map[string]string{"1404": "ORDER_NOT_EXIST", "2404": "REFUND_NOT_EXIST", "3404": "NO_STATEMENT_YET", "1201": "ORDER_PAID", "1403": "MERCHANT_LIMIT",
 		"9001": "PARAM_ERROR", "2405": "TRANSACTION_NOT_EXIST", "2406": "AMOUNT_OVER", "4404": "EBILL_NOT_EXIST", "4001": "MONEY_NOT_ARRIVED", "4403": "EBILL_REFUSED",
@@ -658,6 +678,10 @@ func (w *world) end() error {
 	}
 	w.judge()
 	w.judgeEBills()
+	if !w.nobooks && w.problem == nil {
+		w.compareEBills(settle)
+		w.judgeEBills()
+	}
 	return w.problem
 }
 

@@ -170,6 +170,7 @@ const (
 	MatterEBill     = "ebill-refused"    // the issuer issues no e-bill for a paid bill
 	MatterRed       = "red-refused"      // an e-bill is not cancelled though its payment went back
 	MatterEBillLate = "ebill-late"       // the issuer has not issued, or cancelled, for too long; ends by itself when it does
+	MatterEBook     = "not-in-ebook"     // an e-bill, or its red one, that is booked here and is not in the issuer's book of its day
 )
 
 // A Matter is what a person must look at.

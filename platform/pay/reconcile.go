@@ -22,6 +22,8 @@ type Difference struct {
 	Kind   string `json:"kind"`
 	Line   Line   `json:"line"`   // the statement's, or ours when it has none
 	Booked Fen    `json:"booked"` // our amount; 0 when we have none
+
+	EBill *EBillLine `json:"ebill,omitempty"` // in place of Line where the book is of e-bills
 }
 
 // key names the same thing in both books.
@@ -68,25 +70,25 @@ func Reconcile(statement, ours []Line, known func(Line) (Line, bool)) (list []Di
 	there := map[string]bool{}
 	for _, l := range statement {
 		if l.Odd != "" {
-			list = append(list, Difference{DiffOdd, l, 0})
+			list = append(list, Difference{Kind: DiffOdd, Line: l})
 			continue
 		}
 		k := l.key()
 		if there[k] {
-			list = append(list, Difference{DiffDoubled, l, 0})
+			list = append(list, Difference{Kind: DiffDoubled, Line: l})
 			continue
 		}
 		there[k] = true
 		switch is, ok := known(l); {
 		case !ok:
-			list = append(list, Difference{DiffTheirs, l, 0})
+			list = append(list, Difference{Kind: DiffTheirs, Line: l})
 		case is.Amount != l.Amount:
-			list = append(list, Difference{DiffAmount, l, is.Amount})
+			list = append(list, Difference{Kind: DiffAmount, Line: l, Booked: is.Amount})
 		}
 	}
 	for _, l := range ours {
 		if !there[l.key()] {
-			list = append(list, Difference{DiffOurs, l, l.Amount})
+			list = append(list, Difference{Kind: DiffOurs, Line: l, Booked: l.Amount})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Difference) int { return strings.Compare(a.Line.key(), b.Line.key()) })

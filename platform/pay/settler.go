@@ -24,6 +24,10 @@ type Accounts interface {
 	Lines(ctx context.Context, channel, day string) ([]Line, error)
 	// Booked finds our line for one of a statement, on whatever day it is booked.
 	Booked(ctx context.Context, channel string, l Line) (Line, bool, error)
+	// EBillLines are the e-bills and red ones that were issued on a day, as booked.
+	EBillLines(ctx context.Context, day string) ([]EBillLine, error)
+	// BookedEBill finds our line for one of the issuer's book, on whatever day it is booked.
+	BookedEBill(ctx context.Context, l EBillLine) (EBillLine, bool, error)
 }
 
 // ErrNoBill: there is no such bill.

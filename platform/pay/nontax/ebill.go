@@ -86,3 +86,40 @@ func (c *Channel) QueryEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillSt
 func (c *Channel) CancelEBill(ctx context.Context, o pay.EBillOrder, why string) (pay.EBillStanding, error) {
 	return c.askEBill(ctx, "red-ebill", map[string]any{"number": o.Number, "reason": why}, o)
 }
+
+// book is an issuer's book of a day. A line holds the e-bill, or the red one, that was issued on that day.
+type book struct {
+	Day    string  `json:"day"`
+	EBills []ebill `json:"ebills"`
+}
+
+// lines believes a book only when it is of that day and each line can be booked.
+func (b book) lines(day string) (all []pay.EBillLine, err error) {
+	if b.Day != day {
+		return nil, errors.New("nontax: book of e-bills of another day")
+	}
+	for _, e := range b.EBills {
+		l := pay.EBillLine{Bill: e.Number, Amount: pay.Fen(e.Amount), Red: pay.EBillWord(e.State) == pay.EBillCanceled}
+		paper := e.Issued
+		if l.Red {
+			paper = e.Red
+		}
+		var ok bool
+		l.Paper, ok = paper.issued()
+		l.Paper.URL = ""
+		if !ok || !l.Red && pay.EBillWord(e.State) != pay.EBillMade || !pay.Plain(l.Bill, 64) || l.Amount <= 0 || l.Amount > pay.MaxAmount {
+			return nil, errors.New("nontax: line of a book of e-bills without bill, amount, state or what is on the e-bill")
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// EBillsOf implements [pay.EBillBook].
+func (c *Channel) EBillsOf(ctx context.Context, day string) ([]pay.EBillLine, error) {
+	var got book
+	if err := c.ask(ctx, "ebill-book", nil, "", day, &got, maxStatement); err != nil {
+		return nil, err
+	}
+	return got.lines(day)
+}

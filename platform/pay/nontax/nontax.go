@@ -78,6 +78,7 @@ type Channel struct {
 var (
 	_ pay.Channel     = (*Channel)(nil)
 	_ pay.EBillIssuer = (*Channel)(nil)
+	_ pay.EBillBook   = (*Channel)(nil)
 )
 
 // New reads keys and checks the settings.

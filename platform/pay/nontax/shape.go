@@ -19,7 +19,7 @@ import (
 
 // Shape is where a province's messages differ from ours. The zero value is ours.
 type Shape struct {
-	Paths   map[string]string `toml:"paths"`   // act → path below the URL; NUMBER and DAY stand for theirs. Acts: create, query, close, refund, query-refund, statement, ebill, query-ebill, red-ebill
+	Paths   map[string]string `toml:"paths"`   // act → path below the URL; NUMBER and DAY stand for theirs. Acts: create, query, close, refund, query-refund, statement, ebill, query-ebill, red-ebill, ebill-book
 	Posts   bool              `toml:"posts"`   // everything is a POST; questions carry {"number"} or {"day"}
 	Names   map[string]string `toml:"names"`   // our name of a field → theirs, in requests, answers and notices
 	States  map[string]string `toml:"states"`  // their word for a state → ours
@@ -32,12 +32,12 @@ type Shape struct {
 
 // paths are ours.
 var paths = map[string]string{"create": "orders", "query": "orders/NUMBER", "close": "orders/NUMBER/close", "refund": "refunds",
-	"query-refund": "refunds/NUMBER", "statement": "statements/DAY", "ebill": "ebills", "query-ebill": "ebills/NUMBER", "red-ebill": "ebills/NUMBER/red"}
+	"query-refund": "refunds/NUMBER", "statement": "statements/DAY", "ebill": "ebills", "query-ebill": "ebills/NUMBER", "red-ebill": "ebills/NUMBER/red", "ebill-book": "ebill-books/DAY"}
 
 // fields are our names; sums and times among them are written anew.
 var (
 	fields = []string{"number", "amount", "subject", "expires", "qr", "state", "payments", "transaction", "at", "order", "of", "reason", "code", "day", "lines", "refund", "id",
-		"paid", "payer", "issued", "red", "batch", "serial", "check", "url"}
+		"paid", "payer", "issued", "red", "batch", "serial", "check", "url", "ebills"}
 	sums   = []string{"amount", "of"}
 	times  = []string{"expires", "at", "paid"}
 	states = []string{"waiting", "paid", "closed", "working", "done", "refused", "issued", "red"}

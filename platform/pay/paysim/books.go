@@ -58,7 +58,8 @@ type Faults struct {
 	Lag          time.Duration // a query does not know payments younger than this
 	Garbage      int           // answers that are no JSON, signed
 	Unsigned     int           // answers without a valid signature
-	Omit         []string      // transactions that the statement leaves out
+	Omit         []string      // transactions, and numbers of e-bills, that the statement and the book leave out
+	Miscount     []string      // numbers of e-bills that stand in the book with another amount
 	Denied       int           // requests that the caller may not make, whatever they are about
 	Paying       int           // closes that come while somebody types a password (WeChat Pay)
 	Invalid      int           // orders that are called invalid, made before or not (WeChat Pay)

@@ -6,10 +6,12 @@ package paysim
 //	POST /nontax/v1/ebills             {"number","order","transaction","amount","subject","paid","payer"} → {"number","amount","state","issued","red"}
 //	GET  /nontax/v1/ebills/NUMBER      → the same
 //	POST /nontax/v1/ebills/NUMBER/red  {"number","reason"} → the same
+//	GET  /nontax/v1/ebill-books/YYYY-MM-DD  → {"day","ebills":[{"number","amount","state","issued" or "red"}]}
 
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -188,4 +190,33 @@ func (s *Server) doQueryEBill(r *http.Request, _ []byte) result {
 func (s *Server) doRed(r *http.Request, _ []byte) result {
 	e, code := s.redden(r.PathValue("number"))
 	return s.told(r, e, code)
+}
+
+// doEBillBook tells what was issued on a day, some hours after it is over.
+func (s *Server) doEBillBook(r *http.Request, _ []byte) result {
+	day := r.PathValue("day")
+	from, err := time.ParseInLocation(time.DateOnly, day, china)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil || s.Now().Before(from.AddDate(0, 0, 1).Add(s.opens)) {
+		return problem(http.StatusNotFound, "NO_STATEMENT_YET")
+	}
+	all := []ebillWire{}
+	for _, number := range slices.Sorted(maps.Keys(s.ebills)) {
+		e := s.ebills[number]
+		for _, w := range []ebillWire{{number, e.Amount, "issued", &e.Issued, nil}, {number, e.Amount, "red", nil, e.Red}} {
+			p := w.Issued
+			if w.State == "red" {
+				p = w.Red
+			}
+			if p == nil || p.At.In(china).Format(time.DateOnly) != day || slices.Contains(s.faults.Omit, p.Serial) {
+				continue
+			}
+			if slices.Contains(s.faults.Miscount, p.Serial) {
+				w.Amount++
+			}
+			all = append(all, w)
+		}
+	}
+	return result{http.StatusOK, map[string]any{"day": day, "ebills": all}}
 }

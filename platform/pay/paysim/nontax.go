@@ -55,6 +55,7 @@ func New(now func() time.Time, id string, key *sm2.PrivateKey, merchant *ecdsa.P
 	s.mux.HandleFunc("POST /nontax/v1/refunds", s.call(s.doRefund))
 	s.mux.HandleFunc("GET /nontax/v1/refunds/{number}", s.call(s.doQueryRefund))
 	s.mux.HandleFunc("GET /nontax/v1/statements/{day}", s.call(s.doStatement))
+	s.mux.HandleFunc("GET /nontax/v1/ebill-books/{day}", s.call(s.doEBillBook))
 	s.mux.HandleFunc("POST /nontax/v1/ebills", s.call(s.doIssue))
 	s.mux.HandleFunc("GET /nontax/v1/ebills/{number}", s.call(s.doQueryEBill))
 	s.mux.HandleFunc("POST /nontax/v1/ebills/{number}/red", s.call(s.doRed))

@@ -21,7 +21,7 @@ func (s *Server) Province() { s.province = true }
 // provinceNames are our names in the province's.
 var provinceNames = map[string]string{"number": "ddh", "amount": "je", "subject": "xmmc", "expires": "sxsj", "qr": "ewm", "state": "zt", "payments": "zfmx",
 	"transaction": "jylsh", "at": "jysj", "order": "yddh", "of": "yje", "reason": "tkyy", "code": "fhm", "day": "rq", "lines": "mx", "refund": "tkdh", "id": "tzbh",
-	"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz"}
+	"paid": "jfsj", "payer": "jkr", "issued": "dzpj", "red": "hzpj", "batch": "pjdm", "serial": "pjhm", "check": "jym", "url": "pjdz", "ebills": "pjmx"}
 
 var provinceStates = map[string]string{"waiting": "0", "paid": "1", "closed": "2", "working": "W", "done": "S", "refused": "F", "issued": "Y", "red": "H"}
 
@@ -63,7 +63,7 @@ func (s *Server) heard(w http.ResponseWriter, r *http.Request) {
 	number, day := fmt.Sprint(ours["number"]), fmt.Sprint(ours["day"])
 	to := map[string][2]string{"ddsc": {"POST", "orders"}, "ddcx": {"GET", "orders/" + number}, "ddgb": {"POST", "orders/" + number + "/close"},
 		"tk": {"POST", "refunds"}, "tkcx": {"GET", "refunds/" + number}, "dzd": {"GET", "statements/" + day},
-		"kp": {"POST", "ebills"}, "kpcx": {"GET", "ebills/" + number}, "ch": {"POST", "ebills/" + number + "/red"}}[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
+		"kp": {"POST", "ebills"}, "kpcx": {"GET", "ebills/" + number}, "ch": {"POST", "ebills/" + number + "/red"}, "pjdzd": {"GET", "ebill-books/" + day}}[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
 	in := r.Clone(context.WithValue(r.Context(), heardKey{}, signedText{r.Method, r.URL.RequestURI(), body}))
 	in.Method, in.URL.Path = to[0], "/nontax/v1/"+to[1]
 	body, _ = json.Marshal(ours)
