@@ -6,9 +6,6 @@ package platform
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -37,6 +34,8 @@ type faceVerdict struct {
 	By   string `json:"by"` // what compared, for operators
 }
 
+func (v *faceVerdict) whole() bool { return v.Same != nil }
+
 // Rules for comparing.
 const (
 	faceTries  = 3
@@ -52,22 +51,8 @@ type cityFaces struct {
 
 // Match implements FaceMatcher.
 func (f cityFaces) Match(ctx context.Context, who CitizenRow, picture []byte) (bool, error) {
-	if err := f.s.backendWorks(ctx, f.b.cfg.Name); err != nil {
-		return false, err
-	}
-	raw, err := f.b.ask(ctx, f.b.cfg.Timeout, faceQuery{ServiceFaces, who.Number, who.Name, picture}, "query", ServiceFaces)
 	var v faceVerdict
-	switch {
-	case errors.Is(err, errNoRecord):
-		return false, ErrNoRow
-	case err == nil && (json.Unmarshal(raw, &v) != nil || v.Same == nil):
-		err = fmt.Errorf("%w: verdict cannot be read", errBackendFailed)
-	}
-	if err != nil {
-		f.s.cfg.Log.Warn("comparing faces", "back end", f.b.cfg.Name, "error", err) // names no person
-		if ctx.Err() == nil {
-			err = errBackend
-		}
+	if err := f.s.verdict(ctx, f.b, ServiceFaces, faceQuery{ServiceFaces, who.Number, who.Name, picture}, &v); err != nil {
 		return false, err
 	}
 	return *v.Same, nil
@@ -99,73 +84,4 @@ func (s *Server) checkFace(w http.ResponseWriter, r *http.Request, body []byte) 
 	match := s.faces()
 	s.compare(w, r, comparison{way: WayFace, person: q.Person, visit: q.Visit, agreed: q.Agreed, nobody: match == nil, tries: faceTries, window: faceWindow,
 		other: errFaceOther, locked: errFaceLocked, match: func(ctx context.Context, who CitizenRow) (bool, error) { return match.Match(ctx, who, q.Picture) }})
-}
-
-// comparison proves one person by one picture.
-type comparison struct {
-	way           string // WayFace or WayFinger
-	person        wire.PersonRef
-	visit         string
-	agreed        time.Time
-	nobody        bool // there is nobody who compares
-	tries         int  // for a person, within window
-	window        time.Duration
-	other, locked *APIError
-	// match says whether it is the person. ErrNoRow: there is nothing to compare with.
-	match func(ctx context.Context, who CitizenRow) (bool, error)
-}
-
-// compare answers with a token, or says why there is none.
-func (s *Server) compare(w http.ResponseWriter, r *http.Request, c comparison) {
-	now := s.now()
-	if c.visit == "" || len(c.visit) > 64 || c.agreed.IsZero() || c.agreed.After(now.Add(wire.MaxSkew)) {
-		s.refuse(w, errMalformed, "visit or the time of consent is not as it must be")
-		return
-	}
-	if c.nobody {
-		s.refuse(w, errBackend, "no back end compares a "+c.way+" here")
-		return
-	}
-	person, err := s.resolve(r.Context(), c.person)
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	// A try is counted before it is made: many at once are no way around.
-	var who CitizenRow
-	err = s.store.Update(r.Context(), func(tx Tx) (err error) {
-		if who, err = tx.Citizen(person.Number); errors.Is(err, ErrNoRow) || err == nil && person.Name != "" && who.Name != person.Name {
-			return errNoRecord
-		}
-		if err != nil {
-			return err
-		}
-		n, err := tx.Hit(hashed(c.way, person.Number), now, now.Add(c.window))
-		if err == nil && n > c.tries {
-			return c.locked
-		}
-		return err
-	})
-	if err == nil {
-		var same bool
-		same, err = c.match(r.Context(), who)
-		switch {
-		case errors.Is(err, ErrNoRow):
-			err = errNoRecord
-		case err == nil && !same:
-			err = c.other
-		}
-	}
-	if err != nil {
-		s.fail(w, err)
-		return
-	}
-	tok := token()
-	if err := s.store.Update(r.Context(), func(tx Tx) error {
-		return tx.PutToken(TokenRow{Token: hashed(tok), Terminal: terminalOf(r.Context()), Visit: c.visit, Number: who.Number, Until: now.Add(tokenLife), Way: c.way})
-	}); err != nil {
-		s.fail(w, err)
-		return
-	}
-	answer(w, http.StatusOK, wire.CodeChecked{Token: tok, Until: now.Add(tokenLife)})
 }

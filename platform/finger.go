@@ -6,9 +6,7 @@ package platform
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -51,6 +49,8 @@ type fingerVerdict struct {
 	By   string `json:"by"`   // what compared, for operators
 }
 
+func (v *fingerVerdict) whole() bool { return v.Same != nil || v.Poor }
+
 // Rules for comparing.
 const (
 	fingerTries  = 3
@@ -66,25 +66,12 @@ type cityFingers struct {
 
 // Match implements FingerMatcher.
 func (f cityFingers) Match(ctx context.Context, who CitizenRow, x Finger) (bool, error) {
-	if err := f.s.backendWorks(ctx, f.b.cfg.Name); err != nil {
-		return false, err
-	}
-	raw, err := f.b.ask(ctx, f.b.cfg.Timeout, fingerQuery{ServiceFingers, who.Number, who.Name, x.Width, x.Height, x.DPI, x.Pixels}, "query", ServiceFingers)
 	var v fingerVerdict
-	switch {
-	case errors.Is(err, errNoRecord):
-		return false, ErrNoRow
-	case err == nil && (json.Unmarshal(raw, &v) != nil || v.Same == nil && !v.Poor):
-		err = fmt.Errorf("%w: verdict cannot be read", errBackendFailed)
-	}
-	switch {
-	case err != nil:
-		f.s.cfg.Log.Warn("comparing fingers", "back end", f.b.cfg.Name, "error", err) // names no person
-		if ctx.Err() == nil {
-			err = errBackend
-		}
+	q := fingerQuery{ServiceFingers, who.Number, who.Name, x.Width, x.Height, x.DPI, x.Pixels}
+	if err := f.s.verdict(ctx, f.b, ServiceFingers, q, &v); err != nil {
 		return false, err
-	case v.Poor:
+	}
+	if v.Poor {
 		return false, ErrPoorFinger
 	}
 	return *v.Same, nil
