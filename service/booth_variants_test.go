@@ -28,6 +28,15 @@ func (w *world) troubled(seen *service.Trouble) []script.Line {
 	return lines([]script.Line{w.pays(), script.On("trouble", script.Look(func(p service.Prompt) { *seen = p.(service.Trouble) }, script.Next()))}, leave())
 }
 
+// idles is nobody there for so long.
+func (w *world) idles(d time.Duration) {
+	w.t.Helper()
+	w.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
+		time.Sleep(d)
+		return nil, service.ErrTimedOut
+	}))
+}
+
 // again is somebody who comes back: they say who they are, and the case goes on.
 func (w *world) again() []script.Line {
 	return w.known()
@@ -612,19 +621,13 @@ func TestComingBackToTheBooth(t *testing.T) {
 		other := neighbour(w)
 		other.play(lines(other.again(), other.done())...)
 		other.one(journal.Closed)
-		idle := func(d time.Duration) {
-			w.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
-				time.Sleep(d)
-				return nil, service.ErrTimedOut
-			}))
-		}
 		w.till.set(func() { w.till.dead = true }) // nor is a bill told that another terminal asks for
-		idle(time.Hour)
+		w.idles(time.Hour)
 		if w.one(journal.PayUnknown); listed() != 1 {
 			t.Errorf("%d cases for a person before the platform said anything", listed())
 		}
 		w.booth.office.moved = map[string]bool{key: true}
-		idle(time.Hour)
+		w.idles(time.Hour)
 		c := w.one(journal.PayUnknown)
 		if listed() != 0 || !desk.HasMoved(c) || w.audited(journal.EventCaseMoved) != 1 || w.blank("reserved") != 0 {
 			t.Errorf("%d cases for a person, %v, told %d times, %d set aside", listed(), c.Steps, w.audited(journal.EventCaseMoved), w.blank("reserved"))
@@ -647,6 +650,37 @@ func TestComingBackToTheBooth(t *testing.T) {
 			t.Errorf("%d cases for a person when it had come back", listed())
 		}
 	})
+	makingCards(t, "leaves while an official looks, has the card made at a second terminal: the first keeps nothing of theirs", func(t *testing.T, w *world) {
+		w.booth.office.auto = false
+		w.play(lines(w.applies(), one(script.On("decision", script.Reply(service.Cancelled{}))))...)
+		key := w.one(journal.AuditWait).ID
+		swept := func() int {
+			t.Helper()
+			w.booth.office.hear()
+			n, err := w.engine.Sweep(t.Context(), now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		w.idles(25 * time.Hour)
+		if n := swept(); n != 0 || desk.HasMoved(w.one(journal.AuditWait)) {
+			t.Errorf("%d swept of a case that waits for its citizen", n)
+		}
+		w.booth.office.decide(service.StandingApproved, "")
+		other := neighbour(w)
+		other.play(lines(other.again(), other.done())...)
+		other.one(journal.Closed)
+		w.booth.office.moved = map[string]bool{key: true}
+		w.idles(25 * time.Hour)
+		if c := w.one(journal.AuditWait); !desk.HasMoved(c) {
+			t.Errorf("%s after a day is this terminal's still: %v", c.State, c.Steps)
+		}
+		w.idles(25 * time.Hour)
+		if n := swept(); n != 1 || w.audited(journal.EventCaseShredded) != 1 {
+			t.Errorf("%d swept", n)
+		}
+	})
 	makingCards(t, "paid here, no card here nor at a second terminal, never comes again: the money goes back", func(t *testing.T, w *world) {
 		fails := func(int) (devices.PrintResult, bool) {
 			return devices.PrintResult{Outcome: devices.PrintFailed, Detail: "ribbon"}, true
@@ -659,17 +693,11 @@ func TestComingBackToTheBooth(t *testing.T) {
 		other.booth.printer.print = fails
 		other.play(lines(other.again(), one(script.On("trouble", script.Next())), leave())...)
 		other.one(journal.ReissueDue)
-		idle := func(d time.Duration) {
-			other.play(script.On("attract", func(context.Context, service.Prompt) (service.Answer, error) {
-				time.Sleep(d)
-				return nil, service.ErrTimedOut
-			}))
-		}
 		w.till.set(func() { w.till.dead = true })
-		idle(25 * time.Hour)
+		other.idles(25 * time.Hour)
 		other.one(journal.ReissueDue) // nobody can say whether money is kept for it
 		w.till.set(func() { w.till.dead = false })
-		idle(time.Hour)
+		other.idles(time.Hour)
 		other.one(journal.RefundDue)
 		w.till.with(func(b *service.Bill) {
 			b.State, b.Refunds = service.BillReturned, []service.BillRefund{{Why: "unissued", State: "done"}}

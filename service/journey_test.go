@@ -641,9 +641,6 @@ func TestSweep(t *testing.T) {
 		w.verify()
 		sweep(1, "acknowledged, a day later")
 		sweep(0, "again")
-		if r, err := w.journal.Verify(t.Context()); err == nil && len(r.Problems) > 0 && strings.Contains(r.Problems[0], "key does not fit") {
-			w.sound = func() {} // what Verify finds is Shred's own audit line, which makes the destroyed key anew
-			t.Skip("journal.Shred audits under the shredded case and so makes its key anew")
-		}
+		w.verify()
 	})
 }

@@ -23,6 +23,7 @@ type owing struct {
 	// given is when it was last read for cards that nobody came for.
 	given time.Time
 	asked time.Time // and for cases that may have gone on at another terminal
+	daily time.Time // and for those of them that nobody here waits for
 }
 
 func (o *owing) add(id string) {
@@ -44,6 +45,10 @@ func (o *owing) all() []string {
 
 // owingEvery is how often the journal is read for bills to ask about: people at the desk change cases too.
 const owingEvery = 10 * time.Minute
+
+// movedEvery is how often the platform is asked whether those who left their case here went on at another terminal, while nothing here
+// waits for the answer but the end of their personal data.
+const movedEvery = 24 * time.Hour
 
 // askBills asks about bills that nobody waits for, until ctx ends.
 func (e *Engine) askBills(ctx context.Context) {
@@ -127,15 +132,21 @@ func (e *Engine) giveBack(ctx context.Context) {
 	}
 }
 
-// leaveMoved asks the platform about cases that wait here for a person, or for news of a payment, and that their citizen may have gone on
-// with at another terminal: they are that terminal's then. What lies in this machine stays on this list.
+// leaveMoved asks the platform about cases that wait here for a person, or for news of a payment, and once a day about those that wait for
+// their citizen, whether they went on at another terminal: they are that terminal's then, and what is known of the citizen here ends with
+// the item's retention ([Engine.Sweep]). What lies in this machine stays on this list.
 func (e *Engine) leaveMoved(ctx context.Context) {
 	if e.cfg.Office == nil || e.cfg.Platform.Link() != LinkUp || e.now().Sub(e.owing.asked) < owingEvery {
 		return
 	}
 	e.owing.asked = e.now()
+	daily := e.now().Sub(e.owing.daily) >= movedEvery
+	if daily {
+		e.owing.daily = e.now()
+	}
 	all, err := e.cfg.Journal.Cases(func(c journal.Case) bool {
-		return (c.State == journal.PayUnknown || c.State == journal.ReissueDue) && !desk.HasMoved(c)
+		_, waits := e.waitsFor(c.State)
+		return (c.State == journal.PayUnknown || c.State == journal.ReissueDue || waits && daily) && !desk.HasMoved(c)
 	})
 	if err != nil {
 		e.log.Error("cases of other terminals", "err", err)
