@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -208,6 +209,23 @@ func must(t testing.TB, err error) {
 
 func after(now func(), d time.Duration) { time.AfterFunc(d, now) }
 
+// when pulls as soon as the device is seen to be at it, until ctx ends; done waits for the hand.
+func when(ctx context.Context, at func() bool, now func()) (done func()) {
+	ctx, end := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for !at() {
+			if ctx.Err() != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		now()
+	}()
+	return func() { end(); <-gone }
+}
+
 // faulty is what simulators on a line have in common.
 type faulty interface {
 	URI() string
@@ -312,15 +330,7 @@ func head(t *testing.T, line sim.LineOptions) stand {
 		if err := p.Fault("unplug-mid-job", "300"); err != nil {
 			return err
 		}
-		pulled := make(chan struct{})
-		defer func() { <-pulled }()
-		go func() {
-			defer close(pulled)
-			for ctx.Err() == nil && p.State().Plugged {
-				time.Sleep(time.Millisecond)
-			}
-			now()
-		}()
+		defer when(ctx, func() bool { return !p.State().Plugged }, now)()
 		var b []slip.Block
 		for i := range 200 {
 			b = append(b, slip.Text{Text: fmt.Sprintf("line %d of a long slip", i)})
@@ -443,8 +453,9 @@ func dispenser(t *testing.T, family, profile string, line sim.LineOptions) stand
 		return card.Open(ctx, b, card.Options{Profile: p, Poll: 5 * time.Millisecond})
 	})
 	s.acts = map[string]act{"sending": func(ctx context.Context, dev devices.Device, now func()) error {
+		defer when(ctx, func() bool { return d.State().Moving }, now)()
 		r := dev.(devices.CardDispenser).Move(ctx, devices.CardMove{Act: devices.CardDispense, To: devices.CardReader,
-			Began: func(devices.CardPosition) error { after(now, 120*time.Millisecond); return nil }})
+			Began: func(devices.CardPosition) error { return nil }})
 		if r.Outcome != devices.MoveUnknown {
 			return fmt.Errorf("half a way is %+v", r)
 		}
@@ -504,23 +515,31 @@ func social(t *testing.T) stand {
 // quick are options under which a printer that went is not waited for long.
 var quick = document.Options{Poll: 5 * time.Millisecond, EndWait: 150 * time.Millisecond, Timeout: 2 * time.Second}
 
+// half pulls the plug when the printer has begun. The driver would wait for it to come back: it is called off a second later.
+func half(state func() sim.DocumentState, print func(ctx context.Context, dev devices.Device) devices.PrintResult) act {
+	return func(ctx context.Context, dev devices.Device, now func()) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		printing := func() bool {
+			return slices.ContainsFunc(state().Jobs, func(j sim.JobState) bool { return j.State == "processing" })
+		}
+		defer when(ctx, printing, func() { now(); after(cancel, time.Second) })()
+		return printed(print(ctx, dev))
+	}
+}
+
 func pages(t *testing.T) stand {
 	p, err := sim.StartDocumentPrinter(sim.DocumentOptions{PageTime: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	n := 0
 	return stand{serial: true, slow: true, pull: func() error { return p.Fault("unplug", "") }, push: func() error { return p.Clear("") },
 		open: func(ctx context.Context) (devices.Device, error) { return document.Open(ctx, p.URI(), quick) },
-		acts: map[string]act{"sending": func(ctx context.Context, dev devices.Device, now func()) error {
-			ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // it would wait for the printer to come back
-			defer cancel()
-			after(now, 300*time.Millisecond)
-			n++
-			return printed(dev.(devices.DocumentPrinter).Print(ctx, devices.DocumentJob{Name: fmt.Sprint("unplug-", n), PDF: onePage, Sheets: 1,
-				Note: func(string, string) error { return nil }}))
-		}}}
+		acts: map[string]act{"sending": half(p.State, func(ctx context.Context, dev devices.Device) devices.PrintResult {
+			return dev.(devices.DocumentPrinter).Print(ctx, devices.DocumentJob{Name: "unplug", PDF: onePage, Sheets: 1,
+				Note: func(string, string) error { return nil }})
+		})}}
 }
 
 func faces(t *testing.T) stand {
@@ -529,17 +548,13 @@ func faces(t *testing.T) stand {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
-	n := 0
+	state := func() sim.DocumentState { return p.State().DocumentState }
 	return stand{serial: true, slow: true, pull: func() error { return p.Fault("unplug", "") }, push: func() error { return p.Clear("") },
 		open: func(ctx context.Context) (devices.Device, error) { return document.OpenCards(ctx, p.URI(), quick) },
-		acts: map[string]act{"sending": func(ctx context.Context, dev devices.Device, now func()) error {
-			ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-			defer cancel()
-			after(now, 300*time.Millisecond)
-			n++
-			return printed(dev.(devices.CardPrinter).Print(ctx, devices.CardJob{Name: fmt.Sprint("unplug-", n), Face: image.NewGray(image.Rect(0, 0, devices.CardWidth, devices.CardHeight)),
-				Note: func(string, string) error { return nil }}))
-		}}}
+		acts: map[string]act{"sending": half(state, func(ctx context.Context, dev devices.Device) devices.PrintResult {
+			return dev.(devices.CardPrinter).Print(ctx, devices.CardJob{Name: "unplug", Face: image.NewGray(image.Rect(0, 0, devices.CardWidth, devices.CardHeight)),
+				Note: func(string, string) error { return nil }})
+		})}}
 }
 
 // onePage is the smallest PDF that has a page.
