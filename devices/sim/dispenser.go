@@ -40,6 +40,9 @@ type CardDispenser struct {
 	failed  bool
 	ready   bool // CRT: was initialised since it has its supply
 	motions []motion
+	// awaited: motors of a K720 that nobody has seen to run yet do not stop. A real one's run for several looks of its driver, and a
+	// simulator on a busy machine must not look like one whose motors did not run.
+	awaited bool
 	pending string // K720: the command that waits for its 05
 }
 
@@ -104,6 +107,7 @@ func (d *CardDispenser) State() DispenserState {
 	defer d.mu.Unlock()
 	d.catchUp()
 	s.Hopper, s.Out, s.Bin, s.Taken, s.At, s.Jam, s.Moving = d.hopper, d.out, d.bin, d.taken, d.at, d.jam, len(d.motions) > 0
+	d.awaited = false
 	return s
 }
 
@@ -139,6 +143,9 @@ func (d *CardDispenser) Fault(name, value string) error {
 	}
 	if name == "unplug" {
 		d.cable.unplug()
+		d.mu.Lock()
+		d.awaited = false
+		d.mu.Unlock()
 	}
 	d.faults.set(name, n)
 	return nil
@@ -161,17 +168,23 @@ func (d *CardDispenser) Clear(name string) error {
 func (d *CardDispenser) catchUp() {
 	now := time.Now()
 	for len(d.motions) > 0 && !d.motions[0].at.After(now) {
+		if d.awaited && len(d.motions) == 1 {
+			return
+		}
 		m := d.motions[0]
 		d.motions = d.motions[1:]
 		if !m.do() {
 			d.motions = nil
+			if d.awaited {
+				d.motions = []motion{{now, func() bool { return true }}}
+			}
 		}
 	}
 }
 
 // run starts the motors: from where the card is, or the hopper, to reader, mouth or bin.
 func (d *CardDispenser) run(to string) {
-	d.failed = false
+	d.failed, d.awaited = false, d.opt.Family != "crt"
 	start := time.Now()
 	step := d.opt.Motion / 3
 	plan := func(do func() bool) { start = start.Add(step); d.motions = append(d.motions, motion{start, do}) }

@@ -85,6 +85,7 @@ func (d *CardDispenser) k720Execute(c *conn) error {
 	goal := map[string]string{"FC0": "mouth", "FC7": "reader", "CP": "bin", "DB": "bin"}[text]
 	if goal == "" {
 		status := d.k720Status()
+		d.awaited = false
 		d.mu.Unlock()
 		if text == "" {
 			return nil
@@ -96,11 +97,13 @@ func (d *CardDispenser) k720Execute(c *conn) error {
 	if possible && !d.faults.once("dead-after-taken") {
 		d.run(goal)
 	}
+	silent, cut := d.faults.once("silent-after-taken"), d.faults.once("unplug-mid-move")
+	d.awaited = d.awaited && !silent && !cut // nobody will look
 	d.mu.Unlock()
-	if d.faults.once("silent-after-taken") {
+	if silent {
 		d.faults.set("silent", 0)
 	}
-	if d.faults.once("unplug-mid-move") {
+	if cut {
 		d.cable.cut()
 	}
 	return nil
