@@ -280,6 +280,8 @@ type Multi interface {
 	// Pair is the line over two bulk endpoints of the same interface, by their addresses. [devices.ErrUnusable] if the device
 	// has no such endpoints.
 	Pair(in, out byte) (Bus, error)
+	// Pipes are the two endpoints of this line itself; in is 0 for a device that never answers.
+	Pipes() (in, out byte)
 }
 
 // PrinterPort is what USB's printer class (7/1) has beside its line of bytes.

@@ -64,7 +64,8 @@ type Reader struct {
 	lies   bool          // a card was read and has not been seen to leave
 }
 
-// Open asks the module who it is. A module that refuses to work is [devices.ErrUnusable].
+// Open asks the module who it is. A module that refuses to work is [devices.ErrUnusable]. One that says nothing is
+// [devices.ErrSilent] after 3 s, or after 9 s where it must be found out how it is spoken to ([Options].Framing).
 func Open(ctx context.Context, b Bus, opt Options) (*Reader, error) {
 	if opt.RFSize == 0 {
 		opt.RFSize = 0x50
@@ -78,26 +79,20 @@ func Open(ctx context.Context, b Bus, opt Options) (*Reader, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	ways, err := framings(b, opt.Framing)
+	ways, pipes, err := framings(b, opt.Framing)
 	if err != nil {
 		return nil, err
 	}
-	var first error
-	for _, way := range ways {
-		r := &Reader{bus: way, line: b, opt: opt}
-		err := r.greet(ctx)
-		if err == nil {
-			return r, nil
-		}
-		if first == nil {
-			first = err
-		}
-		// Nothing, or nothing that makes sense: it may be of the other kind.
-		if ctx.Err() != nil || !errors.Is(err, devices.ErrSilent) && !errors.Is(err, devices.ErrProtocol) {
+	r := &Reader{bus: ways[0].line, line: b, opt: opt}
+	if len(ways) > 1 {
+		if r.bus, err = tell(ctx, ways, pipes); err != nil {
 			return nil, err
 		}
 	}
-	return nil, first
+	if err := r.greet(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // greet asks for state and number and sets what reading needs.
@@ -105,23 +100,43 @@ func (r *Reader) greet(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bus.Drain()
-	a, err := r.ask(ctx, statusTime, cmdStatus)
+	a, err := r.insist(ctx, answer.isStatus, cmdStatus)
 	if err != nil {
 		return fmt.Errorf("id reader: %w", err)
 	}
 	if a.sw3 != 0x90 {
 		return fmt.Errorf("id reader: self-test: %w", a.fault())
 	}
-	if a, err = r.ask(ctx, statusTime, cmdSAMID); err != nil {
+	if a, err = r.insist(ctx, answer.isSAMID, cmdSAMID); err != nil {
 		return fmt.Errorf("id reader: SAM id: %w", err)
 	}
-	if a.sw3 == 0x90 && len(a.data) == 16 {
+	if a.isSAMID() {
 		r.id = devices.Identity{Model: "SAM", Serial: samID(a.data)}
 	}
-	if _, err = r.ask(ctx, statusTime, cmdSetRFSize, r.opt.RFSize); err != nil {
+	if _, err = r.insist(ctx, nil, cmdSetRFSize, r.opt.RFSize); err != nil {
 		return fmt.Errorf("id reader: RF frame size: %w", err)
 	}
 	return nil
+}
+
+// isStatus: answers do not say what they answer, but a module's state is one of these.
+func (a answer) isStatus() bool { return a.sw3 == 0x90 || a.sw3 == 0x60 || a.sw3 == 0x66 }
+
+func (a answer) isSAMID() bool { return a.sw3 == 0x90 && len(a.data) == 16 }
+
+// insist asks up to tries times: a module that did not answer within statusTime may be slow, and its answer to the question before
+// may come now. An answer that does not fit is returned when no other came.
+func (r *Reader) insist(ctx context.Context, fits func(answer) bool, c command, data ...byte) (a answer, err error) {
+	for range tries {
+		a, err = r.askFor(ctx, statusTime, fits, c, data...)
+		if err == nil && (fits == nil || fits(a)) {
+			return a, nil
+		}
+		if ctx.Err() != nil || err != nil && !errors.Is(err, devices.ErrSilent) && !errors.Is(err, devices.ErrProtocol) {
+			return a, err
+		}
+	}
+	return a, err
 }
 
 // samID is the module's identity as it is printed on its papers: two u16, then three u32, little-endian.
@@ -154,12 +169,18 @@ func (a answer) fault() error {
 
 // ask sends a command and waits for its answer. Statuses that say that the module did not understand are sent again once.
 func (r *Reader) ask(ctx context.Context, patience time.Duration, c command, data ...byte) (answer, error) {
+	return r.askFor(ctx, patience, nil, c, data...)
+}
+
+// askFor is ask where it is known what an answer can be: another one, to a question that was given up, is passed over, and returned
+// only when no better one came.
+func (r *Reader) askFor(ctx context.Context, patience time.Duration, fits func(answer) bool, c command, data ...byte) (answer, error) {
 	for again := range 2 {
-		a, err := r.askOnce(ctx, patience, c, data...)
+		a, err := r.askOnce(ctx, patience, fits, c, data...)
 		if err != nil {
 			return a, err
 		}
-		if a.sw3 == 0x10 || a.sw3 == 0x11 || a.sw3 == 0x21 {
+		if a.notUnderstood() {
 			if again == 0 {
 				continue
 			}
@@ -170,7 +191,10 @@ func (r *Reader) ask(ctx context.Context, patience time.Duration, c command, dat
 	panic("unreachable")
 }
 
-func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command, data ...byte) (answer, error) {
+// notUnderstood: the module saw a wrong checksum, length or command.
+func (a answer) notUnderstood() bool { return a.sw3 == 0x10 || a.sw3 == 0x11 || a.sw3 == 0x21 }
+
+func (r *Reader) askOnce(ctx context.Context, patience time.Duration, fits func(answer) bool, c command, data ...byte) (answer, error) {
 	r.bus.Drain()
 	r.dec.reset()
 	whole, cancel := context.WithTimeout(ctx, patience)
@@ -180,7 +204,8 @@ func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command,
 	}
 	var buf [4096]byte
 	defer func() { clear(buf[:]) }()
-	heard := 0
+	heard := 0 // of the answer at hand
+	var other *answer
 	for {
 		wait, stop := whole, context.CancelFunc(func() {})
 		if heard > 0 {
@@ -205,12 +230,20 @@ func (r *Reader) askOnce(ctx context.Context, patience time.Duration, c command,
 				}
 				return answer{}, fmt.Errorf("%w: %w", devices.ErrProtocol, why)
 			}
+			if errors.Is(err, devices.ErrSilent) && other != nil {
+				return *other, nil
+			}
 			return answer{}, err
 		}
 		heard += n
 		r.dec.push(buf[:n])
-		if a, ok := r.dec.next(); ok {
-			return a, nil
+		for a, ok := r.dec.next(); ok; a, ok = r.dec.next() {
+			if fits == nil || fits(a) || a.notUnderstood() {
+				return a, nil
+			}
+			clear(a.data) // it may be of a card
+			a.data = nil
+			other, heard = &a, len(r.dec.buf)
 		}
 	}
 }
@@ -226,7 +259,7 @@ func (r *Reader) Probe(ctx context.Context) (devices.Status, error) {
 		Paper: devices.SupplyNotSupported, Toner: devices.SupplyNotSupported, Cover: devices.CoverNotSupported, Identity: r.id}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, err := r.ask(ctx, statusTime, cmdStatus)
+	a, err := r.askFor(ctx, statusTime, answer.isStatus, cmdStatus)
 	switch {
 	case errors.Is(err, devices.ErrProtocol):
 		s.Connection, s.Reasons = devices.ConnectionHardwareError, []string{"garbled"}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -234,8 +235,14 @@ func (h *handle) pair(in, out byte) (*line, error) {
 		if l.size -= l.size % e.Packet; h.quirk.PacketReads {
 			l.size = e.Packet
 		}
+		// Two that read one pipe would take each other's answers.
+		if i := slices.IndexFunc(h.lines, func(o *line) bool { return o.inAddr == in }); i >= 0 {
+			l.Pump = h.lines[i].Pump
+		}
 	}
-	l.Pump = bus.NewPump(l)
+	if l.Pump == nil {
+		l.Pump = bus.NewPump(l)
+	}
 	h.lines = append(h.lines, l)
 	return l, nil
 }
@@ -370,6 +377,9 @@ func (f first) Pair(in, out byte) (bus.Bus, error) {
 	l.settle(f.h.quit)
 	return l, nil
 }
+
+// Pipes implements [bus.Multi].
+func (f first) Pipes() (in, out byte) { return f.inAddr, f.outAddr }
 
 // Identity implements [bus.Identified].
 func (f first) Identity() devices.Identity {
