@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -670,6 +671,32 @@ func FuzzPushBody(f *testing.F) {
 			_ = batch.SigningBytes()
 		}
 	})
+}
+
+// What a camera leaves behind a picture is no fault of it; what was cut short is no picture, a preview within it or not.
+func TestFaceCameWhole(t *testing.T) {
+	whole, preview := aPhoto(t, 200, 200), aPhoto(t, 64, 64)
+	nested := slices.Concat(whole[:2], []byte{0xff, 0xe1, byte((len(preview) + 2) >> 8), byte(len(preview) + 2)}, preview, whole[2:])
+	scan := bytes.LastIndex(whole, []byte(markJPEGScan))
+	for _, c := range []struct {
+		what string
+		b    []byte
+		is   bool
+	}{
+		{"whole", whole, true},
+		{"with a camera's zeros behind it", slices.Concat(whole, make([]byte, 700)), true},
+		{"with a preview", nested, true},
+		{"without its last byte", whole[:len(whole)-1], false},
+		{"half of it", whole[:len(whole)/2], false},
+		{"without its scan", slices.Concat(whole[:scan], []byte(markJPEGEnd)), false},
+		{"cut, with a preview", nested[:len(nested)-100], false},
+		{"as large as it may be", slices.Concat(whole, make([]byte, faceBytes-len(whole))), true},
+		{"a byte larger", slices.Concat(whole, make([]byte, faceBytes-len(whole)+1)), false},
+	} {
+		if err := checkFace(c.b); (err == nil) != c.is {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
 }
 
 func FuzzPictures(f *testing.F) {

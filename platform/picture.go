@@ -25,6 +25,7 @@ const (
 	inkLeast     = 20 // dark pixels of a signature
 	markJPEG     = "\xff\xd8\xff"
 	markJPEGEnd  = "\xff\xd9"
+	markJPEGScan = "\xff\xda" // neither is within a scan: a 0xff there is followed by 0 or by a restart's mark
 	markPNGEnd   = "IEND\xaeB`\x82"
 	inkDarkUnder = 0x8000
 )
@@ -47,9 +48,11 @@ func checkPhoto(b []byte) error {
 	return nil
 }
 
-// checkFace takes a JPEG that a camera might have made.
+// checkFace takes a JPEG that a camera might have made, and that came whole: what a camera left behind its end is no fault, and no
+// picture is taken apart here but its head. One that was cut short would cost the person a try.
 func checkFace(b []byte) error {
-	if len(b) > faceBytes || !bytes.HasPrefix(b, []byte(markJPEG)) {
+	scan := bytes.LastIndex(b, []byte(markJPEGScan))
+	if len(b) > faceBytes || !bytes.HasPrefix(b, []byte(markJPEG)) || scan < 0 || bytes.LastIndex(b, []byte(markJPEGEnd)) < scan {
 		return errNotPicture
 	}
 	c, err := jpeg.DecodeConfig(bytes.NewReader(b))

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"os/exec"
@@ -30,6 +33,8 @@ type conformCmd struct {
 	Kind      string        `default:"SB-P" help:"Kind of the document that is issued."`
 	Priced    string        `name:"priced-item" help:"Item with a price, of which a bill is made and cancelled. Without it that is skipped."`
 	Card      string        `help:"Kind of card that terminals make and that --person may have, such as TID. Without it that is skipped."`
+	Face      string        `type:"path" help:"JPEG that shows --person, as a terminal's camera takes one. Without it no token for a face is seen."`
+	Finger    string        `type:"path" help:"PNG in grey of a finger of --person, dark ridges, 500 pixels an inch. Without it no token for a finger is seen."`
 	Patience  time.Duration `default:"1m" help:"The longest wait for one answer."`
 	JSON      bool          `help:"Print JSON."`
 }
@@ -62,6 +67,9 @@ func (c conformCmd) Run(ctx context.Context, std stdio) error {
 		number, name, _ := strings.Cut(lines[0], " ")
 		cfg.Person = wire.PersonRef{Number: number, Name: strings.TrimSpace(name)}
 		cfg.Code = &codeFile{path: c.Codes, patience: c.Patience}
+	}
+	if cfg.Face, cfg.Finger, err = c.pictures(); err != nil {
+		return err
 	}
 	if c.Revoke != "" {
 		cfg.Revoke = func(ctx context.Context, terminal string) error {
@@ -96,6 +104,31 @@ func (c conformCmd) Run(ctx context.Context, std stdio) error {
 	return nil
 }
 
+// mostPicture bounds a file of a picture; what a platform takes is smaller.
+const mostPicture = 1 << 20
+
+// pictures reads what shows the person. Like the person they are nobody else's to read.
+func (c conformCmd) pictures() (face []byte, finger image.Image, err error) {
+	if c.Face != "" {
+		if face, err = secretFile(c.Face, mostPicture); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.Finger == "" {
+		return face, nil, nil
+	}
+	b, err := secretFile(c.Finger, mostPicture)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := png.DecodeConfig(bytes.NewReader(b))
+	if side := func(n int) bool { return n >= wire.LeastFingerSide && n <= wire.MostFingerSide }; err != nil || !side(is.Width) || !side(is.Height) {
+		return nil, nil, fmt.Errorf("%s is no PNG of %d to %d pixels a side", c.Finger, wire.LeastFingerSide, wire.MostFingerSide)
+	}
+	finger, err = png.Decode(bytes.NewReader(b))
+	return face, finger, err
+}
+
 // sentence is one check's line.
 func sentence(r conform.Result) string {
 	said := fmt.Sprintf("%s (protocol.md, %s)", r.Expect, r.Where)
@@ -108,16 +141,21 @@ func sentence(r conform.Result) string {
 	return fmt.Sprintf("ok       %s: %s", r.Check, said)
 }
 
-// secretLines reads a file that nobody else may read.
-func secretLines(path string) (lines []string, err error) {
+// secretFile reads a file of at most so many bytes that nobody else may read.
+func secretFile(path string, most int64) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	if st.Mode().Perm()&0o077 != 0 || st.Size() > 64<<10 {
+	if st.Mode().Perm()&0o077 != 0 || st.Size() > most {
 		return nil, fmt.Errorf("%s can be read by others, or is too large: chmod 600 %s", path, path)
 	}
-	b, err := os.ReadFile(path)
+	return os.ReadFile(path)
+}
+
+// secretLines are those of a file that nobody else may read.
+func secretLines(path string) (lines []string, err error) {
+	b, err := secretFile(path, 64<<10)
 	if err != nil {
 		return nil, err
 	}

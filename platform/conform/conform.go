@@ -13,8 +13,9 @@
 // # What it leaves behind
 //
 // Two terminals with a few dozen records, cases of an item named CONFORM, a few blobs of random bytes and, when a person is named,
-// a few issued documents and applications for cards that have ended. Run it against a trial platform, or reset both terminals afterwards. It sends nothing of any real
-// person: the person it asks about is the one that it is given.
+// a few issued documents and applications for cards that have ended; for ten minutes no more pictures are compared with that person. Run
+// it against a trial platform, or reset both terminals afterwards. It sends nothing of any real person: the person it asks about, and the
+// pictures that show them, are those that it is given.
 //
 // # What it cannot see
 //
@@ -26,6 +27,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"image"
 	"net"
 	"net/url"
 	"time"
@@ -52,6 +54,8 @@ type Config struct {
 	Priced  string            // an item with a price; "" skips the bill
 	Card    string            // a kind of card that terminals make and that the person may have; "" skips cards
 	Params  map[string]string // of the document
+	Face    []byte            // a JPEG that shows the person, as a camera of a terminal takes one; nil skips what needs one
+	Finger  image.Image       // a finger of the person in grey, dark ridges, 500 pixels an inch, 64 to 512 a side; nil skips what needs one
 
 	// Revoke puts a terminal out, as an operator does; optional.
 	Revoke func(ctx context.Context, terminal string) error
@@ -103,7 +107,7 @@ func (s skip) Error() string { return string(s) }
 // Checks are all, in the order in which they run.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, cardChecks, proofChecks, ticketChecks, lastChecks} {
+	for _, part := range [][]Check{identityChecks, requestChecks, recordChecks, kindChecks, sizeChecks, inboxChecks, blobChecks, partChecks, telemetryChecks, catalogueChecks, citizenChecks, leaseChecks, billChecks, cardChecks, proofChecks, pictureChecks, ticketChecks, lastChecks} {
 		all = append(all, part...)
 	}
 	return all

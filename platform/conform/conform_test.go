@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/budayang/kiosk/idnum"
 	"github.com/budayang/kiosk/platform"
 	"github.com/budayang/kiosk/platform/conform"
 	"github.com/budayang/kiosk/platform/pay"
@@ -53,9 +52,9 @@ func (p *phone) Read(context.Context, wire.CodeSent) (string, error) {
 }
 
 // city is our server, with two codes made by its operator, that listens at l as platform serve does.
-func city(t *testing.T, store platform.Store, l net.Listener) conform.Config {
+func city(t *testing.T, store platform.Store, l net.Listener, compared func(*platform.Config)) conform.Config {
 	t.Helper()
-	c, s := trial(t, store)
+	c, s := trial(t, store, compared)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()
@@ -72,7 +71,7 @@ func city(t *testing.T, store platform.Store, l net.Listener) conform.Config {
 // wrongCity is one with whose answers wrap does what it likes, at the other end of lines in memory.
 func wrongCity(t *testing.T, store platform.Store, wrap func(*platform.Server, http.Handler) http.Handler) conform.Config {
 	t.Helper()
-	c, s := trial(t, store)
+	c, s := trial(t, store, comparedHere)
 	l := newLines()
 	h := &httptest.Server{Listener: l, Config: &http.Server{Handler: wrap(s, s.Handler())}, TLS: &tls.Config{ClientAuth: tls.RequestClientCert}}
 	h.StartTLS()
@@ -89,10 +88,12 @@ func wrong(t *testing.T, wrap func(http.Handler) http.Handler) conform.Config {
 }
 
 // trial is our server, and what a run needs to know of it beside its address.
-func trial(t *testing.T, store platform.Store) (conform.Config, *platform.Server) {
+func trial(t *testing.T, store platform.Store, compared func(*platform.Config)) (conform.Config, *platform.Server) {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
-	s, err := platform.New(context.Background(), platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}, Queue: hall})
+	cfg := platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}, Queue: hall}
+	compared(&cfg)
+	s, err := platform.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,11 +111,8 @@ func trial(t *testing.T, store platform.Store) (conform.Config, *platform.Server
 		}
 		c.Enrolments = append(c.Enrolments, conform.Enrolment{Terminal: id, Code: code})
 	}
-	number, err := idnum.Complete("99000019850312011")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Person = wire.PersonRef{Number: number, Name: "王建国"}
+	c.Person = wire.PersonRef{Number: wang, Name: "王建国"}
+	c.Face, c.Finger = wangsFace, wangsFinger
 	c.Revoke = func(ctx context.Context, terminal string) error {
 		return s.Revoke(ctx, terminal, platform.Operator{Who: "tester"})
 	}
@@ -153,7 +151,7 @@ func TestOursConforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allOK(t, run(t, city(t, nil, l)))
+	allOK(t, run(t, city(t, nil, l, comparedBySimulators(t))))
 }
 
 func TestOursConformsOverPostgres(t *testing.T) {
@@ -166,14 +164,14 @@ func TestOursConformsOverPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allOK(t, run(t, city(t, store, l)))
+	allOK(t, run(t, city(t, store, l, comparedBySimulators(t))))
 }
 
 func TestEitherProfileConforms(t *testing.T) {
 	for _, p := range []wire.Profile{wire.P256, wire.SM2} {
 		alone(t, string(p), func(t *testing.T) {
 			l := newLines()
-			c := city(t, nil, l)
+			c := city(t, nil, l, comparedHere)
 			c.Profile, c.Dial = p, l.dial
 			allOK(t, run(t, c))
 		})
@@ -326,6 +324,36 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 				time.Sleep(10 * time.Second)
 			}
 		}), []string{"bill-held", "card-held"}},
+		{"faces of no visit, without consent, are compared", instead(wire.PathFaces, "E-MALFORMED"), []string{"face-refused"}},
+		{"any picture of a face is taken", instead(wire.PathFaces, "E-PICTURE"), []string{"face-refused"}},
+		{"whoever is not known has a face", instead(wire.PathFaces, "E-NO-RECORD"), []string{"face-refused"}},
+		{"faces are compared as often as anybody likes", instead(wire.PathFaces, "E-FACE-LOCKED"), []string{"face-tries"}},
+		{"everybody is who they say", tokenInstead(wire.PathFaces, "E-FACE-OTHER"), []string{"face-refused", "face-token", "face-tries"}},
+		{"a face that was refused is a try", refusedCounts(wire.PathFaces, "E-PICTURE", "E-FACE-LOCKED"), []string{"face-token", "face-tries"}},
+		{"a terminal has tries of its own", own(wire.PathFaces, "E-FACE-LOCKED", "E-FACE-OTHER"), []string{"face-tries"}},
+		{"a face is nobody's token", answered(wire.PathFaces, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["token"] = "0123456789abcdef0123456789abcdef" })
+		}), []string{"face-token"}},
+		{"nobody compares faces", refusing(wire.PathFaces, 503, "E-BACKEND"), []string{"face-refused", "face-token", "face-tries"}}, // skipped
+		{"fingers are compared and not offered", answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) {
+				if m["ways"] != nil {
+					m["ways"] = []string{}
+				}
+			})
+		}), []string{"finger-offer"}},
+		{"fingers are offered and not compared", refusing(wire.PathFingers, 503, "E-BACKEND"), []string{"finger-offer", "finger-refused", "finger-token", "finger-tries"}}, // all but the first skipped
+		{"fingers of no visit, without consent, are compared", instead(wire.PathFingers, "E-MALFORMED"), []string{"finger-refused"}},
+		{"any picture of a finger is taken", instead(wire.PathFingers, "E-PICTURE"), []string{"finger-refused"}},
+		{"whoever is not known has fingers", instead(wire.PathFingers, "E-NO-RECORD"), []string{"finger-refused"}},
+		{"fingers are compared as often as anybody likes", instead(wire.PathFingers, "E-FINGER-LOCKED"), []string{"finger-tries"}},
+		{"every finger is everybody's", tokenInstead(wire.PathFingers, "E-FINGER-OTHER"), []string{"finger-offer", "finger-refused", "finger-token", "finger-tries"}},
+		{"a finger that was refused is a try", refusedCounts(wire.PathFingers, "E-PICTURE", "E-FINGER-LOCKED"), []string{"finger-token", "finger-tries"}},
+		{"a finger's token is every terminal's", everywhere(wire.PathFingers), []string{"finger-token"}},
+		{"a finger's token is every visit's", everyVisit(wire.PathFingers), []string{"finger-token"}},
+		{"a token of a finger has ended", answered(wire.PathFingers, func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { m["until"] = "2026-01-01T00:00:00Z" })
+		}), []string{"finger-token"}},
 		{"lost telemetry is not counted", answered(wire.PathTelemetry, func(w *httptest.ResponseRecorder) {
 			field(w, func(m map[string]any) { m["lost"] = 0 })
 		}), []string{"telemetry"}},
@@ -408,7 +436,7 @@ func TestCallsForStaff(t *testing.T) {
 		for _, r := range run(t, wrong(t, answered(wire.PathProofs, func(w *httptest.ResponseRecorder) {
 			w.Code, w.Body = 404, bytes.NewBufferString(`{"code":"E-NOT-FOUND","message":"no such path"}`)
 		}))) {
-			if want := map[bool]conform.Outcome{true: conform.Skipped, false: conform.OK}[r.Check == "proofs"]; r.Outcome != want {
+			if want := map[bool]conform.Outcome{true: conform.Skipped, false: conform.OK}[r.Check == "proofs" || r.Check == "finger-offer"]; r.Outcome != want {
 				t.Errorf("%s %s %s", r.Check, r.Outcome, r.Came)
 			}
 		}

@@ -40,6 +40,8 @@ type session struct {
 	offset      time.Duration // platform's clock minus ours, once it was asked
 	seen        watch
 	person      verified
+	// faces and fingers are where they are once they were asked about.
+	faces, fingers *comparing
 }
 
 // watch remembers what was wrong with answers of any kind, at most a few of each.
