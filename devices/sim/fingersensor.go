@@ -38,7 +38,9 @@ type FingerSensor struct {
 	state   sync.Mutex
 	finger  *Finger
 	press   Press
-	lies    []byte // what the glass sees while nothing disturbs; drawn when the finger is laid down, for that takes longer than a module may
+	lies    []byte // what the glass sees while nothing disturbs; drawn before the finger is laid down, for that takes longer than a module may
+	spoilt  view   // what it sees under the faults that were set last, drawn when they were
+	seen    []byte // the same, as a picture
 	picture []byte // in the module's memory
 	let     bool   // the password was given
 	put     int
@@ -81,10 +83,65 @@ var fingerSizes = map[int]byte{32: 0, 64: 1, 128: 2, 256: 3}
 // PutFinger lays a finger down. Each time it has another grain.
 func (s *FingerSensor) PutFinger(f Finger, p Press) {
 	s.state.Lock()
-	defer s.state.Unlock()
 	s.put++
 	p.Grain += uint64(s.put)
-	s.finger, s.press, s.lies = &f, p, f.Picture(p, s.opt.Width, s.opt.Height)
+	s.state.Unlock()
+	// Not under the lock: the module answers meanwhile.
+	plain := view{finger: &f, press: p}
+	_, lies := s.draw(plain)
+	spoilt, seen := plain, lies
+	if v := plain.under(s.faults.has); v != plain {
+		spoilt, seen = s.draw(v)
+	}
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.finger, s.press, s.lies, s.spoilt, s.seen = &f, p, lies, spoilt, seen
+}
+
+// Fault breaks the sensor; value "" takes the fault's default.
+func (s *FingerSensor) Fault(name, value string) error {
+	if err := s.plain.Fault(name, value); err != nil {
+		return err
+	}
+	s.state.Lock()
+	plain := view{finger: s.finger, press: s.press}
+	s.state.Unlock()
+	if v := plain.under(s.faults.has); v != plain {
+		_, seen := s.draw(v)
+		s.state.Lock()
+		defer s.state.Unlock()
+		s.spoilt, s.seen = v, seen
+	}
+	return nil
+}
+
+// view is what makes a picture.
+type view struct {
+	finger *Finger
+	press  Press
+	other  bool // somebody else's finger lies there
+}
+
+// under is the view under the faults that struck.
+func (v view) under(struck func(fault string) bool) view {
+	v.other = struck("other-finger")
+	v.press.Wet = struck("wet") || v.press.Wet
+	v.press.Dry = struck("dry") || v.press.Dry
+	v.press.Smeared = struck("smeared") || v.press.Smeared
+	v.press.Tip = struck("tip") || v.press.Tip
+	return v
+}
+
+// draw draws a view.
+func (s *FingerSensor) draw(v view) (view, []byte) {
+	switch {
+	case v.finger == nil:
+		return v, nil
+	case v.other:
+		f := FingerOf("nobody", 1)
+		return v, f.Picture(v.press, s.opt.Width, s.opt.Height)
+	}
+	return v, v.finger.Picture(v.press, s.opt.Width, s.opt.Height)
 }
 
 // LiftFinger takes it away.
@@ -206,18 +263,15 @@ func (s *FingerSensor) take() []byte {
 		return s.reply(0x02)
 	}
 	time.Sleep(s.opt.Taking)
-	f, p := *s.finger, s.press
 	s.taken++
-	other := s.faults.once("other-finger")
-	if other {
-		f = FingerOf("nobody", 1)
-	}
-	p.Wet = p.Wet || s.faults.once("wet")
-	p.Dry = p.Dry || s.faults.once("dry")
-	p.Smeared = p.Smeared || s.faults.once("smeared")
-	p.Tip = p.Tip || s.faults.once("tip")
-	if s.picture = s.lies; other || p != s.press {
-		s.picture = f.Picture(p, s.opt.Width, s.opt.Height)
+	plain := view{finger: s.finger, press: s.press}
+	switch v := plain.under(s.faults.once); v {
+	case plain:
+		s.picture = s.lies
+	case s.spoilt:
+		s.picture = s.seen
+	default: // of two faults one was over
+		_, s.picture = s.draw(v)
 	}
 	return s.reply(0x00)
 }
