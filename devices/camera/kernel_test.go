@@ -514,14 +514,13 @@ func TestUnplugAtEveryCall(t *testing.T) {
 	if err := s.Next(t.Context(), &f, devices.View{}); err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
 	k.do(func() { k.unplug = true })
 	var err error
 	for err == nil {
 		err = s.Next(t.Context(), &f, devices.View{})
 	}
-	if !errors.Is(err, devices.ErrNoDevice) || time.Since(begun) > 5*time.Second { // within one second, on a machine that does nothing else
-		t.Errorf("%v after %v", err, time.Since(begun))
+	if !errors.Is(err, devices.ErrNoDevice) { // not that it was silent for too long
+		t.Error(err)
 	}
 	if _, err := c.Probe(t.Context()); !errors.Is(err, devices.ErrNoDevice) {
 		t.Errorf("probe: %v", err)

@@ -144,9 +144,10 @@ func TestLabVividUnplugged(t *testing.T) {
 	for err == nil {
 		err = s.Next(t.Context(), &f, devices.View{})
 	}
-	if !errors.Is(err, devices.ErrNoDevice) || time.Since(begun) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(begun))
+	if !errors.Is(err, devices.ErrNoDevice) { // not that it was silent for too long
+		t.Error(err)
 	}
+	t.Logf("unplugging seen after %v", time.Since(begun))
 	if _, err := c.Probe(t.Context()); !errors.Is(err, devices.ErrNoDevice) {
 		t.Errorf("probe: %v", err)
 	}

@@ -504,13 +504,13 @@ func TestRemovalIsBelievedOnlyAfterSeveralLooks(t *testing.T) {
 	m.mu.Lock()
 	m.answers[cmdFind] = [][]byte{answerFrame(0x80), answerFrame(0x80), answerFrame(0x9F, 0, 0, 0, 0)}
 	m.mu.Unlock()
-	if media, err := r.Present(within(t, time.Second)); err != nil || media != devices.MediaPresent {
+	if media, err := r.Present(within(t, 20*time.Second)); err != nil || media != devices.MediaPresent {
 		t.Errorf("one none in between reads as %s, %v", media, err)
 	}
 	m.mu.Lock()
 	m.answers[cmdFind] = [][]byte{answerFrame(0x80)}
 	m.mu.Unlock()
-	if err := r.AwaitRemoval(within(t, 2*time.Second)); err != nil {
+	if err := r.AwaitRemoval(within(t, 20*time.Second)); err != nil {
 		t.Error(err)
 	}
 }

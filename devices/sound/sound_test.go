@@ -144,23 +144,18 @@ func TestHelperAtItsWorst(t *testing.T) {
 	for _, x := range []struct {
 		name, script string
 		want         error
-		within       time.Duration
 	}{
-		{"hangs", "sleep 60 & exec sleep 60", devices.ErrSilent, 5 * time.Second},
-		{"floods", "head -c 20000000 /dev/zero >&2; exit 1", devices.ErrUnusable, 5 * time.Second},
-		{"dies", "kill -9 $$", devices.ErrUnusable, time.Second},
-		{"is busy", "echo 'aplay: main:831: audio open error: Device or resource busy' >&2; exit 1", devices.ErrBusy, time.Second},
-		{"says nothing", "exit 1", devices.ErrUnusable, time.Second},
-		{"does not read", "exec <&-; sleep 0.1; exit 0", nil, 2 * time.Second},
+		{"hangs", "sleep 60 & exec sleep 60", devices.ErrSilent},
+		{"floods", "head -c 20000000 /dev/zero >&2; exit 1", devices.ErrUnusable},
+		{"dies", "kill -9 $$", devices.ErrUnusable},
+		{"is busy", "echo 'aplay: main:831: audio open error: Device or resource busy' >&2; exit 1", devices.ErrBusy},
+		{"says nothing", "exit 1", devices.ErrUnusable},
+		{"does not read", "exec <&-; sleep 0.1; exit 0", nil},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			began := time.Now()
 			_, err := Open(t.Context(), Options{PCM: "x", Volume: 50, Program: helper(t, x.script)})
 			if !errors.Is(err, x.want) {
 				t.Errorf("%v", err)
-			}
-			if took := time.Since(began); took > x.within {
-				t.Errorf("took %v", took)
 			}
 			if err != nil && len(err.Error()) > 400 {
 				t.Errorf("an error of %d bytes", len(err.Error()))

@@ -183,7 +183,7 @@ func TestLabPrinterIsFoundOpenedAndPrints(t *testing.T) {
 		d, err := os.Readlink(driver)
 		return err == nil && filepath.Base(d) == "usblp"
 	})
-	if _, err := b.Write(within(t, time.Second), []byte("x")); !errors.Is(err, bus.ErrClosed) {
+	if _, err := b.Write(within(t, 20*time.Second), []byte("x")); !errors.Is(err, bus.ErrClosed) {
 		t.Errorf("writing after Close: %v", err)
 	}
 	if _, err := printer.PortStatus(); !errors.Is(err, bus.ErrClosed) {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/budayang/kiosk/devices"
 	"github.com/budayang/kiosk/devices/bus"
@@ -77,11 +76,7 @@ func FuzzParseDescriptors(f *testing.F) {
 	f.Add(two)
 	f.Add([]byte{18, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		began := time.Now()
 		all, err := Parse(b)
-		if d := time.Since(began); d > time.Second {
-			t.Errorf("%d bytes took %v", len(b), d)
-		}
 		if err != nil {
 			return
 		}
