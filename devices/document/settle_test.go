@@ -3,7 +3,10 @@
 package document
 
 import (
+	"context"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/OpenPrinting/goipp"
 
@@ -54,7 +57,20 @@ func TestSettle(t *testing.T) {
 				j := *c.job
 				f.jobs = []*fakeJob{&j}
 			}
-			want(t, p.Settle(soon(t), jobName, 1, c.notes), c.outcome, c.why, c.detail)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if c.detail == "time is up" { // when it was asked about twice and is no further
+				asked, inner := 0, f.hook
+				f.hook = func(op goipp.Op, w http.ResponseWriter, req *goipp.Message) bool {
+					if op == goipp.OpGetJobAttributes {
+						if asked++; asked == 2 {
+							cancel()
+						}
+					}
+					return inner != nil && inner(op, w, req)
+				}
+			}
+			want(t, p.Settle(ctx, jobName, 1, c.notes), c.outcome, c.why, c.detail)
 			f.lock(func() {
 				if count(f.log, "Create-Job")+count(f.log, "Send-Document") > 0 {
 					t.Error("settling sent something")

@@ -446,7 +446,7 @@ func TestClient(t *testing.T) {
 	if _, err := client.Catalogue(t.Context()); !errors.As(err, &refused) || refused.RetryAfter != 7*time.Second {
 		t.Errorf("%v", err)
 	}
-	c.be(func(http.ResponseWriter, *http.Request) bool { time.Sleep(200 * time.Millisecond); return false })
+	c.be(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true }) // no answer before they are gone
 	why := errors.New("the citizen left")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, why)
 	defer cancel()
