@@ -258,6 +258,7 @@ var citizenChecks = []Check{
 var billChecks = []Check{
 	{"bill-refused", "E-NOT-FOUND for an item without a price and for a bill that there is not, E-MALFORMED for no case", "Bills", checkBillRefused},
 	{"bill", "one bill of a case however often it is asked for, shown to its terminal only; cancelled, it takes no more money", "Bills", checkBill},
+	{"ebills", "a titled table of the verified person's e-bills; E-TOKEN to whoever else asks", "Bills", checkEBills},
 	{"bill-held", "E-MALFORMED for a wait that is no number of seconds; an answer at once when another state is known, and after the wait at the latest", "Bills", checkBillHeld},
 }
 
@@ -351,6 +352,31 @@ func checkBill(ctx context.Context, s *session) error {
 		if ended.State == wire.BillOpen {
 			return errors.New("still open after it was cancelled")
 		}
+	}
+	return nil
+}
+
+// queryEBills is the query that answers a person's e-bills.
+const queryEBills = wire.PathQuery + "ebills"
+
+// checkEBills sees no e-bill: nobody pays here.
+func checkEBills(ctx context.Context, s *session) error {
+	if err := s.verified(); err != nil {
+		return err
+	}
+	a, err := s.mine.post(ctx, queryEBills, wire.Query{Token: s.person.token, Visit: s.person.visit})
+	if err != nil {
+		return err
+	}
+	if refused(a, nil, "E-NOT-FOUND") == nil {
+		return skip("nobody issues e-bills here")
+	}
+	if err := s.table(ctx, queryEBills, a); err != nil {
+		return err
+	}
+	a, err = s.mine.post(ctx, queryEBills, wire.Query{Token: nonce(), Visit: s.person.visit})
+	if err := refused(a, err, "E-TOKEN"); err != nil {
+		return fmt.Errorf("with a token of nobody's: %w", err)
 	}
 	return nil
 }
@@ -458,11 +484,15 @@ func checkQuery(ctx context.Context, s *session) error {
 	if err := s.verified(); err != nil {
 		return err
 	}
-	q := wire.Query{Token: s.person.token, Visit: s.person.visit}
-	a, err := s.mine.post(ctx, s.query(), q)
+	a, err := s.mine.post(ctx, s.query(), wire.Query{Token: s.person.token, Visit: s.person.visit})
 	if err != nil {
 		return err
 	}
+	return s.table(ctx, s.query(), a)
+}
+
+// table examines the answer to a query for the verified person, and that the same query is refused to whoever else asks.
+func (s *session) table(ctx context.Context, path string, a answer) error {
 	var out wire.Answer
 	if err := a.read(&out); err != nil {
 		return err
@@ -477,13 +507,13 @@ func checkQuery(ctx context.Context, s *session) error {
 			}
 		}
 	}
-	q.Visit = newID()
-	a, err = s.mine.post(ctx, s.query(), q)
+	q := wire.Query{Token: s.person.token, Visit: newID()}
+	a, err := s.mine.post(ctx, path, q)
 	if err := refused(a, err, "E-TOKEN"); err != nil {
 		return fmt.Errorf("for another visit: %w", err)
 	}
 	q.Visit = s.person.visit
-	a, err = s.other.post(ctx, s.query(), q)
+	a, err = s.other.post(ctx, path, q)
 	if err := refused(a, err, "E-TOKEN"); err != nil {
 		return fmt.Errorf("at another terminal: %w", err)
 	}

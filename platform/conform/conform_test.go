@@ -91,7 +91,7 @@ func wrong(t *testing.T, wrap func(http.Handler) http.Handler) conform.Config {
 func trial(t *testing.T, store platform.Store, compared func(*platform.Config)) (conform.Config, *platform.Server) {
 	t.Helper()
 	dir, box := t.TempDir(), &phone{}
-	cfg := platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}}, Queue: hall}
+	cfg := platform.Config{Dir: dir, Store: store, SMS: box, Pay: platform.PayConfig{Tariff: platform.Prices{Items: map[string]pay.Fen{"FREE": 0}}, EBills: unasked{t}}, Queue: hall}
 	compared(&cfg)
 	s, err := platform.New(context.Background(), cfg)
 	if err != nil {
@@ -117,6 +117,24 @@ func trial(t *testing.T, store platform.Store, compared func(*platform.Config)) 
 		return s.Revoke(ctx, terminal, platform.Operator{Who: "tester"})
 	}
 	return c, s
+}
+
+// unasked is an issuer of e-bills in a city where nobody pays.
+type unasked struct{ t *testing.T }
+
+var errUnasked = errors.New("nobody paid, and an e-bill is asked for")
+
+func (u unasked) IssueEBill(context.Context, pay.EBillOrder) (pay.EBillStanding, error) {
+	u.t.Error(errUnasked)
+	return pay.EBillStanding{}, errUnasked
+}
+
+func (u unasked) QueryEBill(ctx context.Context, o pay.EBillOrder) (pay.EBillStanding, error) {
+	return u.IssueEBill(ctx, o)
+}
+
+func (u unasked) CancelEBill(ctx context.Context, o pay.EBillOrder, _ string) (pay.EBillStanding, error) {
+	return u.IssueEBill(ctx, o)
 }
 
 // hall is the queue of the site at which the test terminals stand.
@@ -314,6 +332,11 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 			})
 		}), []string{"queue"}},
 		{"two visits have one number", instead(wire.PathTickets, "E-KEY-REUSED"), []string{"ticket-own"}},
+		{"e-bills are everybody's", tableInstead("ebills", "E-TOKEN"), []string{"ebills"}},
+		{"a platform without e-bills", refusing(wire.PathQuery+"ebills", 404, "E-NOT-FOUND"), []string{"ebills"}}, // skipped
+		{"e-bills without a title", answered(wire.PathQuery+"ebills", func(w *httptest.ResponseRecorder) {
+			field(w, func(m map[string]any) { delete(m, "title") })
+		}), []string{"ebills"}},
 		{"any wait for a bill will do", instead(wire.PathBills+"/", "E-MALFORMED"), []string{"bill-held"}},
 		{"any wait for a card will do", instead(wire.PathCards+"/", "E-MALFORMED"), []string{"card-held"}},
 		{"what is known is told again", held(func(known string, w *httptest.ResponseRecorder) {

@@ -116,6 +116,17 @@ func tokenInstead(path, code string) func(http.Handler) http.Handler {
 	})
 }
 
+const aTable = `{"title":{"zh":"表","en":"Table"},"as_of":"2026-01-01T00:00:00Z","sections":[]}`
+
+// tableInstead answers a query with a table where a refusal was due.
+func tableInstead(service, code string) func(http.Handler) http.Handler {
+	return answered(wire.PathQuery+service, func(w *httptest.ResponseRecorder) {
+		if says(w, code) {
+			w.Code, w.Body = 200, bytes.NewBufferString(aTable)
+		}
+	})
+}
+
 // refusedCounts counts what was refused as a comparison.
 func refusedCounts(path, code, locked string) func(http.Handler) http.Handler {
 	n := 0
@@ -176,7 +187,7 @@ func (k *tokensOf) given(path string, forgive func(terminal string, q wire.Query
 				k.mu.Lock()
 				defer k.mu.Unlock()
 				if says(rec, "E-TOKEN") && slices.Contains(k.all, q.Token) && forgive(terminal, q) {
-					rec.Code, rec.Body = 200, bytes.NewBufferString(`{"title":{"zh":"表","en":"Table"},"as_of":"2026-01-01T00:00:00Z","sections":[]}`)
+					rec.Code, rec.Body = 200, bytes.NewBufferString(aTable)
 				}
 			})(h).ServeHTTP(w, r)
 		})
