@@ -61,6 +61,7 @@ unit:
 	BUDAYANG_REQUIRE_PEERS=1 $(GO) test -count=1 -tags $(TEST_TAGS) -timeout 10m ./test/torture
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m ./ui
 	$(GO) test -tags $(TEST_TAGS) -timeout 10m -run 'Histories|MoneyAndCards|IsNoticed|NeverTwo|NoToken' ./platform ./platform/pay
+	$(GO) test -tags $(TEST_TAGS) -timeout 10m -run WhatIsWrongIsNamed ./platform/conform
 
 # The real program under Xvfb, touched by real X events. ALL=1 plays the journeys too that CI leaves out.
 journeys: build
