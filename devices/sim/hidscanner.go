@@ -127,6 +127,7 @@ func (s *HIDScanner) Unplug() {
 		_ = s.line.Close()
 		s.line = nil
 	}
+	s.looking = !s.opt.Triggered // it has no power
 }
 
 // Fault breaks the scanner; value "" takes the fault's default.

@@ -102,6 +102,15 @@ func (s *CodeScanner) peer(look int) {
 	})
 }
 
+// Fault breaks the engine; value "" takes the fault's default. One that is pulled has no power, and forgets that it was told to look.
+func (s *CodeScanner) Fault(name, value string) error {
+	err := s.plain.Fault(name, value)
+	if err == nil && name == "unplug" {
+		s.look(false)
+	}
+	return err
+}
+
 // Looking tells whether the engine looks, and how often it was told to.
 func (s *CodeScanner) Looking() (bool, int) {
 	s.state.Lock()
