@@ -14,7 +14,7 @@
 //	platform audit verify --data DIR          the audit chains of all terminals
 //	platform conform URL --ca PEM --terminals FILE   any platform held to the terminals' contract
 //	platform operator add | list | change     who signs in at the pages, and as what
-//	platform pay desk | statement | return | by-hand | confirm   money that a person must look at
+//	platform pay desk | statement | return | by-hand | confirm | refuse | channels | ebills | ebill   money that a person must look at
 //	platform backend list | off | on          the city's systems behind the platform
 package main
 
@@ -48,7 +48,7 @@ type commands struct {
 	Orders    ordersCmd    `cmd:"" help:"Show what terminals were told and what they answered."`
 	Import    importCmd    `cmd:"" help:"Take files of terminals without a line, and write their acks."`
 	Salvage   salvageCmd   `cmd:"" help:"Take what a terminal with a lost board or key had not delivered."`
-	Pay       payCmd       `cmd:"" help:"Money that a person must look at: desk, statement, return, by-hand."`
+	Pay       payCmd       `cmd:"" help:"Money that a person must look at, payment channels, and e-bills. What moves money wants two people."`
 	Operator  operatorCmd  `cmd:"" help:"Accounts of the pages: add, list, change."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

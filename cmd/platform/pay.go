@@ -274,7 +274,7 @@ func (c payStatementCmd) Run(ctx context.Context, io stdio) error {
 	}
 	row, err := platform.StatementOf(ctx, s, c.Channel, c.Day)
 	if err = errors.Join(err, s.Close()); errors.Is(err, platform.ErrNoRow) {
-		return fmt.Errorf("the statement of %s was not compared yet", c.Day)
+		return fmt.Errorf("nothing was compared of %s for %s: there is no channel of that name, or its statement did not come yet (it is asked for the day after, from ten in the morning)", c.Channel, c.Day)
 	}
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func (c payReturnCmd) Run(ctx context.Context, io stdio) error {
 
 type payByHandCmd struct {
 	Refund   string `arg:"" help:"Number of the refund."`
-	Operator string `required:"" help:"Who paid back."`
+	Operator string `required:"" help:"Who paid back, and proposes to note it."`
 	How      string `required:"" help:"How, in a few words that name nobody."`
 	theStore
 }
@@ -342,12 +342,8 @@ type payConfirmCmd struct {
 }
 
 // Run carries it out; refunds are the servers' to make.
-func (c payConfirmCmd) Run(ctx context.Context) error {
-	s, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(platform.NewMoneyDesk(s, nil).Confirm(ctx, c.ID, c.Operator), s.Close())
+func (c payConfirmCmd) Run(ctx context.Context, io stdio) error {
+	return c.ends(ctx, io, c.ID, "confirmed: what goes back the servers pay, and pay desk shows what is left", func(d platform.MoneyDesk) error { return d.Confirm(ctx, c.ID, c.Operator) })
 }
 
 type payRefuseCmd struct {
@@ -358,12 +354,21 @@ type payRefuseCmd struct {
 }
 
 // Run ends it.
-func (c payRefuseCmd) Run(ctx context.Context) error {
+func (c payRefuseCmd) Run(ctx context.Context, io stdio) error {
+	return c.ends(ctx, io, c.ID, "ended: nothing moves", func(d platform.MoneyDesk) error { return d.Refuse(ctx, c.ID, c.Operator, c.Reason) })
+}
+
+// ends does the last thing to a proposal, and says so.
+func (c theStore) ends(ctx context.Context, io stdio, id, said string, end func(platform.MoneyDesk) error) error {
 	s, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(platform.NewMoneyDesk(s, nil).Refuse(ctx, c.ID, c.Operator, c.Reason), s.Close())
+	if err := errors.Join(end(platform.NewMoneyDesk(s, nil)), s.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "%s %s\n", id, said)
+	return nil
 }
 
 type payEBillsCmd struct {
