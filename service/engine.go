@@ -50,6 +50,8 @@ type Config struct {
 	// Known is told what a citizen could be known by while one is there, so that a log can be kept from saying it; the
 	// function it returns is called when the visit is wiped. Nil tells nobody.
 	Known func(names ...string) (forget func())
+	// Over is called when a visit ended and what the engine knew of its citizen is wiped. Nil tells nobody.
+	Over func()
 }
 
 // Site is where the terminal stands, as slips say it.
@@ -272,6 +274,9 @@ func (e *Engine) visit(ctx context.Context, c Citizen, chosen string) (err error
 	v := &visit{id: id.String(), consents: map[string]bool{}}
 	defer func() {
 		v.wipe()
+		if e.cfg.Over != nil {
+			e.cfg.Over()
+		}
 		c.Tell(Ended{})
 	}()
 	if !e.visited.Swap(true) {

@@ -133,7 +133,7 @@ func newTerminal(c config.Config, log *slog.Logger, reached func(point string)) 
 		Site: service.Site{Name: service.Words{"zh": c.Terminal.Site}, Terminal: c.Terminal.No},
 		Timeouts: service.Timeouts{CardUrgent: time.Duration(c.Visit.TakeCard), Take: time.Duration(c.Visit.TakeSlip),
 			Paper: time.Duration(c.Visit.Refill), Unclaimed: time.Duration(c.Visit.Unclaimed), Unfetched: time.Duration(c.Visit.Unfetched)},
-		Now: t.journal.Now, Caretaker: t, Log: log, Reached: reached, Known: net.Know})
+		Now: t.journal.Now, Caretaker: t, Log: log, Reached: reached, Known: net.Know, Over: t.client.Forget})
 	return t, err
 }
 

@@ -18,7 +18,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,15 +56,17 @@ type Client struct {
 	clock clock
 	proxy *url.URL // nil speaks with the platform directly
 
-	mu   sync.Mutex
-	line *line
+	mu     sync.Mutex
+	line   *line
+	visits *line // for what is asked for a person who stands there: see [Client.Forget]
 
 	// certifying is held from asking for a certificate to having it: of two that are asked for at once the platform keeps the one that it
 	// gave last, and the other one is worth nothing.
 	certifying sync.Mutex
 }
 
-// line is connections that are spoken over with one certificate.
+// line is connections that are spoken over with one certificate. The buffers of a connection hold what went through it last, in both
+// directions, as long as it is there.
 type line struct {
 	who  *credentials
 	http *http.Client
@@ -85,29 +89,55 @@ func NewClient(base, ca string, id *Identity) (*Client, error) {
 	return &Client{base: u, id: id, roots: roots, now: time.Now}, nil
 }
 
-// speaker is the line of the present certificate. After a renewal the old line's connections are let go, as each was opened
+// ofVisits are what is asked for a person, with what is known of them in question or answer.
+var ofVisits = []string{wire.PathCode, wire.PathFaces, wire.PathFingers, wire.PathProofs, wire.PathQuery, wire.PathDocuments, wire.PathCards}
+
+// How long connections are kept of which nobody needs anything.
+const (
+	lineIdle   = 90 * time.Second
+	visitsIdle = 10 * time.Second // also of one that was busy when its visit ended
+)
+
+// speaker is the line for a path, of the present certificate. After a renewal the old line's connections are let go, as each was opened
 // with the certificate of its day.
-func (c *Client) speaker() *line {
+func (c *Client) speaker(path string) *line {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	at, idle := &c.line, lineIdle
+	if slices.ContainsFunc(ofVisits, func(of string) bool { return strings.HasPrefix(path, of) }) {
+		at, idle = &c.visits, visitsIdle
+	}
 	who := c.id.now.Load()
-	if c.line != nil && c.line.who == who {
-		return c.line
+	if *at != nil && (*at).who == who {
+		return *at
 	}
-	if c.line != nil {
-		c.line.http.CloseIdleConnections()
-	}
-	c.line = &line{who: who, http: c.dial(&tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, Time: c.Now,
+	(*at).end()
+	*at = &line{who: who, http: c.dial(&tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, Time: c.Now,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if who.cert == nil {
 				return &tls.Certificate{}, nil
 			}
 			return who.cert, nil
-		}})}
-	return c.line
+		}}, idle)}
+	return *at
 }
 
-func (c *Client) dial(t *tls.Config) *http.Client {
+// end lets a line's connections go, those that are busy when they are not any more.
+func (l *line) end() {
+	if l != nil {
+		l.http.CloseIdleConnections()
+	}
+}
+
+// Forget lets the connections go over which something was asked for a person, when their visit is over.
+func (c *Client) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.visits.end()
+	c.visits = nil
+}
+
+func (c *Client) dial(t *tls.Config, idle time.Duration) *http.Client {
 	var proxy func(*http.Request) (*url.URL, error)
 	if c.proxy != nil {
 		proxy = http.ProxyURL(c.proxy)
@@ -120,7 +150,7 @@ func (c *Client) dial(t *tls.Config) *http.Client {
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: wire.MaxInboxWait + 10*time.Second,
-			IdleConnTimeout:       90 * time.Second,
+			IdleConnTimeout:       idle,
 			MaxIdleConnsPerHost:   4,
 			ForceAttemptHTTP2:     true,
 		},
@@ -131,9 +161,9 @@ func (c *Client) dial(t *tls.Config) *http.Client {
 func (c *Client) reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.line != nil {
-		c.line.http.CloseIdleConnections()
-		c.line = nil
+	for _, at := range []**line{&c.line, &c.visits} {
+		(*at).end()
+		*at = nil
 	}
 }
 
@@ -181,7 +211,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		req.Header.Set("Content-Encoding", "gzip")
 	}
 	c.settle(ctx)
-	l, began := c.speaker(), c.now()
+	l, began := c.speaker(path), c.now()
 	if path != wire.PathEnroll {
 		if err := l.who.authorize(req, c.id.Terminal, body, c.Now()); err != nil {
 			return err

@@ -118,7 +118,7 @@ func (c *Client) settle(ctx context.Context) {
 // AskTime sets the offset by a signed time.
 func (c *Client) AskTime(ctx context.Context) error {
 	// The certificate is checked in everything but its time, which is what we do not know yet: authority, name and use.
-	line := c.dial(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, VerifyConnection: c.timeless})
+	line := c.dial(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, VerifyConnection: c.timeless}, lineIdle)
 	defer line.CloseIdleConnections()
 	n := nonce()
 	u := c.base.JoinPath(wire.PathTime)

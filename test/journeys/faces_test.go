@@ -3,6 +3,7 @@ package journeys
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"image"
 	"image/draw"
@@ -257,6 +258,8 @@ func needles(t *testing.T, b []byte) []residue.Needle {
 		t.Fatal(err)
 	}
 	all = append(all, needle(t, "the photo", residue.Liveliest(taken.JPEG[len(taken.JPEG)/2:], 48, 1)))
+	sent := base64.StdEncoding.EncodeToString(taken.JPEG) // as it stands in a question to the platform, and in a permit
+	all = append(all, needle(t, "the photo on its way", residue.Liveliest([]byte(sent[len(sent)/2:]), 48, 1)))
 	if m, err = jpeg.Decode(bytes.NewReader(taken.JPEG)); err != nil {
 		t.Fatal(err)
 	}
