@@ -538,7 +538,7 @@ func TestNoTokenWithoutAConfirmation(t *testing.T) {
 		}
 	})
 	t.Logf("%d calls, %d confirmed, %d wrong numbers", calls, confirmed, wrong)
-	if confirmed == 0 || wrong == 0 {
+	if !raceDetector && (confirmed == 0 || wrong == 0) { // few histories may have none
 		t.Error("nothing was confirmed, or no number was wrong")
 	}
 }

@@ -269,12 +269,13 @@ func (c payStatementCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	book, name := c.Channel, "channel "+c.Channel
 	if c.EBills {
-		c.Channel = platform.EBillBook
+		book, name = platform.EBillBook, "the issuer of e-bills"
 	}
-	row, err := platform.StatementOf(ctx, s, c.Channel, c.Day)
+	row, err := platform.StatementOf(ctx, s, book, c.Day)
 	if err = errors.Join(err, s.Close()); errors.Is(err, platform.ErrNoRow) {
-		return fmt.Errorf("nothing was compared of %s for %s: there is no channel of that name, or its statement did not come yet (it is asked for the day after, from ten in the morning)", c.Channel, c.Day)
+		return fmt.Errorf("nothing of %s was compared for %s: there is none, or its statement did not come yet (it is asked for the day after, from ten in the morning)", name, c.Day)
 	}
 	if err != nil {
 		return err
