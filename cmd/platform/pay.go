@@ -255,8 +255,8 @@ func (c payDeskCmd) Run(ctx context.Context, io stdio) error {
 
 type payStatementCmd struct {
 	Day     string `arg:"" help:"2026-11-29, in China."`
-	Channel string `required:"" xor:"book" help:"Name of the channel."`
-	EBills  bool   `required:"" xor:"book" name:"ebills" help:"The issuer's book of e-bills instead of a channel's statement."`
+	Channel string `required:"" xor:"book" help:"Name of the channel; or --ebills."`
+	EBills  bool   `required:"" xor:"book" name:"ebills" help:"The issuer's book of e-bills; or --channel."`
 	theStore
 }
 

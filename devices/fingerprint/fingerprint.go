@@ -257,8 +257,8 @@ func (s *Sensor) take(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// ask sends a command and returns what stands after the code in its answer. An answer that is damaged or does not come is asked for
-// again: none of the commands here does harm twice.
+// ask sends a command and returns what stands after the code in its answer. An answer that is damaged is asked for again: none of the
+// commands here does harm twice. One that does not come is [devices.ErrSilent]: it may come later, and would be taken for the next one's.
 func (s *Sensor) ask(ctx context.Context, name string, command byte, parameters ...byte) (answer []byte, err error) {
 	for range mostNoise {
 		answer, err = s.once(ctx, name, command, parameters)
